@@ -1,0 +1,137 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from turnpike.api.agent_runtime.v1 import turn_pb2 as _turn_pb2
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Event(_message.Message):
+    __slots__ = ("seq", "time", "turn_started", "step_started", "text_delta", "reasoning_delta", "tool_requested", "tool_started", "tool_finished", "log_reset", "model_retrying", "usage", "turn_finished")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    TURN_STARTED_FIELD_NUMBER: _ClassVar[int]
+    STEP_STARTED_FIELD_NUMBER: _ClassVar[int]
+    TEXT_DELTA_FIELD_NUMBER: _ClassVar[int]
+    REASONING_DELTA_FIELD_NUMBER: _ClassVar[int]
+    TOOL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    TOOL_STARTED_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FINISHED_FIELD_NUMBER: _ClassVar[int]
+    LOG_RESET_FIELD_NUMBER: _ClassVar[int]
+    MODEL_RETRYING_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    TURN_FINISHED_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    time: _timestamp_pb2.Timestamp
+    turn_started: TurnStarted
+    step_started: StepStarted
+    text_delta: TextDelta
+    reasoning_delta: ReasoningDelta
+    tool_requested: ToolRequested
+    tool_started: ToolStarted
+    tool_finished: ToolFinished
+    log_reset: LogReset
+    model_retrying: ModelRetrying
+    usage: UsageReported
+    turn_finished: TurnFinished
+    def __init__(self, seq: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., turn_started: _Optional[_Union[TurnStarted, _Mapping]] = ..., step_started: _Optional[_Union[StepStarted, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., tool_requested: _Optional[_Union[ToolRequested, _Mapping]] = ..., tool_started: _Optional[_Union[ToolStarted, _Mapping]] = ..., tool_finished: _Optional[_Union[ToolFinished, _Mapping]] = ..., log_reset: _Optional[_Union[LogReset, _Mapping]] = ..., model_retrying: _Optional[_Union[ModelRetrying, _Mapping]] = ..., usage: _Optional[_Union[UsageReported, _Mapping]] = ..., turn_finished: _Optional[_Union[TurnFinished, _Mapping]] = ...) -> None: ...
+
+class TurnStarted(_message.Message):
+    __slots__ = ("thread", "agent", "agent_version", "trace_id")
+    THREAD_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    thread: str
+    agent: str
+    agent_version: str
+    trace_id: str
+    def __init__(self, thread: _Optional[str] = ..., agent: _Optional[str] = ..., agent_version: _Optional[str] = ..., trace_id: _Optional[str] = ...) -> None: ...
+
+class StepStarted(_message.Message):
+    __slots__ = ("step", "attempt", "model")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    attempt: int
+    model: str
+    def __init__(self, step: _Optional[int] = ..., attempt: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
+
+class TextDelta(_message.Message):
+    __slots__ = ("text",)
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    def __init__(self, text: _Optional[str] = ...) -> None: ...
+
+class ReasoningDelta(_message.Message):
+    __slots__ = ("text",)
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    def __init__(self, text: _Optional[str] = ...) -> None: ...
+
+class ToolRequested(_message.Message):
+    __slots__ = ("call_id", "name", "arguments", "effect")
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    name: str
+    arguments: str
+    effect: str
+    def __init__(self, call_id: _Optional[str] = ..., name: _Optional[str] = ..., arguments: _Optional[str] = ..., effect: _Optional[str] = ...) -> None: ...
+
+class ToolStarted(_message.Message):
+    __slots__ = ("call_id",)
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    def __init__(self, call_id: _Optional[str] = ...) -> None: ...
+
+class ToolFinished(_message.Message):
+    __slots__ = ("call_id", "outcome", "result", "structured")
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    STRUCTURED_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    outcome: _turn_pb2.ToolOutcome
+    result: str
+    structured: str
+    def __init__(self, call_id: _Optional[str] = ..., outcome: _Optional[_Union[_turn_pb2.ToolOutcome, str]] = ..., result: _Optional[str] = ..., structured: _Optional[str] = ...) -> None: ...
+
+class LogReset(_message.Message):
+    __slots__ = ("after_seq",)
+    AFTER_SEQ_FIELD_NUMBER: _ClassVar[int]
+    after_seq: int
+    def __init__(self, after_seq: _Optional[int] = ...) -> None: ...
+
+class ModelRetrying(_message.Message):
+    __slots__ = ("reason", "delay")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DELAY_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    delay: _duration_pb2.Duration
+    def __init__(self, reason: _Optional[str] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class UsageReported(_message.Message):
+    __slots__ = ("step", "model", "usage")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    model: str
+    usage: _turn_pb2.Usage
+    def __init__(self, step: _Optional[int] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[_turn_pb2.Usage, _Mapping]] = ...) -> None: ...
+
+class TurnFinished(_message.Message):
+    __slots__ = ("status", "error")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    status: _turn_pb2.TurnStatus
+    error: _turn_pb2.TurnError
+    def __init__(self, status: _Optional[_Union[_turn_pb2.TurnStatus, str]] = ..., error: _Optional[_Union[_turn_pb2.TurnError, _Mapping]] = ...) -> None: ...

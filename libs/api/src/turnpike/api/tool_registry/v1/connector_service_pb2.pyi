@@ -1,0 +1,109 @@
+from buf.validate import validate_pb2 as _validate_pb2
+from turnpike.api.tool_registry.v1 import tool_pb2 as _tool_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Change(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CHANGE_UNSPECIFIED: _ClassVar[Change]
+    CHANGE_CREATED: _ClassVar[Change]
+    CHANGE_CHANGED: _ClassVar[Change]
+    CHANGE_UNCHANGED: _ClassVar[Change]
+CHANGE_UNSPECIFIED: Change
+CHANGE_CREATED: Change
+CHANGE_CHANGED: Change
+CHANGE_UNCHANGED: Change
+
+class CreateConnectorRequest(_message.Message):
+    __slots__ = ("connector", "validate_only")
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    connector: _tool_pb2.Connector
+    validate_only: bool
+    def __init__(self, connector: _Optional[_Union[_tool_pb2.Connector, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class CreateConnectorResponse(_message.Message):
+    __slots__ = ("connector",)
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    connector: _tool_pb2.Connector
+    def __init__(self, connector: _Optional[_Union[_tool_pb2.Connector, _Mapping]] = ...) -> None: ...
+
+class GetConnectorRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetConnectorResponse(_message.Message):
+    __slots__ = ("connector",)
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    connector: _tool_pb2.Connector
+    def __init__(self, connector: _Optional[_Union[_tool_pb2.Connector, _Mapping]] = ...) -> None: ...
+
+class ListConnectorsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListConnectorsResponse(_message.Message):
+    __slots__ = ("connectors", "next_page_token")
+    CONNECTORS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    connectors: _containers.RepeatedCompositeFieldContainer[_tool_pb2.Connector]
+    next_page_token: str
+    def __init__(self, connectors: _Optional[_Iterable[_Union[_tool_pb2.Connector, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class UpdateConnectorRequest(_message.Message):
+    __slots__ = ("connector", "etag", "allow_missing", "validate_only")
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_MISSING_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    connector: _tool_pb2.Connector
+    etag: str
+    allow_missing: bool
+    validate_only: bool
+    def __init__(self, connector: _Optional[_Union[_tool_pb2.Connector, _Mapping]] = ..., etag: _Optional[str] = ..., allow_missing: _Optional[bool] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class UpdateConnectorResponse(_message.Message):
+    __slots__ = ("connector", "change")
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    connector: _tool_pb2.Connector
+    change: Change
+    def __init__(self, connector: _Optional[_Union[_tool_pb2.Connector, _Mapping]] = ..., change: _Optional[_Union[Change, str]] = ...) -> None: ...
+
+class DeleteConnectorRequest(_message.Message):
+    __slots__ = ("name", "etag")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    etag: str
+    def __init__(self, name: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+
+class DeleteConnectorResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListToolsRequest(_message.Message):
+    __slots__ = ("patterns",)
+    PATTERNS_FIELD_NUMBER: _ClassVar[int]
+    patterns: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, patterns: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListToolsResponse(_message.Message):
+    __slots__ = ("tools", "toolset_digest")
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    TOOLSET_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    tools: _containers.RepeatedCompositeFieldContainer[_tool_pb2.Tool]
+    toolset_digest: str
+    def __init__(self, tools: _Optional[_Iterable[_Union[_tool_pb2.Tool, _Mapping]]] = ..., toolset_digest: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""Postgres: engines, tenant-scoped transactions, roles, leases, sealed columns."""

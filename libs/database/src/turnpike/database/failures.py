@@ -1,0 +1,40 @@
+"""Telling a database that is away from a statement that is wrong."""
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+_AWAY = (
+    asyncpg.CannotConnectNowError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.ConnectionFailureError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.QueryCanceledError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    TimeoutError,
+    PoolTimeoutError,
+    OSError,
+)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Says whether `error` means that Postgres is away, slow or restarting.
+
+    The same statement may succeed later. Everything else is a fault of ours.
+    """
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
+            return True
+        return error.orig is not None and _chain_is_away(error.orig)
+    return isinstance(error, _AWAY)
+
+
+def _chain_is_away(error: BaseException) -> bool:
+    # SQLAlchemy wraps the driver's error in its own, with the driver's as cause.
+    return isinstance(error, _AWAY) or isinstance(error.__cause__, _AWAY)

@@ -1,0 +1,255 @@
+"""Who calls: signed tokens, and what a verified one says."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from math import inf
+from time import time
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from turnpike.rpc.errors import ForbiddenError, UnauthenticatedError
+
+GATEKEEPER = "gatekeeper"
+"""The only issuer of principal tokens."""
+
+TOKEN_LIFETIME = timedelta(seconds=60)
+
+_ALGORITHM = "EdDSA"
+_RANKS = {"viewer": 1, "member": 2, "admin": 3, "owner": 4}
+_CLAIMS = ["iss", "sub", "ten", "role", "key", "svc", "iat", "exp", "jti"]
+_TOKENS_KEPT = 10_000
+# A browser's token for a stream lives for an hour, whatever it was given for.
+_REMEMBERED = timedelta(minutes=65)
+_REUSE_UNTIL_LEFT = 15.0
+# Clocks of two machines may differ by so much.
+_CLOCK_SKEW = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a call, and for whom."""
+
+    tenant: str
+    """Empty for a service that acts for itself."""
+
+    principal: str
+    role: str
+    """`owner`, `admin`, `member` or `viewer`; empty where only a service vouches."""
+
+    key: str = ""
+    """The id of the API key that opened the door; empty where none did."""
+
+    service: str = ""
+    """The calling service's name; empty when the principal calls by itself."""
+
+
+def require_role(caller: Caller, least: str) -> None:
+    """Returns if the caller has the role or a higher one; else raises `ForbiddenError`."""
+    if _RANKS.get(caller.role, 0) < _RANKS[least]:
+        raise ForbiddenError(f"this needs the role {least!r}", role=caller.role)
+
+
+def require_service(caller: Caller, *names: str) -> None:
+    """Returns if one of the named services calls; else raises `ForbiddenError`."""
+    if caller.service not in names:
+        raise ForbiddenError(f"this is for {' and '.join(names)} alone")
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A token whose signature and time hold."""
+
+    caller: Caller
+    issuer: str
+    issued: float
+    expires: float
+
+
+class Signer:
+    """Issues a service's tokens."""
+
+    def __init__(self, service: str, seed: bytes, *, clock: Callable[[], float] = time) -> None:
+        self._service = service
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self._clock = clock
+        self._tokens: OrderedDict[Caller, tuple[str, float]] = OrderedDict()
+
+    def principal_token(
+        self,
+        *,
+        tenant: str,
+        principal: str,
+        role: str,
+        key: str = "",
+        until: datetime | None = None,
+    ) -> tuple[str, datetime]:
+        """Returns a token for somebody who proved who they are, and when it ends.
+
+        It lives for `TOKEN_LIFETIME`, but no longer than what was shown, which
+        ends at `until`. Gatekeeper's alone: nobody believes another service's.
+        """
+        caller = Caller(tenant=tenant, principal=principal, role=role, key=key)
+        token, expires = self._sign(caller, until.timestamp() if until else inf)
+        return token, datetime.fromtimestamp(expires, UTC)
+
+    def for_tenant(
+        self, tenant: str | UUID = "", principal: str | UUID = "", role: str = "", key: str = ""
+    ) -> str:
+        """Returns a token by which this service acts for a tenant's principal.
+
+        Without a tenant the service acts for itself. The same token is given
+        again until its last quarter.
+        """
+        caller = Caller(str(tenant), str(principal), role, key, self._service)
+        held = self._tokens.get(caller)
+        if held is not None and held[1] - self._clock() > _REUSE_UNTIL_LEFT:
+            return held[0]
+        self._tokens[caller] = held = self._sign(caller)
+        self._tokens.move_to_end(caller)
+        if len(self._tokens) > _TOKENS_KEPT:
+            self._tokens.popitem(last=False)
+        return held[0]
+
+    def metadata_for(
+        self, tenant: str | UUID = "", principal: str | UUID = "", role: str = "", key: str = ""
+    ) -> tuple[tuple[str, str], ...]:
+        """Returns `for_tenant`'s token as the metadata of a call."""
+        return bearer(self.for_tenant(tenant, principal, role, key))
+
+    def _sign(self, caller: Caller, until: float = inf) -> tuple[str, float]:
+        now = self._clock()
+        expires = min(now + TOKEN_LIFETIME.total_seconds(), until)
+        claims: dict[str, Any] = {
+            "iss": self._service,
+            "sub": caller.principal,
+            "ten": caller.tenant,
+            "role": caller.role,
+            "key": caller.key,
+            "svc": caller.service,
+            "iat": now,
+            "exp": expires,
+            "jti": uuid4().hex,
+        }
+        headers = {"kid": self._service}
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers=headers), expires
+
+
+class Verifier:
+    """Tells valid tokens from others, and remembers what was revoked.
+
+    Args:
+        trusted_keys: Every service's raw Ed25519 public key, by name.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self, trusted_keys: Mapping[str, bytes], *, clock: Callable[[], float] = time
+    ) -> None:
+        self._keys = {
+            name: Ed25519PublicKey.from_public_bytes(raw) for name, raw in trusted_keys.items()
+        }
+        self._clock = clock
+        self._verified: OrderedDict[str, Verified] = OrderedDict()
+        self._revoked_keys: dict[str, float] = {}
+        self._revoked_principals: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def verify(self, token: str) -> Verified:
+        """Returns what a token says, or raises `UnauthenticatedError`."""
+        verified = self._verified.get(token)
+        if verified is None:
+            verified = self._check(token)
+            self._verified[token] = verified
+            if len(self._verified) > _TOKENS_KEPT:
+                self._verified.popitem(last=False)
+        else:
+            self._verified.move_to_end(token)
+        if verified.expires <= self._clock():
+            self._verified.pop(token, None)
+            raise UnauthenticatedError("the token has expired")
+        if self._is_revoked(verified):
+            raise UnauthenticatedError("the credential was revoked")
+        return verified
+
+    def refuse_revoked(self, caller: Caller) -> None:
+        """Returns unless the caller's key was revoked; else raises `UnauthenticatedError`."""
+        if caller.key in self._revoked_keys:
+            raise UnauthenticatedError("the credential was revoked")
+
+    def revoke_key(self, key: str) -> None:
+        """Refuses every principal token that an API key was exchanged for."""
+        self._forget_old_revocations()
+        self._revoked_keys[key] = self._clock()
+
+    def revoke_principal(self, tenant: str, principal: str, revoked: float) -> None:
+        """Refuses the principal's tokens that were issued before `revoked`."""
+        self._forget_old_revocations()
+        self._revoked_principals[tenant, principal] = (revoked, self._clock())
+
+    def _check(self, token: str) -> Verified:
+        try:
+            issuer = str(jwt.get_unverified_header(token).get("kid"))
+            # `exp` is ours to check, on every use and not only on the first;
+            # `iat` is PyJWT's only without any skew of clocks.
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                self._keys[issuer],
+                algorithms=[_ALGORITHM],
+                issuer=issuer,
+                options={"require": _CLAIMS, "verify_exp": False, "verify_iat": False},
+            )
+            verified = _parse(claims)
+        except (jwt.InvalidTokenError, InvalidSignature, KeyError, TypeError, ValueError) as error:
+            raise UnauthenticatedError("the credential is not valid") from error
+        if verified.issued > self._clock() + _CLOCK_SKEW:
+            raise UnauthenticatedError("the token is from the future: do the clocks agree?")
+        return verified
+
+    def _is_revoked(self, verified: Verified) -> bool:
+        # A service answers for itself: what it does for a principal goes on, or
+        # is stopped by who runs it, whatever became of the principal's key.
+        caller = verified.caller
+        if caller.service:
+            return False
+        if caller.key in self._revoked_keys:
+            return True
+        revoked, _ = self._revoked_principals.get((caller.tenant, caller.principal), (0.0, 0.0))
+        return verified.issued <= revoked
+
+    def _forget_old_revocations(self) -> None:
+        # By then every token from before has expired, and what was lent by it.
+        old = self._clock() - _REMEMBERED.total_seconds()
+        self._revoked_keys = {key: at for key, at in self._revoked_keys.items() if at > old}
+        self._revoked_principals = {
+            who: times for who, times in self._revoked_principals.items() if times[1] > old
+        }
+
+
+def bearer(token: str) -> tuple[tuple[str, str], ...]:
+    """Returns the metadata that shows `token` to a callee."""
+    return (("authorization", f"Bearer {token}"),)
+
+
+def _parse(claims: Mapping[str, Any]) -> Verified:
+    issuer = claims["iss"]
+    names = ("ten", "sub", "role", "key", "svc")
+    tenant, principal, role, key, service = (claims[name] for name in names)
+    if not all(isinstance(claims[name], str) for name in names):
+        raise ValueError("a claim is no string")
+    if service:
+        # Nobody speaks for another service, gatekeeper included.
+        if service != issuer:
+            raise ValueError("the issuer is not the service")
+    elif issuer != GATEKEEPER or not (tenant and principal and role):
+        raise ValueError("not a principal token")
+    return Verified(
+        caller=Caller(tenant, principal, role, key, service),
+        issuer=issuer,
+        issued=float(claims["iat"]),
+        expires=float(claims["exp"]),
+    )

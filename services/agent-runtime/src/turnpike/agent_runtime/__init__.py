@@ -1,0 +1,1 @@
+"""Runs agent turns that survive their owner."""

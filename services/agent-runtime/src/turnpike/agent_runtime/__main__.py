@@ -1,0 +1,275 @@
+"""Agent-runtime's composition root: the only module that knows every other."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from turnpike.agent_runtime.agents import defaults, store
+from turnpike.agent_runtime.agents.catalogue import Agents
+from turnpike.agent_runtime.agents.defaults import DefaultAgent
+from turnpike.agent_runtime.agents.model import AgentSpec
+from turnpike.agent_runtime.agents.servicer import AgentServicer
+from turnpike.agent_runtime.agents.versions import Versions
+from turnpike.agent_runtime.callers import Person, require_person
+from turnpike.agent_runtime.connections import Peers, Stores, open_peers, open_stores
+from turnpike.agent_runtime.events.batches import Batches
+from turnpike.agent_runtime.events.log import TurnLog
+from turnpike.agent_runtime.events.tails import Tails
+from turnpike.agent_runtime.models import store as models_store
+from turnpike.agent_runtime.models.catalogue import ModelCatalogue, create_scripted_model
+from turnpike.agent_runtime.models.configs import Models
+from turnpike.agent_runtime.models.prompt import Model, ModelError
+from turnpike.agent_runtime.models.servicer import ModelServicer
+from turnpike.agent_runtime.settings import Settings
+from turnpike.agent_runtime.threads.catalogue import CancelTurn, Threads
+from turnpike.agent_runtime.threads.servicer import ThreadServicer
+from turnpike.agent_runtime.turns.admission import Admission
+from turnpike.agent_runtime.turns.asking import Patience
+from turnpike.agent_runtime.turns.drive import Parts
+from turnpike.agent_runtime.turns.model import TurnFailedError
+from turnpike.agent_runtime.turns.ownership import Owner
+from turnpike.agent_runtime.turns.preparing import Sources
+from turnpike.agent_runtime.turns.servicer import TurnServicer
+from turnpike.agent_runtime.turns.signals import Signals
+from turnpike.agent_runtime.turns.starting import EnsureDefault, InlineVersion, Starter
+from turnpike.agent_runtime.turns.store import TurnStore
+from turnpike.agent_runtime.turns.viewing import Viewer, Views
+from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
+from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
+from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import (
+    add_ThreadServiceServicer_to_server,
+)
+from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import add_TurnServiceServicer_to_server
+from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
+from turnpike.database.envelope import Envelope
+from turnpike.database.failures import is_unavailable
+from turnpike.database.replicas import Lease
+from turnpike.database.tenancy import tenant_transaction
+from turnpike.rpc.credentials import Credentials
+from turnpike.rpc.errors import InvalidArgumentError, ServiceError, UnavailableError
+from turnpike.rpc.gatekeeper import watched_credentials
+from turnpike.rpc.identity import Caller
+from turnpike.rpc.process import metrics_served, start
+from turnpike.rpc.server import listen, new_server, serve_until_signalled
+
+SERVICES = tuple(
+    f"turnpike.api.agent_runtime.v1.{name}"
+    for name in ("TurnService", "ThreadService", "AgentService", "ModelService")
+)
+
+# A NUL, in a text or in JSON.
+_NO_TEXT = {"22021", "22P05"}
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A server with everything that it serves, and who runs its turns."""
+
+    server: grpc.aio.Server
+    owner: Owner
+    tails: Tails
+
+    async def drain(self, grace: timedelta) -> None:
+        """Hands on what it runs, then sends those who watch it to where that is."""
+        await self.owner.drain(grace)
+        self.tails.close()
+
+
+async def serve(settings: Settings) -> None:
+    """Serves agent-runtime until told to stop, then closes what it opened."""
+    async with open_replica(settings) as replica, metrics_served(settings.metrics_address):
+        listen(replica.server, settings.listen_address, settings.tls)
+        draining = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(_drain_when_told(draining, replica, settings.drain_time))
+            await serve_until_signalled(
+                replica.server,
+                drain_time=settings.drain_time,
+                grace_time=settings.grace_time,
+                services=SERVICES,
+                draining=draining,
+            )
+            if not draining.is_set():
+                waiting.cancel()
+
+
+@asynccontextmanager
+async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
+    """Opens a server with everything that it serves, but not its ports.
+
+    Raises:
+        StartError: Postgres does not answer.
+    """
+    async with (
+        open_stores(settings) as stores,
+        open_peers(settings) as peers,
+        watched_credentials(peers.gatekeeper, settings) as credentials,
+    ):
+        log, batches = TurnLog(stores.redis), Batches(stores.pool, stores.system_pool)
+        tails = Tails(log, batches)
+        owner = _new_owner(settings, stores, peers, log, tails)
+        server = new_server(
+            settings.service(),
+            authenticate=_authenticate(credentials),
+            until_revoked=credentials.until_revoked,
+            translate=_translate,
+        )
+        _add_servicers(server, settings, stores, batches=batches, tails=tails, owner=owner)
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(work) for work in (owner.serve(), tails.follow(), tails.poll())
+            ]
+            await owner.ready.wait()
+            yield Replica(server, owner, tails)
+            for task in background:
+                task.cancel()
+
+
+def _new_owner(
+    settings: Settings, stores: Stores, peers: Peers, log: TurnLog, tails: Tails
+) -> Owner:
+    lease = Lease(settings.replica_name, settings.listen_address)
+    models = Models(stores.pool, Envelope(settings.secret_keys))
+    return Owner(
+        lease=lease,
+        system_engine=stores.system_engine,
+        parts=Parts(
+            log=log,
+            tails=tails,
+            store=TurnStore(stores.pool),
+            registry=peers.registry,
+            model_client=peers.clients.client,
+            patience=_patience(settings),
+            may_open=lease.is_fresh,
+        ),
+        sources=Sources(
+            engine=stores.engine,
+            log=log,
+            registry=peers.registry,
+            version=Versions(stores.engine).get,
+            model=_model_source(models),
+        ),
+        admission=Admission(GatekeeperServiceStub(peers.gatekeeper)),
+        signals=Signals(stores.redis),
+        capacity=settings.capacity,
+    )
+
+
+def _add_servicers(
+    server: grpc.aio.Server,
+    settings: Settings,
+    stores: Stores,
+    *,
+    batches: Batches,
+    tails: Tails,
+    owner: Owner,
+) -> None:
+    engine, turns = stores.engine, TurnStore(stores.pool)
+    default = DefaultAgent(engine, create_scripted_model) if settings.default_agent else None
+    views = Views(engine=engine, store=turns, batches=batches, tails=tails, owner=owner)
+    starter = Starter(
+        engine=engine,
+        store=turns,
+        owner=owner,
+        inline_version=_inline_source(engine),
+        default_agent=_default_source(default),
+    )
+    agents = Agents(engine, models_store.hold_model)
+    models = ModelCatalogue(engine, Envelope(settings.secret_keys), store.user_of_model)
+    threads = Threads(engine, _cancel(views))
+    add_TurnServiceServicer_to_server(TurnServicer(starter, views), server)
+    add_ThreadServiceServicer_to_server(ThreadServicer(threads), server)
+    add_AgentServiceServicer_to_server(AgentServicer(agents, default), server)
+    add_ModelServiceServicer_to_server(ModelServicer(models), server)
+
+
+async def _drain_when_told(draining: asyncio.Event, replica: Replica, grace: timedelta) -> None:
+    await draining.wait()
+    await replica.drain(grace)
+
+
+def _authenticate(credentials: Credentials) -> Callable[[str], Awaitable[Caller]]:
+    async def caller(credential: str) -> Caller:
+        return require_person(await credentials.caller(credential))
+
+    return caller
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        first_chunk=settings.first_chunk_timeout,
+        idle=settings.idle_timeout,
+        tool=settings.tool_timeout,
+        turn=settings.turn_timeout,
+    )
+
+
+def _model_source(models: Models) -> Callable[[UUID, str], Coroutine[None, None, Model]]:
+    async def find(tenant: UUID, name: str) -> Model:
+        try:
+            model = await models.get(tenant, name)
+        except ModelError as error:
+            raise TurnFailedError(error.reason, str(error)) from error
+        if model is None:
+            raise TurnFailedError("MODEL_UNUSABLE", f"there is no model {name!r}")
+        return model
+
+    return find
+
+
+def _cancel(views: Views) -> CancelTurn:
+    def cancel(person: Person, turn: UUID) -> Awaitable[object]:
+        viewer = Viewer(
+            tenant=person.tenant, principal=person.principal, any_principal=person.is_admin
+        )
+        return views.cancel(viewer, turn)
+
+    return cancel
+
+
+def _inline_source(engine: AsyncEngine) -> InlineVersion:
+    async def find(tenant: UUID, principal: UUID, spec: Mapping[str, Any]) -> UUID:
+        agent = AgentSpec.from_dict(spec)
+        async with tenant_transaction(engine, tenant) as connection:
+            if await models_store.get_model(connection, agent.model) is None:
+                raise InvalidArgumentError(
+                    "inline_agent.model", f"there is no model {agent.model!r}"
+                )
+            return await store.inline_version(connection, tenant, agent, principal)
+
+    return find
+
+
+def _default_source(default: DefaultAgent | None) -> EnsureDefault:
+    async def ensure(tenant: UUID, principal: UUID, name: str) -> bool:
+        if default is None or name != defaults.NAME:
+            return False
+        await default.ensure(tenant, principal)
+        return True
+
+    return ensure
+
+
+def _translate(error: Exception) -> ServiceError | None:
+    if is_unavailable(error):
+        return UnavailableError("the database does not answer; try again")
+    states = {getattr(each, "sqlstate", "") for each in (error, error.__cause__)}
+    if states & _NO_TEXT:
+        return InvalidArgumentError("request", "a text holds a character that none may hold")
+    return None
+
+
+def main() -> None:
+    """Runs agent-runtime from the command line."""
+    start(Settings, serve)
+
+
+if __name__ == "__main__":
+    main()

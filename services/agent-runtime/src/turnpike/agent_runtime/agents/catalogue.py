@@ -1,0 +1,140 @@
+"""What may be done to agents."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from turnpike.agent_runtime.agents import store
+from turnpike.agent_runtime.agents.model import AgentSpec
+from turnpike.agent_runtime.agents.store import Agent, AgentVersion, Change
+from turnpike.agent_runtime.errors import ConflictError, EtagMismatchError, NotFoundError
+from turnpike.database.tenancy import tenant_transaction
+from turnpike.rpc.errors import InvalidArgumentError
+
+HoldModel = Callable[[AsyncConnection, str], Awaitable[bool]]
+"""Keeps a model while the transaction lasts; False when the tenant has none of that name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """An agent as somebody wants it."""
+
+    tenant: UUID
+    by: UUID
+    name: str
+    spec: AgentSpec
+    validate_only: bool
+
+
+class Agents:
+    """A suite's agents.
+
+    Args:
+        engine: Where they are.
+        hold_model: See `HoldModel`.
+    """
+
+    def __init__(self, engine: AsyncEngine, hold_model: HoldModel) -> None:
+        self._engine = engine
+        self._hold_model = hold_model
+
+    async def create(self, wish: Wish) -> Agent:
+        """Creates an agent.
+
+        Raises:
+            ConflictError: The name is taken.
+            InvalidArgumentError: There is no such model.
+        """
+        async with tenant_transaction(self._engine, wish.tenant) as connection:
+            await self._check(connection, wish)
+            return await self._create(connection, wish)
+
+    async def update(self, wish: Wish, *, etag: str, allow_missing: bool) -> tuple[Agent, Change]:
+        """Makes an agent what is wished.
+
+        Raises:
+            NotFoundError: There is none, and it may not be created.
+            EtagMismatchError: It was changed meanwhile.
+            InvalidArgumentError: There is no such model.
+        """
+        async with tenant_transaction(self._engine, wish.tenant) as connection:
+            # The lock keeps two updates from both adding the next version.
+            current = await store.lock_agent(connection, wish.name)
+            if current is None and (etag or not allow_missing):
+                raise NotFoundError("agent", wish.name)
+            await self._check(connection, wish)
+            if current is None:
+                return await self._create(connection, wish), "CREATED"
+            if etag and etag != current:
+                raise EtagMismatchError(current)
+            agent = await self._existing(connection, wish.name)
+            if agent.spec == wish.spec:
+                return agent, "UNCHANGED"
+            await store.change_agent(connection, wish.tenant, wish.name, wish.spec, wish.by)
+            return await self._made(connection, wish), "CHANGED"
+
+    async def get(self, tenant: UUID, name: str) -> Agent:
+        """Returns an agent, or raises `NotFoundError`."""
+        async with tenant_transaction(self._engine, tenant) as connection:
+            return await self._existing(connection, name)
+
+    async def page(self, tenant: UUID, *, after: str, limit: int) -> list[Agent]:
+        """Returns agents whose names come after `after`."""
+        async with tenant_transaction(self._engine, tenant) as connection:
+            return await store.list_agents(connection, after=after, limit=limit)
+
+    async def delete(self, tenant: UUID, name: str, *, etag: str) -> None:
+        """Deletes an agent.
+
+        Raises:
+            NotFoundError: There is none.
+            EtagMismatchError: It was changed meanwhile.
+        """
+        async with tenant_transaction(self._engine, tenant) as connection:
+            current = await store.lock_agent(connection, name)
+            if current is None:
+                raise NotFoundError("agent", name)
+            if etag and etag != current:
+                raise EtagMismatchError(current)
+            await store.delete_agent(connection, name)
+
+    async def versions(
+        self, tenant: UUID, name: str, *, before: int | None, limit: int
+    ) -> list[AgentVersion]:
+        """Returns an agent's versions, newest first, or raises `NotFoundError`."""
+        async with tenant_transaction(self._engine, tenant) as connection:
+            await self._existing(connection, name)
+            return await store.list_versions(connection, name, before=before, limit=limit)
+
+    async def activate(self, tenant: UUID, name: str, version: UUID) -> Agent:
+        """Makes a version the active one, or raises `NotFoundError`."""
+        async with tenant_transaction(self._engine, tenant) as connection:
+            if await store.lock_agent(connection, name) is None:
+                raise NotFoundError("agent", name)
+            if not await store.has_version(connection, name, version):
+                raise NotFoundError("agent version", str(version))
+            await store.activate(connection, name, version)
+            return await self._existing(connection, name)
+
+    async def _create(self, connection: AsyncConnection, wish: Wish) -> Agent:
+        if not await store.create_agent(connection, wish.tenant, wish.name, wish.spec, wish.by):
+            raise ConflictError("agent", wish.name)
+        return await self._made(connection, wish)
+
+    async def _made(self, connection: AsyncConnection, wish: Wish) -> Agent:
+        agent = await self._existing(connection, wish.name)
+        if wish.validate_only:
+            await connection.rollback()
+        return agent
+
+    async def _existing(self, connection: AsyncConnection, name: str) -> Agent:
+        agent = await store.get_agent(connection, name)
+        if agent is None:
+            raise NotFoundError("agent", name)
+        return agent
+
+    async def _check(self, connection: AsyncConnection, wish: Wish) -> None:
+        if not await self._hold_model(connection, wish.spec.model):
+            raise InvalidArgumentError("agent.spec.model", f"there is no model {wish.spec.model!r}")

@@ -1,0 +1,36 @@
+"""Agents on the wire."""
+
+from turnpike.agent_runtime.agents.model import DEFAULT_MAX_STEPS, AgentSpec
+from turnpike.api.agent_runtime.v1 import agent_pb2
+from turnpike.rpc.errors import InvalidArgumentError
+
+
+def spec_from_proto(spec: agent_pb2.AgentSpec, path: str) -> AgentSpec:
+    """Returns the spec in a request; `path` is where the request has it.
+
+    Raises:
+        InvalidArgumentError: Its policy asks a person, which nobody can do yet.
+    """
+    if spec.policy.ask:
+        raise InvalidArgumentError(
+            f"{path}.policy.ask", "asking a person is not possible yet: use allow or deny"
+        )
+    return AgentSpec(
+        model=spec.model,
+        instructions=spec.instructions.replace("\0", ""),
+        tools=tuple(spec.tools),
+        max_steps=spec.max_steps or DEFAULT_MAX_STEPS,
+        allow=tuple(spec.policy.allow),
+        deny=tuple(spec.policy.deny),
+    )
+
+
+def spec_to_proto(spec: AgentSpec) -> agent_pb2.AgentSpec:
+    """Returns a spec for a response."""
+    return agent_pb2.AgentSpec(
+        model=spec.model,
+        instructions=spec.instructions,
+        tools=spec.tools,
+        max_steps=spec.max_steps,
+        policy=agent_pb2.Policy(allow=spec.allow, deny=spec.deny),
+    )

@@ -1,0 +1,54 @@
+"""The connection to Redis: it neither waits long nor loses a cancellation."""
+
+import asyncio
+from collections.abc import Iterable
+
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+_TIMEOUT_SECONDS = 2.0
+_CONNECT_SECONDS = 1.0
+_CONNECTIONS = 64
+
+
+class CancellableConnection(Connection):
+    """A connection whose user can be cancelled at any moment.
+
+    The library writes inside `asyncio.wait_for`, which before Python 3.12 forgets
+    a cancellation that comes as the write ends; the task then goes on for ever.
+    """
+
+    async def send_packed_command(
+        self, command: bytes | str | Iterable[bytes], check_health: bool = True
+    ) -> None:
+        """Writes a command, or raises `CancelledError` also in that case."""
+        before = _cancellations()
+        await super().send_packed_command(command, check_health)
+        if _cancellations() > before:
+            # Nobody will read the answer: the next command must not.
+            await self.disconnect(nowait=True)
+            raise asyncio.CancelledError
+
+
+def open_redis(url: str) -> Redis:
+    """Returns a client on `url`; nothing is connected yet.
+
+    A command that finds every connection taken waits for one, as it waits for Redis.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        connection_class=CancellableConnection,
+        max_connections=_CONNECTIONS,
+        timeout=_TIMEOUT_SECONDS,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_CONNECT_SECONDS,
+        # The library's own retries would make a Redis that is away look slow.
+        retry=Retry(NoBackoff(), 1),
+    )
+    return Redis.from_pool(pool)
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0

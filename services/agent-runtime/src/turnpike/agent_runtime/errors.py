@@ -1,0 +1,86 @@
+"""What agent-runtime refuses, and what that means on the wire."""
+
+import grpc
+
+from turnpike.api.agent_runtime.v1.error_reason_pb2 import ErrorReason
+from turnpike.rpc.errors import ServiceError
+
+
+def _name(reason: ErrorReason.ValueType) -> str:
+    return ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
+
+
+class AgentRuntimeError(ServiceError):
+    """A failure of agent-runtime."""
+
+    domain = "agent-runtime.turnpike"
+
+
+class NotFoundError(AgentRuntimeError):
+    """There is no such thing in the caller's tenant."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = _name(ErrorReason.ERROR_REASON_NOT_FOUND)
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"there is no {kind} {name!r}", kind=kind, id=name)
+
+
+class ConflictError(AgentRuntimeError):
+    """The name is taken."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = _name(ErrorReason.ERROR_REASON_CONFLICT)
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"there is a {kind} {name!r} already", kind=kind, id=name)
+
+
+class EtagMismatchError(AgentRuntimeError):
+    """It was changed since the caller read it."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = _name(ErrorReason.ERROR_REASON_ETAG_MISMATCH)
+
+    def __init__(self, etag: str) -> None:
+        super().__init__("it was changed meanwhile: read it again", etag=etag)
+
+
+class InUseError(AgentRuntimeError):
+    """Something else names it."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = _name(ErrorReason.ERROR_REASON_IN_USE)
+
+    def __init__(self, what: str, kind: str, name: str) -> None:
+        super().__init__(f"{what} is used by {kind} {name!r}", kind=kind, id=name)
+
+
+class ThreadBusyError(AgentRuntimeError):
+    """The thread runs a turn."""
+
+    code = grpc.StatusCode.ABORTED
+    reason = _name(ErrorReason.ERROR_REASON_THREAD_BUSY)
+
+    def __init__(self, thread: str, turn: str) -> None:
+        super().__init__("the thread runs a turn already", thread=thread, turn=turn)
+
+
+class IdempotencyKeyReusedError(AgentRuntimeError):
+    """The request id was used for another payload."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = _name(ErrorReason.ERROR_REASON_IDEMPOTENCY_KEY_REUSED)
+
+    def __init__(self, turn: str) -> None:
+        super().__init__("this idempotency key was used for another payload", turn=turn)
+
+
+class CursorBeyondEndError(AgentRuntimeError):
+    """The cursor is beyond the end of the log."""
+
+    code = grpc.StatusCode.OUT_OF_RANGE
+    reason = _name(ErrorReason.ERROR_REASON_OUT_OF_RANGE)
+
+    def __init__(self, last: int) -> None:
+        super().__init__(f"the log ends at {last}", last=str(last))

@@ -1,0 +1,1 @@
+"""The turn's log: appended by its owner, read by everybody."""

@@ -1,0 +1,1 @@
+"""The history of agent-runtime's schema."""

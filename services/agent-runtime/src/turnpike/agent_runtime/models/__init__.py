@@ -1,0 +1,1 @@
+"""Language models: their configurations and the ways to reach them."""

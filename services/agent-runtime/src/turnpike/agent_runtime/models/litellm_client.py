@@ -1,0 +1,184 @@
+"""Streaming from every other provider, through litellm."""
+
+import asyncio
+import importlib
+import os
+from collections.abc import AsyncGenerator, Mapping
+from types import ModuleType
+from typing import Any
+
+import aiohttp
+import orjson
+
+from turnpike.agent_runtime.models.openai_wire import message_to_wire
+from turnpike.agent_runtime.models.prompt import (
+    EndPiece,
+    Message,
+    ModelError,
+    Piece,
+    Prompt,
+    ReasoningPiece,
+    TextPiece,
+    ToolUsePiece,
+    UsagePiece,
+)
+from turnpike.agent_runtime.models.refusals import refusal, shown, unreachable
+
+_LIBRARY = "turnpike.agent_runtime.models.litellm_library"
+# litellm reads these when it is imported, and nowhere else: no fetching of
+# prices from the network, no `.env` of the current folder.
+_BEFORE_IMPORT = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
+# Without a key litellm would take one from this service's environment.
+_NO_KEY = "none"
+
+
+class LitellmClient:
+    """Asks any provider that litellm knows; litellm is imported when it is first needed.
+
+    The session belongs to whoever made it.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self._loading = asyncio.Lock()
+        self._library: ModuleType | None = None
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[list[Piece]]:
+        """Yields pieces: those of one of litellm's chunks, as one list."""
+        library = await self._loaded()
+        received: list[Any] = []
+        library.responses.set(received)
+        try:
+            chunks = await library.ask(prompt.model.provider, _arguments(prompt))
+            async for chunk in chunks:
+                if pieces := _pieces(chunk, chunks):
+                    yield pieces
+        except ModelError:
+            raise
+        except Exception as error:
+            # A hundred providers raise what they like. Whatever it is, the turn
+            # ends by one of our reasons.
+            if library.is_unreachable(error):
+                raise unreachable(error, secret=prompt.model.api_key) from error
+            raise _model_error(error, prompt.model.api_key) from error
+        finally:
+            for response in received:
+                await response.aclose()
+
+    async def _loaded(self) -> ModuleType:
+        async with self._loading:
+            if self._library is None:
+                library = await asyncio.to_thread(_import)
+                library.set_up(self._session)
+                self._library = library
+        return self._library
+
+
+def _import() -> ModuleType:
+    for name, value in _BEFORE_IMPORT.items():
+        os.environ[name] = value  # noqa: TID251 # the library's only way to be told
+    return importlib.import_module(_LIBRARY)
+
+
+def _arguments(prompt: Prompt) -> dict[str, Any]:
+    model = prompt.model
+    arguments: dict[str, Any] = {
+        "model": model.model,
+        "messages": [_message(message) for message in prompt.messages],
+        "api_key": model.api_key or _NO_KEY,
+        "api_base": model.base_url or None,
+        "extra_headers": {"traceparent": prompt.traceparent},
+    }
+    if prompt.tools:
+        arguments["tools"] = [
+            {
+                "type": "function",
+                "function": {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": orjson.loads(tool.input_schema or "{}"),
+                },
+            }
+            for tool in prompt.tools
+        ]
+    return arguments
+
+
+def _message(message: Message) -> dict[str, Any]:
+    wire = message_to_wire(message)
+    for call in wire.get("tool_calls", ()):
+        function = call["function"]
+        function["arguments"] = _object(function["arguments"])
+    return wire
+
+
+def _object(arguments: str) -> str:
+    """Returns the arguments as a JSON object, which most providers insist on."""
+    try:
+        fine = isinstance(orjson.loads(arguments or "{}"), dict)
+    except orjson.JSONDecodeError:
+        fine = False
+    return (arguments or "{}") if fine else orjson.dumps({"arguments": arguments}).decode()
+
+
+def _pieces(chunk: Any, chunks: Any) -> list[Piece]:
+    pieces: list[Piece] = []
+    for choice in chunk.choices:
+        pieces.extend(_said(choice.delta))
+        # litellm says `stop` also at the end of a stream that was cut.
+        if choice.finish_reason and getattr(chunks, "received_finish_reason", True):
+            pieces.append(EndPiece(choice.finish_reason))
+    usage = getattr(chunk, "usage", None)
+    if usage is not None:
+        pieces.append(_usage(usage))
+    return pieces
+
+
+def _said(delta: Any) -> list[Piece]:
+    pieces: list[Piece] = []
+    if reasoning := getattr(delta, "reasoning_content", None):
+        pieces.append(ReasoningPiece(_clean(reasoning)))
+    if delta.content:
+        pieces.append(TextPiece(_clean(delta.content)))
+    for call in delta.tool_calls or ():
+        function = call.function
+        name, arguments = function.name or "", function.arguments or ""
+        pieces.append(ToolUsePiece(call.index, call.id or "", _clean(name), _clean(arguments)))
+    return pieces
+
+
+def _usage(usage: Any) -> UsagePiece:
+    """Returns what a call used: litellm counts what was cached or written into the prompt."""
+    details = usage.prompt_tokens_details
+    return UsagePiece(
+        input_tokens=usage.prompt_tokens or 0,
+        output_tokens=usage.completion_tokens or 0,
+        cached_tokens=getattr(details, "cached_tokens", None) or 0,
+        cache_write_tokens=getattr(details, "cache_creation_tokens", None) or 0,
+    )
+
+
+def _model_error(error: Exception, secret: str) -> ModelError:
+    said = str(getattr(error, "message", error)).partition("Exception - ")
+    text = said[2] or said[0]
+    status: Any = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return refusal(status, text, _headers(error), secret=secret)
+    message = f"the model cannot be asked: {shown(text, secret)}"
+    return ModelError("MODEL_UNUSABLE", message, transient=False)
+
+
+def _headers(error: Exception) -> Mapping[str, str]:
+    """Returns the response's headers, wherever litellm put them."""
+    response: Any = getattr(error, "response", None)
+    for found in (
+        getattr(error, "litellm_response_headers", None),
+        getattr(response, "headers", None),
+    ):
+        if found:
+            return {str(name).lower(): str(value) for name, value in dict(found).items()}
+    return {}
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

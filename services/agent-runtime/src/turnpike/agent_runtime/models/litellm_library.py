@@ -1,0 +1,131 @@
+"""litellm, set up for a service that serves many tenants.
+
+Importing this takes seconds and 200 MB; `litellm_client` does it late, in a thread.
+"""
+
+import logging
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, NoReturn
+
+import aiohttp
+import httpx
+import litellm
+from litellm.exceptions import APIConnectionError, Timeout
+from litellm.llms.custom_httpx import http_handler
+from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
+
+from turnpike.agent_runtime.models.prompt import ModelError
+
+# They take no credential of a call's own, but what they find on this machine
+# (cloud accounts, files, a browser's sign-in), or are no model providers.
+_REFUSED = frozenset(
+    {
+        "a2a",
+        "a2a_agent",
+        "auto_router",
+        "bedrock_mantle",
+        "chatgpt",
+        "custom",
+        "dotprompt",
+        "github_copilot",
+        "humanloop",
+        "langfuse",
+        "litellm_agent",
+        "oci",
+        "petals",
+        "sagemaker",
+        "sagemaker_chat",
+        "sagemaker_nova",
+        "sap",
+        "vertex_ai",
+        "vertex_ai_beta",
+        "vllm",
+    }
+)
+_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
+
+responses: ContextVar[list[httpx.Response]] = ContextVar("responses")
+"""What the current call has received, for whoever closes it.
+
+litellm closes the streams of some providers only when they are collected.
+"""
+
+
+class _GuardedTransport(LiteLLMAiohttpTransport):
+    """Sends litellm's requests through our session, which vets each address."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if (received := responses.get(None)) is not None:
+            received.append(response)
+        if response.is_redirect:
+            await response.aclose()
+            # What follows would be sent the credential.
+            raise httpx.UnsupportedProtocol("the provider redirects, which is not followed")
+        return response
+
+
+class _NoTransport(httpx.BaseTransport):
+    """Refuses what litellm would ask while the loop waits, past our session."""
+
+    def handle_request(self, request: httpx.Request) -> NoReturn:
+        raise httpx.ConnectError("this provider cannot be asked without blocking")
+
+
+def _no_session() -> NoReturn:
+    raise httpx.ConnectError("this service is stopping")
+
+
+_transport = _GuardedTransport(client=_no_session, owns_session=False)
+
+
+def set_up(session: aiohttp.ClientSession) -> None:
+    """Makes litellm silent, and sends all that it asks through `session`.
+
+    Its handlers take a transport from these functions wherever they are made,
+    the OpenAI library's included; there is no setting for it.
+    """
+    _transport.client = session
+    handlers: Any = http_handler.AsyncHTTPHandler
+    handlers.create_async_transport = staticmethod(lambda **_: _transport)
+    blocking: Any = http_handler.HTTPHandler
+    blocking._create_sync_transport = lambda _self: _NoTransport()
+    library: Any = litellm
+    library.disable_aiohttp_trust_env = True
+    library.disable_streaming_logging = True
+    library.drop_params = True
+    library.suppress_debug_info = True
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.setLevel(logging.ERROR)
+
+
+async def ask(provider: str, arguments: Mapping[str, Any]) -> Any:
+    """Returns litellm's stream of a chat completion.
+
+    Raises:
+        ModelError: litellm does not know the provider, or it is none for tenants.
+        Exception: Whatever litellm raises.
+    """
+    if provider not in litellm.provider_list or provider in _REFUSED:
+        raise ModelError("MODEL_UNUSABLE", f"unknown provider {provider!r}", transient=False)
+    return await litellm.acompletion(
+        custom_llm_provider=provider,
+        stream=True,
+        stream_options={"include_usage": True},
+        max_retries=0,
+        num_retries=0,
+        **arguments,
+    )
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Says whether the connection failed, whatever litellm made of it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, httpx.TransportError | APIConnectionError | Timeout):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

@@ -1,0 +1,212 @@
+"""Reading a streamed chat completion in the OpenAI wire format, as servers really send it."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from turnpike.agent_runtime.models.openai_wire import error_text
+from turnpike.agent_runtime.models.prompt import (
+    EndPiece,
+    ModelError,
+    Piece,
+    ReasoningPiece,
+    TextPiece,
+    ToolUsePiece,
+    UsagePiece,
+)
+from turnpike.agent_runtime.models.refusals import refusal, shown
+
+_LONGEST_LINE = 8 << 20
+_END = b"[DONE]"
+_FIRST_STATUS, _LAST_STATUS = 400, 599
+# In an error amid a stream: asking again would fail in the same way.
+_FOR_GOOD = ("invalid_request", "authentication", "permission", "not_found", "content_filter")
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    # A string by the book; an object from some servers.
+    arguments: str | dict[str, Any] | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | list[Any] | None = None
+    # Two spellings of the same: DeepSeek's and vLLM's, OpenRouter's.
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: Any = None
+
+
+_DECODER = msgspec.json.Decoder(_Chunk, strict=False)
+
+
+class ChunkReader:
+    """Reads one stream, block by block.
+
+    Lines end in LF or CRLF; a document may be spread over several `data:` lines;
+    everything else between them is passed over.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self.done = False
+        """Whether the stream said that it is over."""
+
+        self.ended = False
+        """Whether the model did."""
+
+        self._secret = secret
+        self._rest = b""
+        self._document = b""
+        self._calls = _Calls()
+
+    def read(self, block: bytes) -> list[Piece]:
+        """Returns what the lines say that a block completes.
+
+        Raises:
+            ModelError: They are garbage, or an error.
+        """
+        *lines, self._rest = (self._rest + block).split(b"\n")
+        if len(self._rest) + len(self._document) > _LONGEST_LINE:
+            raise ModelError("PROVIDER_ERROR", "the provider's line is too long", transient=False)
+        pieces: list[Piece] = []
+        for line in lines:
+            if line.startswith(b"data:"):
+                self._read_document(line[5:].strip(), pieces)
+            elif self._document and not line.strip():
+                raise ModelError("PROVIDER_ERROR", "the provider answered garbage", transient=True)
+        return pieces
+
+    def _read_document(self, line: bytes, pieces: list[Piece]) -> None:
+        document = self._document + line
+        if document == _END:
+            self.done = True
+        elif document:
+            chunk = _decode(document)
+            # What is no document yet may become one with the next line.
+            self._document = document if chunk is None else b""
+            if chunk is not None:
+                self._read_chunk(chunk, pieces)
+
+    def _read_chunk(self, chunk: _Chunk, pieces: list[Piece]) -> None:
+        if chunk.error is not None:
+            raise _stream_error(chunk.error, self._secret)
+        if chunk.usage is not None:
+            pieces.append(_usage(chunk.usage))
+        for choice in chunk.choices or ():
+            if choice.delta is not None:
+                self._read_delta(choice.delta, pieces)
+            if choice.finish_reason:
+                self.ended = True
+                pieces.append(EndPiece(choice.finish_reason))
+
+    def _read_delta(self, delta: _Delta, pieces: list[Piece]) -> None:
+        if reasoning := delta.reasoning_content or delta.reasoning:
+            pieces.append(ReasoningPiece(reasoning))
+        if text := delta.content or delta.refusal:
+            pieces.append(TextPiece(text if isinstance(text, str) else _joined(text)))
+        for call in delta.tool_calls or ():
+            pieces.append(self._calls.read(call))
+
+
+class _Calls:
+    """Tells the calls of one answer apart, whatever a server makes of their indices.
+
+    Some give none, some give all the same: then an id that is new begins a call.
+    """
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._by_index: dict[int | None, int] = {}
+
+    def read(self, call: _ToolCall) -> ToolUsePiece:
+        """Returns the piece that a part of a call is."""
+        number = self._by_index.get(call.index)
+        given = call.id or ""
+        if number is None or (given and self._ids[number] not in ("", given)):
+            number = self._begin(call.index, given)
+        function = call.function or _Function()
+        arguments = function.arguments or ""
+        if not isinstance(arguments, str):
+            arguments = msgspec.json.encode(arguments).decode()
+        # Postgres stores no NUL.
+        name = (function.name or "").replace("\0", "")
+        return ToolUsePiece(number, given.replace("\0", ""), name, arguments)
+
+    def _begin(self, index: int | None, given: str) -> int:
+        number = len(self._ids)
+        self._ids.append(given)
+        self._by_index[index] = number
+        return number
+
+
+def _decode(document: bytes) -> _Chunk | None:
+    try:
+        return _DECODER.decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_patiently(document)
+
+
+def _decode_patiently(document: bytes) -> _Chunk | None:
+    """Reads a document that has half a surrogate pair, or bytes that are no UTF-8."""
+    try:
+        loaded = json.loads(document.decode("utf-8", "replace"))
+        return _DECODER.decode(json.dumps(loaded, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        return None
+
+
+def _joined(parts: list[Any]) -> str:
+    texts = (part.get("text") for part in parts if isinstance(part, dict))
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _usage(usage: _Usage) -> UsagePiece:
+    details = usage.prompt_tokens_details or _PromptDetails()
+    return UsagePiece(
+        input_tokens=max(usage.prompt_tokens or 0, 0),
+        output_tokens=max(usage.completion_tokens or 0, 0),
+        cached_tokens=max(details.cached_tokens or 0, 0),
+        cache_write_tokens=max(details.cache_write_tokens or 0, 0),
+    )
+
+
+def _stream_error(error: Any, secret: str) -> ModelError:
+    said = error_text(error)
+    code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, int) and _FIRST_STATUS <= code <= _LAST_STATUS:
+        return refusal(code, said, {}, secret=secret)
+    kind = str(error)
+    limited = "rate_limit" in kind
+    transient = limited or not any(each in kind for each in _FOR_GOOD)
+    reason = "RATE_LIMITED" if limited else "PROVIDER_ERROR"
+    return ModelError(reason, shown(said, secret), transient=transient)

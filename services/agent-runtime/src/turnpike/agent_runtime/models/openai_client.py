@@ -1,0 +1,97 @@
+"""Streaming from every endpoint that speaks the OpenAI wire format."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+
+from turnpike.agent_runtime.models.openai_chunks import ChunkReader
+from turnpike.agent_runtime.models.openai_wire import error_message, request_body
+from turnpike.agent_runtime.models.prompt import ModelError, Piece, Prompt
+from turnpike.agent_runtime.models.refusals import refusal, shown, unreachable
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+
+_OK = 200
+_ERROR_BYTES = 64 << 10
+_ERROR_SECONDS = 5.0
+# What follows the end is read for so long, that the connection may be kept.
+_LAST_BYTES_SECONDS = 0.05
+# Some servers give a stream no type, or a wrong one; these are never a stream.
+_NO_STREAMS = frozenset({"application/json", "text/html"})
+
+
+class OpenAIClient:
+    """Asks over plain HTTP, on connections that are kept; one JSON decode a chunk.
+
+    The session belongs to whoever made it.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[list[Piece]]:
+        """Yields pieces: all that came in one read of the connection, as one list."""
+        secret = prompt.model.api_key
+        reader = ChunkReader(secret)
+        try:
+            async with self._session.post(
+                _endpoint(prompt.model.base_url),
+                data=request_body(prompt),
+                headers=_headers(prompt),
+                allow_redirects=False,
+            ) as response:
+                if response.status != _OK or response.content_type in _NO_STREAMS:
+                    raise await _refusal(response, secret)
+                try:
+                    while not reader.done and (block := await response.content.readany()):
+                        if pieces := reader.read(block):
+                            yield pieces
+                finally:
+                    if reader.ended:
+                        await _read_out(response.content)
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:
+            # Also a header that would be two: a credential with a line break.
+            message = f"the model's configuration is no request: {shown(str(error), secret)}"
+            raise ModelError("MODEL_UNUSABLE", message, transient=False) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise unreachable(error, secret=secret) from error
+
+
+def _headers(prompt: Prompt) -> dict[str, str]:
+    headers = {
+        "accept": "text/event-stream",
+        # Packing would hold words back.
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        "traceparent": prompt.traceparent,
+    }
+    if prompt.model.api_key:
+        headers["authorization"] = f"Bearer {prompt.model.api_key}"
+    return headers
+
+
+def _endpoint(base_url: str) -> str:
+    parts = urlsplit(base_url or DEFAULT_BASE_URL)
+    path = f"{parts.path.rstrip('/')}/chat/completions"
+    return urlunsplit(parts._replace(path=path))
+
+
+async def _refusal(response: aiohttp.ClientResponse, secret: str) -> ModelError:
+    said = "no explanation"
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_ERROR_SECONDS):
+            said = error_message(await response.content.read(_ERROR_BYTES))
+    if response.status == _OK:
+        message = f"the provider answered {response.content_type}: {shown(said, secret)}"
+        return ModelError("PROVIDER_ERROR", message, transient=False)
+    return refusal(response.status, said, response.headers, secret=secret)
+
+
+async def _read_out(content: aiohttp.StreamReader) -> None:
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(_LAST_BYTES_SECONDS):
+            while await content.readany():
+                pass

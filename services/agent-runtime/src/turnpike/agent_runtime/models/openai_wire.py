@@ -1,0 +1,70 @@
+"""The OpenAI wire format: what is sent, and what its errors say."""
+
+from typing import Any
+
+import orjson
+
+from turnpike.agent_runtime.models.prompt import Message, Prompt
+
+_UNSAID = "no explanation"
+
+
+def request_body(prompt: Prompt) -> bytes:
+    """Returns the body of a streaming chat completion; the same prompt has the same bytes."""
+    body: dict[str, Any] = {
+        "model": prompt.model.model,
+        "messages": [message_to_wire(message) for message in prompt.messages],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if prompt.tools:
+        body["tools"] = tools_to_wire(prompt)
+    return orjson.dumps(body)
+
+
+def tools_to_wire(prompt: Prompt) -> list[dict[str, Any]]:
+    """Returns the tools as the wire has them, their schemas as they were written."""
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": orjson.Fragment(tool.input_schema or "{}"),
+            },
+        }
+        for tool in prompt.tools
+    ]
+
+
+def message_to_wire(message: Message) -> dict[str, Any]:
+    """Returns a message as the wire has it."""
+    if message.role == "tool":
+        return {"role": "tool", "tool_call_id": message.call_id, "content": message.text}
+    wire: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.calls:
+        wire["content"] = message.text or None
+        wire["tool_calls"] = [
+            {
+                "id": use.id,
+                "type": "function",
+                "function": {"name": use.name, "arguments": use.arguments},
+            }
+            for use in message.calls
+        ]
+    return wire
+
+
+def error_message(document: bytes) -> str:
+    """Returns what the body of a provider's refusal says."""
+    try:
+        body = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        return _UNSAID
+    return error_text(body.get("error", body) if isinstance(body, dict) else body)
+
+
+def error_text(error: Any) -> str:
+    """Returns what a provider's error says."""
+    said = error.get("message") if isinstance(error, dict) else error
+    return str(said) if said else _UNSAID

@@ -1,0 +1,153 @@
+"""What is said to a language model, and what it says back, whatever its wire format."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolUse:
+    """A model's wish to call a tool, verbatim."""
+
+    id: str
+    """The provider's id of the call."""
+
+    name: str
+    """The tool's name as the model was shown it."""
+
+    arguments: str
+    """The arguments exactly as the model wrote them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a prompt."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    text: str
+    calls: tuple[ToolUse, ...] = ()
+    """Of an assistant: the calls that it asked for."""
+
+    call_id: str = ""
+    """Of a tool: the provider's id of the call that this answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolDefinition:
+    """A tool as the model is shown it."""
+
+    name: str
+    description: str
+    input_schema: str
+    """A JSON Schema, as a JSON document."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """Millionths of a US dollar for a million tokens."""
+
+    input: int
+    output: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """How to reach a language model. Holds the credential: never log it."""
+
+    tenant: UUID
+    name: str
+    provider: str
+    model: str
+    base_url: str
+    api_key: str = field(repr=False)
+    prices: Prices | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """Everything that one model call is made of."""
+
+    model: Model
+    messages: tuple[Message, ...]
+    tools: tuple[ToolDefinition, ...]
+    traceparent: str
+
+
+@dataclass(slots=True)
+class TextPiece:
+    """Text of the answer."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class ReasoningPiece:
+    """Text of the reasoning."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class ToolUsePiece:
+    """A part of a call: the first of an index has id and name."""
+
+    index: int
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(slots=True)
+class UsagePiece:
+    """What the call used so far; the last one counts. Prompt = uncached + cached + written."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+@dataclass(slots=True)
+class EndPiece:
+    """The model ended by itself, as the provider says: `stop`, `tool_calls`, and the like."""
+
+    reason: str
+
+
+Piece = TextPiece | ReasoningPiece | ToolUsePiece | UsagePiece | EndPiece
+
+
+class ModelError(Exception):
+    """A model call that failed.
+
+    Attributes:
+        reason: `RATE_LIMITED`, `PROVIDER_ERROR`, `PROVIDER_UNREACHABLE`, `TIMEOUT` or
+            `MODEL_UNUSABLE`.
+        transient: Whether the same call may succeed later.
+        retry_after: Seconds that the provider asks to wait; None when it does not say.
+    """
+
+    def __init__(
+        self, reason: str, message: str, *, transient: bool, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.transient = transient
+        self.retry_after = retry_after
+
+
+class ModelClient(Protocol):
+    """One way to language models."""
+
+    def stream(self, prompt: Prompt) -> AsyncGenerator[list[Piece]]:
+        """Yields pieces as they arrive: all that arrived together, as one list.
+
+        An async generator; closing it (`aclose`) closes the provider's connection at once. Ends
+        after an `EndPiece`; a stream that ends without one was cut.
+
+        Raises:
+            ModelError: At any moment; before the first list nothing was said.
+        """
+        ...

@@ -1,0 +1,61 @@
+"""Everything an operator can set, read once from the environment."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from turnpike.rpc.settings import Key, Seconds, ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Agent-runtime's configuration. `AGENT_RUNTIME_LISTEN_ADDRESS` sets `listen_address`."""
+
+    model_config = SettingsConfigDict(env_prefix="AGENT_RUNTIME_")
+
+    database_url: SecretStr
+    """Postgres, as the role that sees one tenant at a time."""
+
+    system_database_url: SecretStr
+    """Postgres, as the role that sweeps."""
+
+    redis_url: SecretStr
+    """Redis, where deltas go first."""
+
+    gatekeeper_target: str
+    """Where gatekeeper is, as gRPC's target."""
+
+    tool_registry_target: str
+    """Where the tool registry is, as gRPC's target."""
+
+    secret_keys: Annotated[dict[str, Key], Field(min_length=1, repr=False)]
+    """Keys that seal providers' credentials: a JSON object of id and base64 of 32 bytes; the
+    first one seals, all open."""
+
+    egress_allow_private: bool = False
+    """Whether models may be at private and loopback addresses."""
+
+    default_agent: bool = False
+    """Whether every tenant has an agent `default` on the built-in scripted model."""
+
+    capacity: int = Field(default=1000, ge=1)
+    """How many turns this replica runs at once."""
+
+    pool_size: int = Field(default=10, ge=2)
+    """How many connections each of the two database roles may hold."""
+
+    first_chunk_timeout: Seconds = timedelta(seconds=120)
+    """How many seconds a model may take to say the first thing."""
+
+    idle_timeout: Seconds = timedelta(seconds=60)
+    """How many seconds a model may be silent after that."""
+
+    tool_timeout: Seconds = timedelta(seconds=300)
+    """How many seconds a tool may take."""
+
+    turn_timeout: Seconds = timedelta(seconds=900)
+    """How many seconds a turn may go on asking a model again that fails."""
+
+    drain_time: Seconds = timedelta(seconds=5)
+    """How many seconds to finish steps in, after reporting NOT_SERVING."""

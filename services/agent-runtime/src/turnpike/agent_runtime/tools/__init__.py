@@ -1,0 +1,1 @@
+"""Tools as a turn sees them, and their calls through the registry."""

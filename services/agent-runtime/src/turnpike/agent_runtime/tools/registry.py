@@ -1,0 +1,230 @@
+"""The tool registry, as agent-runtime sees it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID
+
+import grpc
+
+from turnpike.agent_runtime.tools.toolset import Tool
+from turnpike.api.tool_registry.v1.connector_service_pb2 import ListToolsRequest
+from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
+from turnpike.api.tool_registry.v1.tool_call_service_pb2 import (
+    AnnounceFenceRequest,
+    CancelCallRequest,
+    RunCallRequest,
+)
+from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import ToolCallServiceStub
+from turnpike.api.tool_registry.v1.tool_pb2 import Call, CallStatus
+from turnpike.rpc.errors import RemoteError, from_rpc_error
+
+T = TypeVar("T")
+
+_LIST_SECONDS = 35.0
+_SHORT_SECONDS = 5.0
+_RETRY_SECONDS = 0.25
+_LIST_PATIENCE_SECONDS = 30.0
+_ANNOUNCE_PATIENCE_SECONDS = 60.0
+# Somebody waits for the end of what is cancelled.
+_CANCEL_PATIENCE_SECONDS = 3.0
+# Beyond the tool's own time: the registry says how a call ended, never this deadline.
+_GRACE_SECONDS = 30.0
+
+_STATUSES = {
+    CallStatus.CALL_STATUS_PENDING: "PENDING",
+    CallStatus.CALL_STATUS_DISPATCHED: "DISPATCHED",
+    CallStatus.CALL_STATUS_SUCCEEDED: "SUCCEEDED",
+    CallStatus.CALL_STATUS_FAILED: "FAILED",
+    CallStatus.CALL_STATUS_CANCELLED: "CANCELLED",
+    CallStatus.CALL_STATUS_UNKNOWN: "UNKNOWN",
+}
+FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "UNKNOWN"})
+
+Metadata = Callable[[UUID, UUID], Sequence[tuple[str, str]]]
+"""Makes the metadata of a call for a tenant and a principal: who asks, and the trace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One call of a turn, as the effect ledger knows it."""
+
+    tenant: UUID
+    principal: UUID
+    turn: UUID
+    fence: int
+    step: int
+    ordinal: int
+
+    @property
+    def id(self) -> str:
+        """Its id in the ledger."""
+        return f"{self.turn}:{self.step}:{self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectState:
+    """Where a call stands: a CallStatus's name, and what came of it."""
+
+    status: str
+    result: str
+    structured: str
+    reason: str
+
+
+class Registry:
+    """Lists tools, and runs calls at most once."""
+
+    def __init__(
+        self, connectors: ConnectorServiceStub, calls: ToolCallServiceStub, metadata: Metadata
+    ) -> None:
+        self._connectors = connectors
+        self._calls = calls
+        self._metadata = metadata
+
+    async def tools(self, tenant: UUID, principal: UUID, patterns: Sequence[str]) -> list[Tool]:
+        """Returns the callable tools that match, ordered by name.
+
+        Raises:
+            RemoteError: Refused, or the registry stays away.
+        """
+        request = ListToolsRequest(patterns=patterns)
+        reply = await _persist(
+            lambda: self._connectors.ListTools(
+                request, timeout=_LIST_SECONDS, metadata=self._metadata(tenant, principal)
+            ),
+            _LIST_PATIENCE_SECONDS,
+        )
+        return [
+            Tool(
+                name=tool.name,
+                description=tool.description,
+                input_schema=tool.input_schema,
+                digest=tool.digest,
+            )
+            for tool in reply.tools
+            if tool.state == "OK"
+        ]
+
+    async def announce_fence(self, effect: Effect) -> None:
+        """Makes the registry refuse calls of older claims of the turn.
+
+        Raises:
+            RemoteError: A newer claim is known, or the registry does not answer.
+        """
+        request = AnnounceFenceRequest(turn=str(effect.turn), fence=effect.fence)
+        await _persist(
+            lambda: self._calls.AnnounceFence(
+                request,
+                timeout=_SHORT_SECONDS,
+                metadata=self._metadata(effect.tenant, effect.principal),
+            ),
+            _ANNOUNCE_PATIENCE_SECONDS,
+        )
+
+    async def run(
+        self,
+        effect: Effect,
+        *,
+        tool: str,
+        arguments: str,
+        digest: str,
+        patience: timedelta,
+    ) -> AsyncIterator[EffectState]:
+        """Runs a call or joins it, and yields where it stands until that is final.
+
+        A registry that goes away is asked again: the effect's id makes that
+        safe.
+
+        Raises:
+            RemoteError: Refused, or the registry stays away.
+        """
+        request = RunCallRequest(
+            turn=str(effect.turn),
+            fence=effect.fence,
+            step=effect.step,
+            ordinal=effect.ordinal,
+            tool=tool,
+            arguments=arguments,
+            definition_digest=digest,
+            timeout=patience,
+            principal=str(effect.principal),
+        )
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + patience.total_seconds() + _GRACE_SECONDS
+        while True:
+            try:
+                async for state in self._watch(request, effect, give_up_at - loop.time()):
+                    yield state
+                    if state.status in FINAL:
+                        return
+            except RemoteError as error:
+                if not _may_pass(error) or loop.time() > give_up_at:
+                    raise
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def cancel(self, effect: Effect) -> EffectState | None:
+        """Cancels a call, and returns where it then stands; None when it never was.
+
+        Raises:
+            RemoteError: The registry does not answer.
+        """
+        request = CancelCallRequest(
+            turn=str(effect.turn), fence=effect.fence, step=effect.step, ordinal=effect.ordinal
+        )
+        reply = await _persist(
+            lambda: self._calls.CancelCall(
+                request,
+                timeout=_SHORT_SECONDS,
+                metadata=self._metadata(effect.tenant, effect.principal),
+            ),
+            _CANCEL_PATIENCE_SECONDS,
+        )
+        return _state(reply.call) if reply.HasField("call") else None
+
+    async def _watch(
+        self, request: RunCallRequest, effect: Effect, seconds: float
+    ) -> AsyncIterator[EffectState]:
+        stream = self._calls.RunCall(
+            request, timeout=seconds, metadata=self._metadata(effect.tenant, effect.principal)
+        )
+        try:
+            async for reply in stream:
+                yield _state(reply.call)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        finally:
+            stream.cancel()
+
+
+async def _persist(call: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Calls until the registry answers, or has not done so for a while."""
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + seconds
+    while True:
+        try:
+            return await call()
+        except grpc.aio.AioRpcError as error:
+            failure = from_rpc_error(error)
+            if not _may_pass(failure) or loop.time() > give_up_at:
+                raise failure from error
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _may_pass(error: RemoteError) -> bool:
+    return error.code in (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+    )
+
+
+def _state(call: Call) -> EffectState:
+    return EffectState(
+        status=_STATUSES[call.status],
+        result=call.result,
+        structured=call.structured,
+        reason=call.reason,
+    )

@@ -1,0 +1,87 @@
+"""Which tools a turn has, under which names, and which of them may run."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from turnpike.agent_runtime.models.prompt import ToolDefinition
+
+# What every provider takes as a function's name.
+_NAME = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A tool as the registry lists it."""
+
+    name: str
+    """`connector/tool`."""
+
+    description: str
+    input_schema: str
+    digest: str
+
+
+class Patterns:
+    """Patterns `connector/tool`, in which `*` stands for anything."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        parts = (".*".join(re.escape(part) for part in p.split("*")) for p in patterns)
+        joined = "|".join(parts)
+        self._matches = re.compile(f"^(?:{joined})$") if joined else None
+
+    def match(self, tool: str) -> bool:
+        """Says whether one of the patterns matches."""
+        return self._matches is not None and self._matches.match(tool) is not None
+
+
+class Toolset:
+    """The tools of one turn, by the names that its model is shown."""
+
+    def __init__(self, tools: Sequence[Tool], *, deny: Sequence[str]) -> None:
+        self._tools = _named(tools)
+        self._deny = Patterns(deny)
+
+    @property
+    def definitions(self) -> tuple[ToolDefinition, ...]:
+        """What the model is shown: stable in order and bytes, for prompt caches' sake."""
+        return tuple(
+            ToolDefinition(name=name, description=t.description, input_schema=t.input_schema)
+            for name, t in self._tools.items()
+        )
+
+    def find(self, name: str) -> Tool | None:
+        """Returns the tool that the model means."""
+        return self._tools.get(name)
+
+    def denies(self, tool: str) -> bool:
+        """Says whether policy keeps `connector/tool` from running."""
+        return self._deny.match(tool)
+
+
+def model_name(tool: str) -> str:
+    """Returns a tool's name as models see it: `connector__tool`.
+
+    A name that providers would refuse is cut and marked by its digest, the same
+    each time.
+    """
+    name = _NAME.sub("_", tool.replace("/", "__", 1))
+    if name == tool.replace("/", "__", 1) and len(name) <= _LONGEST_NAME:
+        return name
+    return _marked(name, tool)
+
+
+def _marked(name: str, tool: str) -> str:
+    mark = hashlib.sha256(tool.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST_NAME - 9]}_{mark}"
+
+
+def _named(tools: Sequence[Tool]) -> Mapping[str, Tool]:
+    named: dict[str, Tool] = {}
+    for tool in tools:
+        name = model_name(tool.name)
+        # Two tools that look alike to a model stay callable, both.
+        named[name if name not in named else _marked(name, tool.name)] = tool
+    return named

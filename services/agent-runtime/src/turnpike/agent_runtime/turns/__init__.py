@@ -1,0 +1,1 @@
+"""Turns: claimed, owned, run step by step, ended once."""

@@ -1,0 +1,279 @@
+"""Driving one turn, for one claim, from where it stands to its end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from turnpike.agent_runtime.events.log import TurnLog
+from turnpike.agent_runtime.events.model import Batch, CancelDesiredError, Claim
+from turnpike.agent_runtime.events.tails import Tails
+from turnpike.agent_runtime.events.writer import Body, LogWriter
+from turnpike.agent_runtime.models.prompt import Model, ModelClient
+from turnpike.agent_runtime.tools.registry import Registry
+from turnpike.agent_runtime.turns import stating
+from turnpike.agent_runtime.turns.asking import Patience, ask
+from turnpike.agent_runtime.turns.calling import Caller
+from turnpike.agent_runtime.turns.course import Course
+from turnpike.agent_runtime.turns.model import Step, Turn, TurnFailedError
+from turnpike.agent_runtime.turns.preparing import Prepared
+from turnpike.agent_runtime.turns.store import Ending, Reply, TurnStore
+from turnpike.telemetry import adopt, span, traceparent
+
+_FLUSH_SECONDS = 2.0
+
+OnEnd = Callable[[bool], Awaitable[None]]
+"""Told that the turn has ended, and whether its thread's next one is due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What every driver on a replica uses."""
+
+    log: TurnLog
+    tails: Tails
+    store: TurnStore
+    registry: Registry
+    model_client: Callable[[str], ModelClient]
+    """Returns the way to a provider."""
+
+    patience: Patience
+    may_open: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Why a turn is ended early: its status, and its error if it has one."""
+
+    status: str
+    reason: str
+    message: str
+
+
+CANCEL = Stop(status="CANCELLED", reason="CANCELLED", message="somebody cancelled the turn")
+
+
+class Driver:
+    """Runs a turn. `run` ends when the turn has, or another claim is to go on with it."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        claim: Claim,
+        turn: Turn,
+        prepared: Prepared,
+        *,
+        on_end: OnEnd,
+    ) -> None:
+        self.status = ""
+        """How the turn ended; empty until it has."""
+
+        self._handing_over = False
+        self._on_end = on_end
+        self._parts = parts
+        self._claim = claim
+        self._turn = turn
+        self._prepared = prepared
+        self._course = Course(turn, prepared.steps, prepared.messages, prepared.model)
+        self._stop: Stop | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._ending = False
+        self._writer = LogWriter(
+            parts.log,
+            claim,
+            last=prepared.last_seq,
+            committed=turn.committed_seq,
+            reserved=turn.reserved_seq,
+            publish=lambda events: parts.tails.publish(turn.id, events),
+            reserve=lambda up_to: parts.store.reserve(claim, up_to),
+            may_open=parts.may_open,
+        )
+        self._caller = Caller(
+            parts.registry, prepared.toolset, self._writer, timeout=parts.patience.tool
+        )
+
+    def stop(self, stop: Stop) -> None:
+        """Ends the turn early, keeping what was said; once it is ending this does nothing."""
+        if self._stop is None and not self._ending:
+            self._stop = stop
+            if self._work is not None:
+                self._work.cancel()
+
+    def hand_over(self) -> None:
+        """Ends the driver after the step that is under way; another replica goes on."""
+        self._handing_over = True
+
+    async def run(self) -> None:
+        """Runs the turn to its end.
+
+        Raises:
+            FenceLostError: Another claim owns the turn.
+            ExceptionGroup: Of whatever else failed; the turn is to be claimed again.
+        """
+        adopt(self._turn.traceparent)
+        with span(f"invoke_agent {self._turn.agent}", attributes=self._attributes()):
+            async with asyncio.TaskGroup() as group:
+                appending = group.create_task(self._writer.run())
+                await self._begin()
+                self._work = group.create_task(self._run())
+                if self._stop is not None:
+                    self._work.cancel()
+                await asyncio.wait({self._work})
+                if self._work.cancelled() and self._stop is not None:
+                    await self._end_stopped(self._stop)
+                await self._flush()
+                appending.cancel()
+
+    async def end(self, stop: Stop) -> None:
+        """Ends the turn without running it.
+
+        Raises:
+            FenceLostError: Another claim owns the turn.
+            ExceptionGroup: Of whatever else failed; the turn is to be claimed again.
+        """
+        adopt(self._turn.traceparent)
+        async with asyncio.TaskGroup() as group:
+            appending = group.create_task(self._writer.run())
+            if self._is_uncommitted:
+                await self._writer.reset(self._turn.committed_seq, self._store_reset)
+            await self._end_stopped(stop)
+            await self._flush()
+            appending.cancel()
+
+    async def _flush(self) -> None:
+        try:
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                await self._writer.flush()
+        except TimeoutError:
+            # Redis is away; the log is whole in Postgres.
+            return
+
+    async def _run(self) -> None:
+        try:
+            await self._go_on()
+        except TurnFailedError as error:
+            stop = Stop(status="FAILED", reason=error.reason, message=str(error))
+            await self._end_stopped(stop)
+        except CancelDesiredError:
+            await self._end_stopped(CANCEL)
+
+    @property
+    def _is_uncommitted(self) -> bool:
+        """Whether an owner before this one showed what it never committed."""
+        return self._prepared.last_seq > self._turn.committed_seq
+
+    async def _begin(self) -> None:
+        started = stating.started(self._turn)
+        is_first = self._turn.committed_seq == 0
+        if self._is_uncommitted:
+            # Together, or an owner who dies between the two leaves a log without a start.
+            after = self._turn.committed_seq
+            await self._writer.reset(after, self._store_reset, *([started] if is_first else []))
+        elif is_first:
+            self._writer.emit(**started)
+
+    async def _go_on(self) -> None:
+        if step := self._course.open_step:
+            await self._parts.registry.announce_fence(self._course.effects(step)[0])
+            await self._finish_step(step)
+        while not self._handing_over:
+            number, most = len(self._course.steps) + 1, self._prepared.max_steps
+            if number > most:
+                raise TurnFailedError("MAX_STEPS_EXCEEDED", f"the agent may take {most} steps")
+            await self._ask(number)
+            step = self._course.step(self._prepared.toolset)
+            if not step.calls:
+                await self._end(self._course.ending("COMPLETED"))
+                return
+            await self._commit_asked(step)
+            await self._finish_step(step)
+
+    async def _ask(self, number: int) -> None:
+        model = self._prepared.model
+        with span(f"chat {model.model}", "client", _asking(model, number)) as asking:
+            heard = await ask(
+                self._parts.model_client(model.provider),
+                self._course.prompt(self._prepared.toolset, traceparent()),
+                self._writer,
+                step=number,
+                patience=self._parts.patience,
+                store_reset=self._store_reset,
+                heard_so_far=self._course.hear,
+            )
+            used = self._course.reply().usage
+            asking.set("gen_ai.usage.input_tokens", used.input_tokens)
+            asking.set("gen_ai.usage.output_tokens", used.output_tokens)
+            asking.set("gen_ai.response.finish_reasons", heard.ended)
+
+    async def _commit_asked(self, step: Step) -> None:
+        reply = self._course.reply()
+        effects = self._course.effects(step)
+        asked = [stating.requested(*each) for each in zip(step.calls, effects, strict=True)]
+
+        async def store(batch: Batch) -> None:
+            await self._parts.store.commit_asked(self._claim, reply, step.calls, batch)
+            # Here, since a cancelled driver goes on to its end knowing this.
+            self._course.asked(step)
+
+        await self._writer.commit([self._used(reply), *asked], store)
+
+    async def _finish_step(self, step: Step) -> None:
+        """Runs a step's calls and commits how they ended."""
+        await self._caller.run(step.calls, self._course.effects(step))
+        if any(call.outcome == "UNKNOWN" for call in step.calls):
+            raise TurnFailedError(
+                "TOOL_OUTCOME_UNKNOWN", "whether a tool with side effects ran is not known"
+            )
+
+        async def store(batch: Batch) -> None:
+            await self._parts.store.commit_done(self._claim, step.number, step.calls, batch)
+            self._course.done(step)
+
+        await self._writer.commit([], store)
+
+    async def _end_stopped(self, stop: Stop) -> None:
+        """Ends the turn before its answer stands: what was said stays, what was asked is closed."""
+        if step := self._course.open_step:
+            await self._caller.cancel(step.calls, self._course.effects(step))
+        ending = self._course.ending(stop.status, reason=stop.reason, message=stop.message)
+        await self._end(ending)
+
+    async def _end(self, ending: Ending) -> None:
+        self._ending = True
+        said = [self._used(ending.reply)] if ending.reply else []
+
+        async def store(batch: Batch) -> None:
+            promoted = await self._parts.store.finish(self._claim, ending, batch)
+            self.status = ending.status
+            # Before anybody sees the end: who asks again at once finds the slot free.
+            await self._on_end(promoted)
+
+        try:
+            await self._writer.commit([*said, stating.finished(ending)], store)
+        except CancelDesiredError:
+            self._ending = False
+            raise
+
+    async def _store_reset(self, batch: Batch) -> None:
+        await self._parts.store.commit_log(self._claim, batch)
+        self._course.forget()
+
+    def _used(self, reply: Reply) -> Body:
+        return stating.used(reply, self._prepared.model.name)
+
+    def _attributes(self) -> dict[str, str | int]:
+        return {
+            "gen_ai.operation.name": "invoke_agent",
+            "gen_ai.agent.name": self._turn.agent,
+            "gen_ai.conversation.id": str(self._turn.thread),
+            "turnpike.turn": str(self._turn.id),
+            "turnpike.fence": self._claim.fence,
+        }
+
+
+def _asking(model: Model, step: int) -> dict[str, str | int]:
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": model.provider,
+        "gen_ai.request.model": model.model,
+        "turnpike.step": step,
+    }

@@ -1,0 +1,299 @@
+"""Owning turns: what this replica starts, takes over, and hands on."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID
+
+import grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from turnpike.agent_runtime.events.model import Claim, FenceLostError
+from turnpike.agent_runtime.turns.admission import Admission
+from turnpike.agent_runtime.turns.counting import FENCES_REFUSED, TURNS
+from turnpike.agent_runtime.turns.drive import CANCEL, Driver, Parts, Stop
+from turnpike.agent_runtime.turns.failures import first_of
+from turnpike.agent_runtime.turns.keeping import Keeper
+from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
+from turnpike.agent_runtime.turns.preparing import Prepared, Sources, prepare, prepare_end
+from turnpike.agent_runtime.turns.running import Roster, Running
+from turnpike.agent_runtime.turns.signals import Signals
+from turnpike.database.replicas import Lease
+from turnpike.rpc.errors import RemoteError, UnavailableError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_LAST_CLAIM = 3
+_RETRY = timedelta(seconds=1)
+_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+_HAND_OVER_SECONDS = 5.0
+
+EXPIRE = Stop(status="EXPIRED", reason="DEADLINE_EXCEEDED", message="its thread was never free")
+POISON = Stop(
+    status="FAILED", reason="POISONED", message="three owners in turn made no progress with it"
+)
+
+
+class Owner:
+    """Runs turns on this replica, and takes over those that lost their owner.
+
+    `serve` must be running. A turn that is owned here is driven here: whatever ends
+    its task, it has ended, or is made due in the same breath; and what slips through
+    is found by the keeper.
+    """
+
+    def __init__(
+        self,
+        *,
+        lease: Lease,
+        system_engine: AsyncEngine,
+        parts: Parts,
+        sources: Sources,
+        admission: Admission,
+        signals: Signals,
+        capacity: int,
+    ) -> None:
+        self.lease = lease
+        self._parts = parts
+        self._sources = sources
+        self._admission = admission
+        self._signals = signals
+        self._roster = Roster()
+        self._keeper = Keeper(
+            lease=lease,
+            engine=system_engine,
+            admission=admission,
+            signals=signals,
+            roster=self._roster,
+            capacity=capacity,
+            take_over=self._take_over,
+        )
+        self._group: asyncio.TaskGroup | None = None
+
+    @property
+    def accepts(self) -> bool:
+        """Whether this replica may start or take over another turn."""
+        return self._keeper.accepts
+
+    @property
+    def ready(self) -> asyncio.Event:
+        """Set once the lease is held."""
+        return self._keeper.ready
+
+    async def serve(self) -> None:
+        """Keeps the lease, sweeps and renews slots until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            group.create_task(self._keeper.serve())
+
+    async def start(self, turn: Turn, *, new_thread: bool) -> None:
+        """Admits a turn that was claimed for this replica just now, and runs it.
+
+        It goes on when the caller is cancelled.
+
+        Raises:
+            RemoteError: It was refused; the turn has ended as REFUSED.
+            UnavailableError: It was refused, which could not be stored; asking again
+                with the same request finds what became of it.
+        """
+        running = self._enter(turn)
+        told: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._spawn(running, self._start(running, told, new_thread=new_thread))
+        refusal = await asyncio.shield(told)
+        if refusal is not None:
+            raise refusal
+
+    def stop(self, turn: UUID, stop: Stop) -> None:
+        """Ends a turn that runs here; does nothing when it does not."""
+        if running := self._roster.find(turn):
+            running.stop(stop)
+
+    async def request_cancel(self, owner: UUID | None, turn: UUID) -> None:
+        """Makes a desired cancellation happen soon, wherever the turn is."""
+        if owner is None:
+            self._keeper.due.set()
+            await self._signals.due()
+        elif owner == self.lease.id:
+            self.stop(turn, CANCEL)
+        else:
+            await self._signals.cancel(owner, turn)
+
+    async def drain(self, grace: timedelta) -> None:
+        """Takes no more turns, finishes steps for a while, and hands the rest over."""
+        self._keeper.draining = True
+        for running in self._roster:
+            if running.driver is not None:
+                running.driver.hand_over()
+        try:
+            async with asyncio.timeout(grace.total_seconds()):
+                while tasks := self._roster.tasks:
+                    await asyncio.wait(tasks)
+        except TimeoutError:
+            left = self._roster.tasks
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=_HAND_OVER_SECONDS)
+        await self._keeper.let_go_of_abandoned()
+        await self._signals.due()
+
+    def _enter(self, turn: Turn) -> Running:
+        claim = Claim(
+            tenant=turn.tenant,
+            turn=turn.id,
+            thread=turn.thread,
+            fence=turn.fence,
+            owner=self.lease.id,
+        )
+        return self._roster.enter(turn, claim)
+
+    def _take_over(self, turn: Turn) -> None:
+        running = self._enter(turn)
+        self._spawn(running, self._resume(running))
+
+    def _spawn(self, running: Running, work: Awaitable[None]) -> None:
+        if self._group is None:
+            raise RuntimeError("the owner does not serve")
+        running.task = self._group.create_task(self._guarded(running, work))
+
+    async def _guarded(self, running: Running, work: Awaitable[None]) -> None:
+        """Runs a turn's work; whatever it comes to, the turn has ended or is due."""
+        forgive = False
+        try:
+            await work
+        except FenceLostError:
+            FENCES_REFUSED.inc()
+            logger.info("turn %s belongs to another claim", running.turn.id)
+        except RemoteError as error:
+            logger.warning("turn %s could not go on: %s", running.turn.id, error)
+            # A service that is away is no fault of the turn's.
+            forgive = error.code in _AWAY
+        except Exception:
+            logger.exception("turn %s could not go on here", running.turn.id)
+        finally:
+            self._roster.leave(running)
+            if not running.over:
+                await self._keeper.give_up(running, forgive=forgive)
+
+    async def _start(
+        self, running: Running, told: "asyncio.Future[Exception | None]", *, new_thread: bool
+    ) -> None:
+        turn, refusal = running.turn, None
+        try:
+            async with asyncio.TaskGroup() as group:
+                preparing = group.create_task(
+                    _caught(prepare(self._sources, running.claim, turn, new_thread=new_thread))
+                )
+                refusal = await _caught(self._admission.admit(turn))
+                if refusal is None:
+                    running.admitted = True
+                    told.set_result(None)
+                else:
+                    preparing.cancel()
+            if refusal is None:
+                await self._go_on(running, preparing.result())
+            else:
+                await self._refuse(running, refusal)
+        finally:
+            if not told.done():
+                # The refusal is durable before the caller hears of it.
+                lost = UnavailableError("the turn could not be refused; ask again")
+                told.set_result(refusal if running.over and refusal else lost)
+
+    async def _resume(self, running: Running) -> None:
+        turn = running.turn
+        if turn.desired == "cancel":
+            await self._end(running, CANCEL)
+        elif turn.status == "QUEUED":
+            await self._end(running, EXPIRE)
+        elif turn.fruitless > _LAST_CLAIM:
+            await self._end(running, POISON)
+        elif refusal := await _caught(self._admission.admit(turn)):
+            await self._not_admitted(running, refusal)
+        else:
+            running.admitted = True
+            preparing = prepare(self._sources, running.claim, turn, new_thread=False)
+            await self._go_on(running, await _caught(preparing))
+
+    async def _refuse(self, running: Running, refusal: Exception) -> None:
+        if not isinstance(refusal, RemoteError):
+            raise refusal
+        reason = refusal.reason or "UNAVAILABLE"
+        await self._end(running, Stop(status="REFUSED", reason=reason, message=refusal.message))
+
+    async def _not_admitted(self, running: Running, refusal: Exception) -> None:
+        if not isinstance(refusal, RemoteError):
+            raise refusal
+        if refusal.code is not grpc.StatusCode.PERMISSION_DENIED:
+            # No room now: the turn waits, owned by nobody, and is claimed again.
+            delay = refusal.retry_after or _RETRY
+            await self._keeper.let_go(running, delay=delay, forgive=True)
+            return
+        began = running.turn.committed_seq > 0 or running.turn.fence > 1
+        status = "FAILED" if began else "REFUSED"
+        await self._end(
+            running, Stop(status=status, reason=refusal.reason, message=refusal.message)
+        )
+
+    async def _go_on(self, running: Running, prepared: Prepared | Exception) -> None:
+        if isinstance(prepared, TurnFailedError):
+            stop = Stop(status="FAILED", reason=prepared.reason, message=str(prepared))
+            await self._end(running, stop)
+        elif isinstance(prepared, Exception):
+            raise prepared
+        else:
+            driver = self._driver(running, prepared)
+            if running.stopped is not None:
+                driver.stop(running.stopped)
+            if self._keeper.draining:
+                driver.hand_over()
+            await self._drive(running, prepared, driver.run)
+
+    async def _end(self, running: Running, stop: Stop) -> None:
+        prepared = await prepare_end(self._sources, running.claim, running.turn)
+        driver = self._driver(running, prepared)
+        await self._drive(running, prepared, lambda: driver.end(stop))
+
+    def _driver(self, running: Running, prepared: Prepared) -> Driver:
+        running.driver = Driver(
+            self._parts,
+            running.claim,
+            running.turn,
+            prepared,
+            on_end=lambda promoted: self._on_end(running, promoted),
+        )
+        return running.driver
+
+    async def _drive(
+        self, running: Running, prepared: Prepared, work: Callable[[], Awaitable[None]]
+    ) -> None:
+        tails, turn = self._parts.tails, running.turn.id
+        tails.own(turn, prepared.last_seq)
+        try:
+            await work()
+        except ExceptionGroup as failures:
+            raise first_of(failures) from failures
+        finally:
+            await tails.disown(turn)
+
+    async def _on_end(self, running: Running, promoted: bool) -> None:
+        """Frees what an ended turn held, before anybody sees its end."""
+        running.over = True
+        if running.driver is not None:
+            TURNS.labels(result=running.driver.status).inc()
+        if promoted:
+            self._keeper.due.set()
+        # A claim before this one may have left a slot, and died.
+        if running.admitted or running.turn.fence > 1:
+            running.admitted = False
+            await self._admission.release(running.slot)
+
+
+async def _caught(work: Awaitable[T]) -> T | Exception:
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001 # given to whoever asked, who raises it
+        return error

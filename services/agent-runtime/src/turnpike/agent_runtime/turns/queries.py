@@ -1,0 +1,135 @@
+"""Reading turns and what they committed."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from turnpike.agent_runtime.turns.model import Call, PastTurn, Step, Turn, Usage
+
+TURN_COLUMNS = """
+id, position, tenant, thread, principal, api_key, attempt, status, waiting_for, agent,
+agent_version, input, time_zone, metadata, traceparent, owner, owner_name, fence, desired,
+fruitless, committed_seq, reserved_seq, step, answer, input_tokens, output_tokens,
+cached_tokens, cache_write_tokens, cost_micro_usd, error_reason, error_message, created,
+finished
+"""
+
+_GET = text(
+    f"SELECT {TURN_COLUMNS} FROM turns"  # noqa: S608 # the columns are a constant
+    " WHERE id = :turn AND (CAST(:principal AS uuid) IS NULL OR principal = :principal)"
+)
+_LIST = text(
+    f"SELECT {TURN_COLUMNS} FROM turns"  # noqa: S608 # the columns are a constant
+    " WHERE (CAST(:principal AS uuid) IS NULL OR principal = :principal)"
+    " AND (CAST(:thread AS uuid) IS NULL OR thread = :thread)"
+    " AND (CAST(:agent AS text) IS NULL OR agent = :agent)"
+    " AND (CAST(:statuses AS text[]) IS NULL OR status = ANY(CAST(:statuses AS text[])))"
+    " AND (CAST(:before AS bigint) IS NULL OR position < :before)"
+    " ORDER BY position DESC LIMIT :limit"
+)
+_THREAD_EXISTS = text(
+    "SELECT 1 FROM threads WHERE id = :thread AND NOT deleting"
+    " AND (CAST(:principal AS uuid) IS NULL OR principal = :principal)"
+)
+_STEPS = text(
+    "SELECT turn, step, reply, done FROM steps WHERE turn = ANY(:turns) ORDER BY turn, step"
+)
+_CALLS = text(
+    "SELECT turn, step, ordinal, call_id, provider_id, name, arguments, definition_digest,"
+    " outcome, result, structured FROM calls WHERE turn = ANY(:turns)"
+    " ORDER BY turn, step, ordinal"
+)
+# What was refused or expired unheard was never said to a model.
+_PAST = text(
+    "SELECT id, input FROM turns WHERE thread = :thread AND position < :position"
+    " AND status IN ('COMPLETED', 'FAILED', 'CANCELLED') ORDER BY position"
+)
+
+
+async def get_turn(
+    connection: AsyncConnection, turn: UUID, *, principal: UUID | None
+) -> Turn | None:
+    """Returns a turn of the transaction's tenant; of `principal` only, unless None."""
+    row = (await connection.execute(_GET, {"turn": turn, "principal": principal})).mappings()
+    found = row.one_or_none()
+    return turn_of(found) if found else None
+
+
+async def list_turns(
+    connection: AsyncConnection,
+    *,
+    principal: UUID | None,
+    thread: UUID | None,
+    agent: str | None,
+    statuses: Sequence[str],
+    before: int | None,
+    limit: int,
+) -> list[Turn]:
+    """Returns turns, newest first, older than position `before`."""
+    rows = await connection.execute(
+        _LIST,
+        {
+            "principal": principal,
+            "thread": thread,
+            "agent": agent,
+            "statuses": list(statuses) or None,
+            "before": before,
+            "limit": limit,
+        },
+    )
+    return [turn_of(row) for row in rows.mappings()]
+
+
+async def thread_exists(
+    connection: AsyncConnection, thread: UUID, *, principal: UUID | None
+) -> bool:
+    """Says whether there is such a thread; of `principal`, unless None."""
+    return (
+        await connection.scalar(_THREAD_EXISTS, {"thread": thread, "principal": principal})
+    ) is not None
+
+
+async def steps_of(connection: AsyncConnection, turns: Sequence[UUID]) -> dict[UUID, list[Step]]:
+    """Returns the committed steps of turns, in order, with their calls."""
+    calls: dict[tuple[UUID, int], list[Call]] = defaultdict(list)
+    for row in (await connection.execute(_CALLS, {"turns": list(turns)})).mappings():
+        values = dict(row)
+        calls[values.pop("turn"), values.pop("step")].append(Call(**values))
+    steps: dict[UUID, list[Step]] = defaultdict(list)
+    for row in await connection.execute(_STEPS, {"turns": list(turns)}):
+        steps[row.turn].append(
+            Step(
+                turn=row.turn,
+                number=row.step,
+                text=row.reply["text"],
+                reasoning=row.reply["reasoning"],
+                done=row.done,
+                calls=calls[row.turn, row.step],
+            )
+        )
+    return steps
+
+
+async def past_turns(connection: AsyncConnection, turn: Turn) -> list[PastTurn]:
+    """Returns what was said in the thread before `turn`, oldest first."""
+    rows = (
+        await connection.execute(_PAST, {"thread": turn.thread, "position": turn.position})
+    ).all()
+    steps = await steps_of(connection, [row.id for row in rows]) if rows else {}
+    return [PastTurn(id=row.id, input=row.input, steps=steps.get(row.id, [])) for row in rows]
+
+
+def turn_of(row: RowMapping) -> Turn:
+    """Returns the turn in a row of `TURN_COLUMNS`."""
+    values = dict(row)
+    usage = Usage(
+        input_tokens=values.pop("input_tokens"),
+        output_tokens=values.pop("output_tokens"),
+        cached_tokens=values.pop("cached_tokens"),
+        cache_write_tokens=values.pop("cache_write_tokens"),
+        cost_micro_usd=values.pop("cost_micro_usd"),
+    )
+    return Turn(usage=usage, **values)

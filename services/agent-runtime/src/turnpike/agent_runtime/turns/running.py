@@ -1,0 +1,95 @@
+"""The turns that a replica runs."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from turnpike.agent_runtime.events.model import Claim
+from turnpike.agent_runtime.turns.admission import Slot
+from turnpike.agent_runtime.turns.counting import IN_FLIGHT
+from turnpike.agent_runtime.turns.drive import Driver, Stop
+from turnpike.agent_runtime.turns.model import Turn
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A turn that this replica runs, for one claim."""
+
+    turn: Turn
+    claim: Claim
+    driver: Driver | None = None
+    task: asyncio.Task[None] | None = None
+    admitted: bool = False
+    stopped: Stop | None = None
+    over: bool = False
+    """The turn has ended, or was given up: this claim writes nothing more."""
+
+    @property
+    def slot(self) -> Slot:
+        """What gatekeeper knows it by."""
+        turn = self.turn
+        return Slot(
+            turn=turn.id, tenant=turn.tenant, principal=turn.principal, api_key=turn.api_key
+        )
+
+    def stop(self, stop: Stop) -> None:
+        """Ends the turn early; one that is not driven yet ends once it is."""
+        self.stopped = self.stopped or stop
+        if self.driver is not None:
+            self.driver.stop(stop)
+
+
+class Roster:
+    """Who runs here, by turn; at most one claim each."""
+
+    def __init__(self) -> None:
+        self._running: dict[UUID, Running] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def __iter__(self) -> Iterator[Running]:
+        return iter(list(self._running.values()))
+
+    def __contains__(self, turn: UUID) -> bool:
+        return turn in self._running
+
+    def enter(self, turn: Turn, claim: Claim) -> Running:
+        """Adds a turn, in place of an older claim of it."""
+        running = self._running[turn.id] = Running(turn, claim)
+        self._count()
+        return running
+
+    def leave(self, running: Running) -> None:
+        """Takes a claim off, unless a newer one has its place."""
+        if self._running.get(running.turn.id) is running:
+            del self._running[running.turn.id]
+        self._count()
+
+    def clear(self) -> None:
+        """Takes everything off."""
+        self._running.clear()
+        self._count()
+
+    def find(self, turn: UUID) -> Running | None:
+        """Returns the turn if it runs here."""
+        return self._running.get(turn)
+
+    @property
+    def turns(self) -> list[UUID]:
+        """The ids of all."""
+        return list(self._running)
+
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The tasks that run them."""
+        return [running.task for running in self if running.task is not None]
+
+    @property
+    def slots(self) -> list[Slot]:
+        """What gatekeeper is to renew."""
+        return [running.slot for running in self if running.admitted]
+
+    def _count(self) -> None:
+        IN_FLIGHT.set(len(self._running))

@@ -1,0 +1,60 @@
+"""The events that state what a turn came to."""
+
+from turnpike.agent_runtime.events.writer import Body
+from turnpike.agent_runtime.tools.registry import Effect
+from turnpike.agent_runtime.turns.model import Call, Turn, Usage
+from turnpike.agent_runtime.turns.store import Ending, Reply
+from turnpike.api.agent_runtime.v1 import event_pb2, turn_pb2
+
+
+def started(turn: Turn) -> Body:
+    """States that a turn began."""
+    return {
+        "turn_started": event_pb2.TurnStarted(
+            thread=str(turn.thread),
+            agent=turn.agent,
+            agent_version=str(turn.agent_version),
+            trace_id=turn.traceparent.split("-")[1] if turn.traceparent else "",
+        )
+    }
+
+
+def requested(call: Call, effect: Effect) -> Body:
+    """States that a model asks for a call."""
+    return {
+        "tool_requested": event_pb2.ToolRequested(
+            call_id=call.call_id,
+            name=call.name,
+            arguments=call.arguments,
+            effect=effect.id,
+        )
+    }
+
+
+def used(reply: Reply, model: str) -> Body:
+    """States what a model call used."""
+    return {
+        "usage": event_pb2.UsageReported(
+            step=reply.step, model=model, usage=usage_to_proto(reply.usage)
+        )
+    }
+
+
+def finished(ending: Ending) -> Body:
+    """States that a turn has ended: the last event of its log."""
+    error = None
+    if ending.status != "COMPLETED":
+        error = turn_pb2.TurnError(reason=ending.reason, message=ending.message)
+    status = f"TURN_STATUS_{ending.status}"
+    return {"turn_finished": event_pb2.TurnFinished(status=status, error=error)}
+
+
+def usage_to_proto(usage: Usage) -> turn_pb2.Usage:
+    """Returns usage as the contract has it."""
+    return turn_pb2.Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_tokens=usage.cached_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        cost_micro_usd=usage.cost_micro_usd,
+    )

@@ -1,0 +1,1 @@
+"""The command line: start the suite, set it up, talk to it."""

@@ -1,0 +1,1 @@
+"""Turns, as a person at a terminal follows them."""

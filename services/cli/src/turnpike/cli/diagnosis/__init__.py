@@ -1,0 +1,1 @@
+"""What `turnpike doctor` looks at."""

@@ -1,0 +1,1 @@
+"""The suite's gateway, spoken to over REST."""

@@ -1,0 +1,104 @@
+"""Makes a suite have what the documents say: all of it, or nothing."""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+from turnpike.cli.errors import CommandError
+from turnpike.cli.gateway.client import FieldFault, GatewayClient, RefusalError
+from turnpike.cli.setup.documents import Document
+from turnpike.cli.setup.mistakes import Mistake, MistakesError
+from turnpike.cli.setup.secrets import resolve_secrets
+from turnpike.cli.setup.specs import AgentSpec, ConnectorSpec, Spec
+
+_COLLECTIONS = {"Model": "models", "Connector": "connectors", "Agent": "agents"}
+# What a document can be blamed for; anything else is the caller's or the suite's trouble.
+_DOCUMENTS_FAULT = (400, 404, 409, 413, 422)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one document: `created`, `changed` or `unchanged`."""
+
+    document: Document
+    change: str
+
+    def __str__(self) -> str:
+        """Returns it as one line for people."""
+        return f"{self.document.kind} {self.document.name}: {self.change}"
+
+    def facts(self) -> dict[str, str]:
+        """Returns it for programs."""
+        return {"kind": self.document.kind, "name": self.document.name, "result": self.change}
+
+
+def apply_documents(
+    client: GatewayClient, documents: list[Document], environment: Mapping[str, str]
+) -> Generator[Outcome]:
+    """Checks every document with the suite, then applies them in order; yields what each did.
+
+    Raises MistakesError, with all that is wrong, before anything is changed.
+    """
+    specs = resolve_secrets(documents, environment)
+    as_written = sorted(documents, key=lambda document: (document.file, document.number))
+    mistakes = [fault for document in as_written for fault in _check(client, document, specs)]
+    if mistakes:
+        raise MistakesError(mistakes)
+    for document in documents:
+        yield _apply(client, document, specs[document.kind, document.name])
+
+
+def stdio_commands(documents: Sequence[Document]) -> list[list[str]]:
+    """Returns the command lines that the documents' stdio connectors run."""
+    return [
+        document.spec.command
+        for document in documents
+        if isinstance(document.spec, ConnectorSpec) and document.spec.command
+    ]
+
+
+def _check(
+    client: GatewayClient, document: Document, specs: Mapping[tuple[str, str], Spec]
+) -> list[Mistake]:
+    spec = specs[document.kind, document.name]
+    try:
+        client.call("PUT", _path(document), params={"validate_only": "true"}, json=_body(spec))
+    except RefusalError as refusal:
+        if refusal.http_status not in _DOCUMENTS_FAULT:
+            raise
+        faults = refusal.faults or [FieldFault("", refusal.detail)]
+        return [
+            document.mistake(fault.field, fault.message)
+            for fault in faults
+            if not _comes_with_it(document, fault, specs)
+        ]
+    return []
+
+
+def _comes_with_it(
+    document: Document, fault: FieldFault, specs: Mapping[tuple[str, str], Spec]
+) -> bool:
+    """Whether the suite misses a model that the same documents bring."""
+    return (
+        isinstance(document.spec, AgentSpec)
+        and fault.field == "model"
+        and ("Model", document.spec.model) in specs
+    )
+
+
+def _apply(client: GatewayClient, document: Document, spec: Spec) -> Outcome:
+    try:
+        response = client.call("PUT", _path(document), json=_body(spec))
+    except RefusalError as refusal:
+        where = f"{document.file}: document {document.number}: {document.kind} {document.name!r}"
+        raise CommandError(f"{where}: {refusal}", reason=refusal.reason) from refusal
+    if response.status_code == 201:
+        return Outcome(document, "created")
+    return Outcome(document, response.headers.get("x-turnpike-result", "changed"))
+
+
+def _path(document: Document) -> str:
+    return f"/api/v1/{_COLLECTIONS[document.kind]}/{document.name}"
+
+
+def _body(spec: Spec) -> dict[str, object]:
+    return spec.model_dump(mode="json", exclude_unset=True)

@@ -1,0 +1,103 @@
+"""What the documents of a set-up may say."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+ConnectorName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$")]
+Provider = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.-]{0,62}$")]
+Secret = Annotated[str, Field(max_length=8192)]
+MicroDollars = Annotated[int, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    """Takes what is written for what it is: "5" is no number, and no name is overlooked."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Prices(_Strict):
+    """Millionths of a US dollar for a million tokens."""
+
+    input: MicroDollars = 0
+    output: MicroDollars = 0
+    cached: MicroDollars = 0
+
+
+class ModelSpec(_Strict):
+    """Where a model is, and how to be let in."""
+
+    provider: Provider = "openai"
+    model: str = Field(min_length=1, max_length=500)
+    base_url: str = Field(default="", max_length=2000)
+    api_key: Secret = ""
+    role: Literal["chat"] = "chat"
+    prices: Prices | None = None
+
+
+class Policy(_Strict):
+    """Which tools may run."""
+
+    allow: list[Pattern] = []
+    ask: list[Pattern] = []
+    deny: list[Pattern] = []
+
+    @field_validator("ask")
+    @classmethod
+    def _cannot_ask(cls, patterns: list[str]) -> list[str]:
+        if patterns:
+            raise ValueError("nobody can be asked yet: allow these tools, or deny them")
+        return patterns
+
+
+class AgentSpec(_Strict):
+    """What makes an agent."""
+
+    model: Name
+    instructions: str = Field(default="", max_length=200_000)
+    tools: list[Pattern] = []
+    max_steps: int = Field(default=0, ge=0, le=1000)
+    policy: Policy = Policy()
+
+
+class ConnectorSpec(_Strict):
+    """How an MCP server is spoken to."""
+
+    transport: Literal["http", "stdio"]
+    url: str = Field(default="", max_length=2000)
+    command: list[Annotated[str, Field(max_length=4096)]] = Field(default=[], max_length=64)
+    headers: dict[str, Secret] = Field(default={}, max_length=64)
+    env: dict[str, Secret] = Field(default={}, max_length=64)
+
+    @model_validator(mode="after")
+    def _fits_its_transport(self) -> Self:
+        if self.transport == "stdio":
+            _require(self.command, "a stdio connector needs a command")
+            _refuse(self, ("url", "headers"), "http")
+        else:
+            _require(self.url, "an http connector needs a url")
+            _refuse(self, ("command", "env"), "stdio")
+        return self
+
+
+Spec = ModelSpec | AgentSpec | ConnectorSpec
+
+
+def _require(value: Any, message: str) -> None:
+    if not value:
+        raise ValueError(message)
+
+
+def _refuse(spec: ConnectorSpec, names: tuple[str, ...], transport: str) -> None:
+    for name in names:
+        if getattr(spec, name):
+            raise ValueError(f"{name} is for {transport} connectors")

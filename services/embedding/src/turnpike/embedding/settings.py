@@ -1,0 +1,30 @@
+"""Everything an operator can set, read once from the environment."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from turnpike.rpc.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Embedding's configuration. `EMBEDDING_LISTEN_ADDRESS` sets `listen_address`."""
+
+    model_config = SettingsConfigDict(env_prefix="EMBEDDING_")
+
+    gatekeeper_target: str
+    """Where gatekeeper is, as gRPC's target: API keys are exchanged there."""
+
+    workers: int = Field(default=2, ge=1, le=64)
+    """How many batches are embedded at a time; from two on, one is for queries alone."""
+
+    intra_op_threads: int = Field(default=1, ge=1, le=64)
+    """How many threads each batch is computed with."""
+
+    max_batch_tokens: int = Field(default=512, ge=1)
+    """How many tokens a batch may have, padding included; a longer text goes alone."""
+
+    max_queued_tokens: int = Field(default=262_144, ge=1)
+    """How many tokens may wait, of each priority, before further calls are refused."""
+
+    max_waiting_characters: int = Field(default=32_000_000, ge=1)
+    """How many characters may wait to be tokenized, or chunked, before calls are refused."""

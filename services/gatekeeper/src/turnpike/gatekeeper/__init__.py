@@ -1,0 +1,1 @@
+"""Decides who may enter, how much, and what it cost."""

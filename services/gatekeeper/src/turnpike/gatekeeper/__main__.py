@@ -1,0 +1,143 @@
+"""Gatekeeper's composition root: the only module that knows every other."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import grpc
+
+from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2, tenancy_service_pb2
+from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import (
+    add_GatekeeperServiceServicer_to_server,
+)
+from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import (
+    add_TenancyServiceServicer_to_server,
+)
+from turnpike.database.engine import open_engine, open_pool
+from turnpike.gatekeeper import metrics
+from turnpike.gatekeeper.admission import Admission
+from turnpike.gatekeeper.authentication import Authentication, own_revocations
+from turnpike.gatekeeper.journal import Journal
+from turnpike.gatekeeper.revocations import Revocations
+from turnpike.gatekeeper.servicer import GatekeeperServicer
+from turnpike.gatekeeper.settings import Settings
+from turnpike.gatekeeper.slots import Slots, open_redis
+from turnpike.gatekeeper.system import System
+from turnpike.gatekeeper.tenancy import Tenancy
+from turnpike.gatekeeper.tenancy_servicer import TenancyServicer
+from turnpike.rpc.credentials import Credentials
+from turnpike.rpc.errors import UnavailableError
+from turnpike.rpc.gatekeeper import AUTHENTICATE
+from turnpike.rpc.identity import GATEKEEPER, Signer, Verifier
+from turnpike.rpc.process import StartError, metrics_served, start
+from turnpike.rpc.server import listen, new_server, serve_until_signalled
+
+FIRST_TENANT = "first"
+
+SERVICES = (
+    gatekeeper_service_pb2.DESCRIPTOR.services_by_name["GatekeeperService"].full_name,
+    tenancy_service_pb2.DESCRIPTOR.services_by_name["TenancyService"].full_name,
+)
+
+
+async def serve(settings: Settings) -> None:
+    """Serves gatekeeper until told to stop, then closes what it opened."""
+    async with open_server(settings) as server, metrics_served(settings.metrics_address):
+        listen(server, settings.listen_address, settings.tls)
+        await serve_until_signalled(
+            server,
+            drain_time=settings.drain_time,
+            grace_time=settings.grace_time,
+            services=SERVICES,
+        )
+
+
+@asynccontextmanager
+async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
+    """Opens a server with everything that it serves, but not its ports.
+
+    Raises:
+        StartError: Postgres does not answer, or is not migrated.
+    """
+    async with (
+        _open_pool(settings.database_url.get_secret_value()) as pool,
+        _open_pool(settings.system_database_url.get_secret_value()) as system_pool,
+        open_redis(settings.redis_url.get_secret_value()) as redis,
+    ):
+        system, slots = System(system_pool), Slots(redis)
+        metrics.SLOTS_TAKEN.set_function(slots.taken)
+        await _bootstrap(system, settings)
+        engine = open_engine(settings.database_url.get_secret_value(), pool_size=5)
+        journal, revocations = Journal(system), Revocations(system)
+        authentication = Authentication(system, Signer(GATEKEEPER, settings.signing_key), journal)
+        credentials = Credentials(Verifier(settings.trusted_keys), authentication.exchange)
+        admission = Admission(pool, system, slots, journal)
+
+        server = new_server(
+            GATEKEEPER,
+            authenticate=credentials.caller,
+            until_revoked=credentials.until_revoked,
+            open_methods=frozenset({AUTHENTICATE}),
+        )
+        servicer = GatekeeperServicer(authentication, revocations, admission)
+        add_GatekeeperServiceServicer_to_server(servicer, server)
+        add_TenancyServiceServicer_to_server(TenancyServicer(Tenancy(engine, system)), server)
+        tasks = (
+            journal.run(),
+            revocations.run(),
+            credentials.watch_revocations(own_revocations(revocations)),
+        )
+        try:
+            async with _running(*tasks):
+                yield server
+        finally:
+            await engine.dispose()
+
+
+async def _bootstrap(system: System, settings: Settings) -> None:
+    if settings.bootstrap_key is None:
+        return
+    try:
+        await system.bootstrap(
+            FIRST_TENANT, settings.bootstrap_slots, settings.bootstrap_key.get_secret_value()
+        )
+    except UnavailableError as error:
+        raise StartError(str(error)) from error
+    except asyncpg.UndefinedTableError as error:
+        raise StartError("migrate first: python -m turnpike.gatekeeper.migrate") from error
+
+
+@asynccontextmanager
+async def _open_pool(url: str) -> AsyncGenerator[asyncpg.Pool]:
+    try:
+        pool = await open_pool(url, min_size=2, max_size=10)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        raise StartError(f"postgres does not let us in: {error}") from error
+    try:
+        yield pool
+    finally:
+        async with asyncio.timeout(5):
+            await pool.close()
+
+
+@asynccontextmanager
+async def _running(*coroutines: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Runs tasks beside the block; the failure of one ends the block."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(coroutine) for coroutine in coroutines]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def main() -> None:
+    """Runs gatekeeper from the command line."""
+    start(Settings, serve)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Gatekeeper's schema, one revision after the other."""

@@ -1,0 +1,185 @@
+"""Gatekeeper's values, and the errors that it answers."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import grpc
+
+from turnpike.rpc.errors import NotFoundError, ServiceError, UnauthenticatedError
+
+NOBODY = UUID(int=0)
+"""The id that nothing has: what an id that is no UUID stands for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """One customer."""
+
+    id: UUID
+    name: str
+    slots: int
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """A person or a program that acts in a tenant."""
+
+    id: UUID
+    tenant: UUID
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """What opens the suite to a principal; the key itself is not in it."""
+
+    id: UUID
+    name: str
+    principal: Principal
+    created: datetime
+    expires: datetime | None
+    revoked: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ban:
+    """Keeps a principal out of its tenant."""
+
+    id: UUID
+    principal: UUID
+    note: str
+    created: datetime
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """Ends what was issued to a key, or to all keys of a principal."""
+
+    id: int
+    tenant: UUID
+    principal: UUID
+    key: UUID | None
+    revoked: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A turn, from an admission to the next pause."""
+
+    turn: UUID
+    tenant: UUID
+    principal: UUID
+    key: UUID | None
+    agent_owner: UUID | None
+    attempt: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """That a segment was not admitted."""
+
+    segment: Segment
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningTurn:
+    """A turn that holds a slot."""
+
+    turn: UUID
+    tenant: UUID
+    principal: UUID
+    key: UUID | None
+    agent_owner: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What Postgres says of those who ask for an admission."""
+
+    slots: int
+    """How many turns of the tenant may run at once."""
+
+    idle: bool
+    """Whether nobody in the tenant can have held a slot until now."""
+
+    cause: str | None
+    """`principal`, `agent_owner` or `key`: what keeps them out; None if nothing does."""
+
+    until: datetime | None
+    """When the ban ends, if it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What may not go on, of those whom a heartbeat named."""
+
+    banned: frozenset[tuple[UUID, UUID]]
+    """Tenants and principals that are banned."""
+
+    keys: frozenset[tuple[UUID, UUID]]
+    """Tenants and API keys that are revoked, or that nobody knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTenant:
+    """A tenant just made, and the key that opens it."""
+
+    tenant: Tenant
+    key: ApiKey
+    secret: str
+
+
+class UnknownCredentialError(UnauthenticatedError):
+    """The API key is unknown, expired or revoked: which one is nobody's business."""
+
+    def __init__(self) -> None:
+        super().__init__("the credential is not valid")
+
+
+class MissingError(NotFoundError):
+    """There is no such thing in the caller's tenant."""
+
+    def __init__(self, kind: str, id: str | UUID) -> None:
+        super().__init__(f"there is no {kind} {str(id)!r}", kind=kind, id=str(id))
+
+
+class NameTakenError(ServiceError):
+    """The name is taken."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = "CONFLICT"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"a {kind} {name!r} exists already", kind=kind, name=name)
+
+
+class BannedError(ServiceError):
+    """The principal or the agent's owner is banned, or the key is revoked."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+    reason = "BANNED"
+
+    def __init__(self, cause: str, until: datetime | None) -> None:
+        ends = until.astimezone(UTC).isoformat().replace("+00:00", "Z") if until else ""
+        message = "the API key is revoked" if cause == "key" else f"the {cause} is banned"
+        super().__init__(message, cause=cause, until=ends)
+
+
+class ConcurrencyLimitedError(ServiceError):
+    """Every slot of the tenant is taken."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "CONCURRENCY_LIMITED"
+
+    def __init__(self, slots: int, retry_after: timedelta) -> None:
+        super().__init__(
+            f"{slots} turns run already, as many as the tenant may have at once",
+            retry_after=retry_after,
+            slots=str(slots),
+        )

@@ -1,0 +1,270 @@
+"""The statements that see every tenant; nothing else uses the system role."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+from turnpike.gatekeeper.credentials import digest, prefix
+from turnpike.gatekeeper.model import (
+    ApiKey,
+    Ended,
+    NameTakenError,
+    Principal,
+    Refusal,
+    Revocation,
+    RunningTurn,
+    Tenant,
+)
+from turnpike.gatekeeper.outages import postgres_answers
+
+_Connection: TypeAlias = "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy"
+
+_TIMEOUT_SECONDS = 2.0
+_MOST_REVOCATIONS = 1000
+
+# Two replicas that start at once take turns.
+_BOOTSTRAP_LOCK = (7420, 2)
+
+_KEY_OF_DIGEST = """
+SELECT k.id, k.name, k.created, k.expires, k.revoked,
+       k.tenant, k.principal, p.name AS principal_name, p.role
+FROM api_keys k JOIN principals p ON p.tenant = k.tenant AND p.id = k.principal
+WHERE k.hash = $1 AND k.revoked IS NULL AND (k.expires IS NULL OR k.expires > now())
+"""
+
+_IS_KEY = "SELECT true FROM api_keys WHERE hash = $1"
+
+# The horizon of `tenants` is extended as `admit` does it. A row that is locked
+# is being extended.
+_ENDED = """
+WITH extended AS (
+  UPDATE tenants SET active_until = now() + interval '25 seconds' WHERE tenant IN (
+    SELECT tenant FROM tenants WHERE tenant = ANY($5::uuid[])
+      AND coalesce(active_until < now() + interval '12 seconds', true)
+    FOR NO KEY UPDATE SKIP LOCKED))
+SELECT true AS banned, tenant, b.principal AS id
+FROM unnest($1::uuid[], $2::uuid[]) AS asked (tenant, principal)
+JOIN bans b USING (tenant, principal)
+WHERE b.expires IS NULL OR b.expires > now()
+UNION ALL
+SELECT false, asked.tenant, asked.id
+FROM unnest($3::uuid[], $4::uuid[]) AS asked (tenant, id)
+LEFT JOIN api_keys k ON k.tenant = asked.tenant AND k.id = asked.id
+WHERE k.id IS NULL OR k.revoked IS NOT NULL
+"""
+
+# A token may be issued between a key's revocation and its commit. The key gets no
+# further ones, so all that there are were issued before now.
+_REVOCATIONS_AFTER = """
+SELECT id, tenant, principal, key,
+  CASE WHEN key IS NULL THEN revoke_time ELSE statement_timestamp() END AS revoked
+FROM revocations WHERE id > $1 ORDER BY id LIMIT $2
+"""
+
+# One statement, so that what it begins before is what it knows of.
+_RECENT_POSITION = """
+SELECT coalesce(
+  (SELECT min(id) - 1 FROM revocations WHERE revoke_time > now() - interval '65 minutes'),
+  (SELECT max(id) FROM revocations), 0)
+"""
+
+# Replicas write of the same keys at once; a locked one is being written.
+_KEYS_USED = """
+UPDATE api_keys SET last_used = now() WHERE id IN (
+  SELECT id FROM api_keys
+  WHERE id = ANY($1::uuid[]) AND coalesce(last_used < now() - interval '1 minute', true)
+  FOR NO KEY UPDATE SKIP LOCKED)
+"""
+
+_REFUSED = """
+INSERT INTO refusals (tenant, turn, attempt, segment, principal, reason)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], $6::text[])
+ORDER BY 1, 2, 3, 4 -- as every replica does, so that no two wait for each other
+ON CONFLICT (tenant, turn, attempt, segment) DO UPDATE
+SET reason = excluded.reason, created = excluded.created
+"""
+
+_FORGET = (
+    "DELETE FROM refusals WHERE created < now() - interval '30 days'",
+    # Nothing that a key opened is held for so long.
+    "DELETE FROM revocations WHERE revoke_time < now() - interval '1 day'",
+)
+
+_TENANTS = """
+SELECT tenant AS id, name, slots, created FROM tenants
+WHERE $1::timestamptz IS NULL OR (created, tenant) < ($1, $2)
+ORDER BY created DESC, tenant DESC LIMIT $3
+"""
+
+
+class System:
+    """Gatekeeper's view of all tenants.
+
+    Every method raises `UnavailableError` when Postgres does not answer.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def find_key(self, secret: str) -> ApiKey | None:
+        """Returns the key that `secret` is, unless it is unknown, expired or revoked.
+
+        One statement finds all three out, so they take the same time.
+        """
+        rows = await self._fetch(_KEY_OF_DIGEST, digest(secret))
+        return _to_key(rows[0]) if rows else None
+
+    async def find_ended(self, turns: Sequence[RunningTurn]) -> Ended:
+        """Returns who of those behind running turns is banned or revoked by now.
+
+        Says in the same round trip that their tenants hold slots.
+        """
+        people = {(turn.tenant, turn.principal) for turn in turns}
+        people |= {(turn.tenant, turn.agent_owner) for turn in turns if turn.agent_owner}
+        keys = {(turn.tenant, turn.key) for turn in turns if turn.key}
+        tenants = {turn.tenant for turn in turns}
+        rows = await self._fetch(_ENDED, *_columns(people), *_columns(keys), list(tenants))
+        return Ended(
+            banned=frozenset((row["tenant"], row["id"]) for row in rows if row["banned"]),
+            keys=frozenset((row["tenant"], row["id"]) for row in rows if not row["banned"]),
+        )
+
+    async def revocations_after(self, position: int) -> list[Revocation]:
+        """Returns the oldest revocations after a position, in their order.
+
+        None that becomes visible later has a lower id; `number_revocation` in
+        the migrations sees to it.
+        """
+        rows = await self._fetch(_REVOCATIONS_AFTER, position, _MOST_REVOCATIONS)
+        return [Revocation(**row) for row in rows]
+
+    async def recent_position(self) -> int:
+        """Returns the position before the revocations of the last 65 minutes."""
+        rows = await self._fetch(_RECENT_POSITION)
+        return rows[0][0]
+
+    async def note_used(self, keys: Iterable[UUID]) -> None:
+        """Says that keys were used now; to the minute."""
+        await self._fetch(_KEYS_USED, list(keys))
+
+    async def note_refused(self, refusals: Sequence[Refusal]) -> None:
+        """Records refusals; a try's last one stands."""
+        columns = [
+            [refusal.segment.tenant for refusal in refusals],
+            [refusal.segment.turn for refusal in refusals],
+            [refusal.segment.attempt for refusal in refusals],
+            [refusal.segment.number for refusal in refusals],
+            [refusal.segment.principal for refusal in refusals],
+            [refusal.reason for refusal in refusals],
+        ]
+        await self._fetch(_REFUSED, *columns)
+
+    async def forget(self) -> None:
+        """Deletes what nobody will ask for any more."""
+        for statement in _FORGET:
+            await self._fetch(statement)
+
+    async def list_tenants(self, after: tuple[datetime, UUID] | None, limit: int) -> list[Tenant]:
+        """Returns tenants, newest first, from after a position on."""
+        created, id = after or (None, None)
+        return [Tenant(**row) for row in await self._fetch(_TENANTS, created, id, limit)]
+
+    async def create_tenant(self, name: str, slots: int, secret: str) -> tuple[Tenant, ApiKey]:
+        """Creates a tenant with an admin, whose key is `secret`.
+
+        Raises:
+            NameTakenError: The name is taken.
+        """
+        with postgres_answers():
+            async with self._connection() as connection, connection.transaction():
+                row = await connection.fetchrow(
+                    "INSERT INTO tenants (name, slots) VALUES ($1, $2) ON CONFLICT (name)"
+                    " DO NOTHING RETURNING tenant AS id, name, slots, created",
+                    name,
+                    slots,
+                )
+                if row is None:
+                    raise NameTakenError("tenant", name)
+                principal = await _insert_admin(connection, row["id"])
+                key = await _insert_key(connection, principal, secret)
+        return Tenant(**row), key
+
+    async def bootstrap(self, name: str, slots: int, secret: str) -> None:
+        """Ensures that the first tenant exists, with so many slots, and that `secret` opens it.
+
+        Idempotent. A revoked key stays revoked; another `secret` is a further key.
+        """
+        with postgres_answers():
+            async with self._connection() as connection, connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", *_BOOTSTRAP_LOCK)
+                tenant = await connection.fetchval(
+                    "INSERT INTO tenants (name, slots, platform) VALUES ($1, $2, true)"
+                    " ON CONFLICT (name) DO UPDATE SET slots = excluded.slots RETURNING tenant",
+                    name,
+                    slots,
+                )
+                if not await connection.fetchval(_IS_KEY, digest(secret)):
+                    principal = await _first_admin(connection, tenant)
+                    await _insert_key(connection, principal, secret)
+
+    async def _fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        with postgres_answers():
+            async with self._connection() as connection:
+                return await connection.fetch(statement, *values, timeout=_TIMEOUT_SECONDS)
+
+    def _connection(self) -> asyncpg.pool.PoolAcquireContext:
+        return self._pool.acquire(timeout=_TIMEOUT_SECONDS)
+
+
+async def _first_admin(connection: _Connection, tenant: UUID) -> Principal:
+    row = await connection.fetchrow(
+        "SELECT id, tenant, name, role FROM principals"
+        " WHERE tenant = $1 AND name = 'admin' AND role = 'admin' ORDER BY created LIMIT 1",
+        tenant,
+    )
+    return Principal(**row) if row else await _insert_admin(connection, tenant)
+
+
+async def _insert_admin(connection: _Connection, tenant: UUID) -> Principal:
+    rows = await connection.fetch(
+        "INSERT INTO principals (tenant, name, role) VALUES ($1, 'admin', 'admin')"
+        " RETURNING id, tenant, name, role",
+        tenant,
+    )
+    return Principal(**rows[0])
+
+
+async def _insert_key(connection: _Connection, principal: Principal, secret: str) -> ApiKey:
+    rows = await connection.fetch(
+        "INSERT INTO api_keys (tenant, principal, name, hash, prefix)"
+        " VALUES ($1, $2, 'admin', $3, $4) RETURNING id, name, created, expires, revoked",
+        principal.tenant,
+        principal.id,
+        digest(secret),
+        prefix(secret),
+    )
+    return ApiKey(**rows[0], principal=principal)
+
+
+def _to_key(row: asyncpg.Record) -> ApiKey:
+    return ApiKey(
+        id=row["id"],
+        name=row["name"],
+        principal=Principal(
+            id=row["principal"],
+            tenant=row["tenant"],
+            name=row["principal_name"],
+            role=row["role"],
+        ),
+        created=row["created"],
+        expires=row["expires"],
+        revoked=row["revoked"],
+    )
+
+
+def _columns(pairs: Iterable[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID]]:
+    ordered = list(pairs)
+    return [first for first, _ in ordered], [second for _, second in ordered]

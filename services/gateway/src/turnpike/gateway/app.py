@@ -1,0 +1,149 @@
+"""The application: the routes, and what is around all of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import grpc
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.convertors import StringConvertor, register_url_convertor
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
+
+from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
+from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStub
+from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
+from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
+from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import TenancyServiceStub
+from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
+from turnpike.gateway import openapi
+from turnpike.gateway.edge import Edge
+from turnpike.gateway.problems import ProblemError, invalid
+from turnpike.gateway.readiness import Readiness
+from turnpike.gateway.routes.agents import AgentRoutes
+from turnpike.gateway.routes.connectors import ConnectorRoutes
+from turnpike.gateway.routes.embeddings import EmbeddingRoutes
+from turnpike.gateway.routes.faults import faults_of
+from turnpike.gateway.routes.models import ModelRoutes
+from turnpike.gateway.routes.route import Entrance
+from turnpike.gateway.routes.sessions import SessionRoutes
+from turnpike.gateway.routes.streams import StreamRoutes
+from turnpike.gateway.routes.system import SystemRoutes
+from turnpike.gateway.routes.tenancy import TenancyRoutes
+from turnpike.gateway.routes.threads import ThreadRoutes
+from turnpike.gateway.routes.turns import TurnRoutes
+from turnpike.gateway.streams import Streams
+
+_EXPOSED = ("ETag", "Location", "Retry-After", "traceparent", "X-Turnpike-Result")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+class _NameConvertor(StringConvertor):
+    """A name or an id; a colon after it begins a verb, as in `/turns/{turn}:cancel`."""
+
+    regex = "[^/:]+"
+
+
+register_url_convertor("name", _NameConvertor())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channels:
+    """The services behind the edge."""
+
+    gatekeeper: grpc.aio.Channel
+    agent_runtime: grpc.aio.Channel
+    tool_registry: grpc.aio.Channel
+    embedding: grpc.aio.Channel
+
+
+def make_app(
+    channels: Channels,
+    entrance: Entrance,
+    streams: Streams,
+    readiness: Readiness,
+    *,
+    cors_origins: Sequence[str] = (),
+    secure_cookies: bool = False,
+) -> FastAPI:
+    """Returns the application.
+
+    Args:
+        channels: To the services.
+        entrance: Says who may come in, and how large.
+        streams: Where open event streams are known, to be drained.
+        readiness: What `/readyz` tells.
+        cors_origins: Origins whose pages may call; `*` for any, without sessions.
+        secure_cookies: Whether sessions are for HTTPS alone, also where a proxy
+            hides that from this process.
+    """
+    app = FastAPI(title="Turnpike", version="1", redirect_slashes=False)
+    turns = TurnServiceStub(channels.agent_runtime)
+    # What is asked most comes first: routes are tried in order.
+    app.router.routes[:0] = StreamRoutes(entrance, turns, streams).routes()
+    for router in (
+        TurnRoutes(turns).router(entrance),
+        ThreadRoutes(ThreadServiceStub(channels.agent_runtime)).router(entrance),
+        *SessionRoutes(entrance, turns, secure_cookies=secure_cookies).routers(),
+        AgentRoutes(AgentServiceStub(channels.agent_runtime)).router(entrance),
+        ModelRoutes(ModelServiceStub(channels.agent_runtime)).router(entrance),
+        ConnectorRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
+        TenancyRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),
+        EmbeddingRoutes(EmbeddingServiceStub(channels.embedding)).router(entrance),
+        SystemRoutes(readiness).router(),
+    ):
+        # Not `include_router`, which looks its routes up again for each request.
+        app.router.routes.extend(router.routes)
+    openapi.install(app)
+    _wrap(app, cors_origins)
+    return app
+
+
+def _wrap(app: FastAPI, cors_origins: Sequence[str]) -> None:
+    def refuse_path(request: Request, error: Any) -> NoReturn:
+        raise _problem_of(error, _allowed(app.routes, request.scope)) from error
+
+    app.add_exception_handler(HTTPException, refuse_path)
+    app.add_exception_handler(RequestValidationError, _refuse_fields)
+    app.add_middleware(Edge, allowed=lambda scope: _allowed(app.routes, scope))
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=cors_origins,
+            allow_credentials="*" not in cors_origins,
+            allow_methods=_METHODS,
+            allow_headers=["*"],
+            expose_headers=_EXPOSED,
+        )
+
+
+def _refuse_fields(_request: Request, error: Any) -> NoReturn:
+    raise invalid(faults_of(error.errors(), sources=True)) from error
+
+
+def _problem_of(error: HTTPException, allowed: Sequence[str]) -> ProblemError:
+    if error.status_code == 405:
+        return ProblemError(
+            405, "METHOD_NOT_ALLOWED", "not with this method", allow=", ".join(allowed)
+        )
+    if error.status_code == 404:
+        return ProblemError(404, "NOT_FOUND", "there is no such path")
+    return ProblemError(error.status_code, "INVALID_ARGUMENT", str(error.detail))
+
+
+def _allowed(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
+    """Returns the methods of all routes that know a path."""
+    methods: set[str] = set()
+    for route in routes:
+        match, _ = route.matches(scope)
+        if match is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    if not methods:
+        return []
+    if "GET" in methods:
+        methods.add("HEAD")
+    return sorted(methods | {"OPTIONS"})

@@ -1,0 +1,181 @@
+"""The OpenAPI document: what FastAPI knows of the routes, and what it does not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from turnpike.gateway.authentication import SESSION_COOKIE
+from turnpike.gateway.routes.replies import header, problems
+from turnpike.gateway.routes.shapes import Problem
+from turnpike.gateway.routes.starts import NewTurn
+from turnpike.gateway.routes.turns import AdminTurn, Turn
+
+_REFERENCE = "#/components/schemas/{model}"
+_DESCRIPTION = "Runs LLM agents: turns that survive, seen whole, and what they are made of."
+_OPEN = frozenset({("/api/v1/session", "post"), ("/api/v1/session", "delete")})
+_BEGUN = (402, 409, 413, 415, 422)
+
+_FRAME: dict[str, Any] = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+}
+_STREAM: dict[str, Any] = {
+    "description": "The events, each as a frame: `id`, `event`, and JSON as `data`.",
+    "content": {"text/event-stream": {"schema": _FRAME}},
+}
+_LOCATION = {"Location": header("Where the turn is.")}
+
+
+def install(app: FastAPI) -> None:
+    """Makes the application describe itself."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # pyright: ignore[reportAttributeAccessIssue] # as FastAPI documents
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes
+    )
+    components: dict[str, Any] = document.setdefault("components", {})
+    schemas: dict[str, Any] = components.setdefault("schemas", {})
+    for model in (Problem, NewTurn, Turn, AdminTurn):
+        _add_model(schemas, model)
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    components["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
+    }
+    paths: dict[str, Any] = document["paths"]
+    _add_streams(paths)
+    for path, item in paths.items():
+        for method, operation in item.items():
+            _complete(operation, needs_credential=(path, method) not in _OPEN)
+    return document
+
+
+def _complete(operation: dict[str, Any], *, needs_credential: bool) -> None:
+    validation = operation["responses"].get("422", {})
+    if "application/json" in validation.get("content", {}):
+        # FastAPI's own form of 400, which this edge never answers.
+        del operation["responses"]["422"]
+    operation["security"] = [{"bearer": []}, {"session": []}] if needs_credential else []
+
+
+def _add_model(schemas: dict[str, Any], model: type[BaseModel]) -> None:
+    mode = "serialization" if "Request" not in [b.__name__ for b in model.__mro__] else "validation"
+    schema = model.model_json_schema(ref_template=_REFERENCE, mode=mode)
+    for name, definition in schema.pop("$defs", {}).items():
+        schemas.setdefault(name, definition)
+    schemas.setdefault(model.__name__, schema)
+
+
+def _add_streams(paths: dict[str, Any]) -> None:
+    paths["/api/v1/turns:run"] = {
+        "post": _operation(
+            "Starts a turn in a new thread, and streams it from event 1.",
+            "run_turn",
+            [_IDEMPOTENCY_KEY],
+            {200: _STREAM | {"headers": _LOCATION}, **problems(404, *_BEGUN)},
+            starts=True,
+        )
+    }
+    paths["/api/v1/threads/{thread}/turns"]["post"] = _operation(
+        "Starts a turn in a thread: 201 and the turn, or to who accepts events its stream.",
+        "start_turn",
+        [_path_parameter("thread"), _IDEMPOTENCY_KEY],
+        {
+            200: {
+                "description": "The turn of an earlier request like this, or the stream.",
+                "headers": _LOCATION,
+                "content": {**_STREAM["content"], "application/json": {"schema": _TURN}},
+            },
+            201: {
+                "description": "The turn.",
+                "headers": _LOCATION,
+                "content": {"application/json": {"schema": _TURN}},
+            },
+            **problems(404, *_BEGUN),
+        },
+        starts=True,
+    )
+    paths["/api/v1/turns/{turn}/events"] = {
+        "get": _operation(
+            "Streams a turn's events after a number, until its terminal event.",
+            "watch_turn",
+            [_path_parameter("turn"), _LAST_EVENT_ID, _AFTER, _TOKEN],
+            {
+                200: _STREAM,
+                204: {"description": "The turn has ended, and nothing is left."},
+                **problems(404, 410),
+            },
+        )
+    }
+
+
+def _operation(
+    summary: str,
+    name: str,
+    parameters: list[dict[str, Any]],
+    responses: Mapping[int | str, Any],
+    *,
+    starts: bool = False,
+) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "operationId": name,
+        "parameters": parameters,
+        "responses": {str(status): response for status, response in responses.items()},
+    }
+    if starts:
+        schema = {"$ref": _REFERENCE.format(model="NewTurn")}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema}},
+        }
+    return operation
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+_TURN = {
+    "anyOf": [{"$ref": _REFERENCE.format(model=name)} for name in ("AdminTurn", "Turn")],
+}
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key and payload again give the same turn.",
+    "schema": {"type": "string", "maxLength": 255},
+}
+_LAST_EVENT_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "The number of the last event seen; goes before `after`, unless it is empty.",
+    "schema": {"type": "string", "pattern": "^[0-9]{0,100}$"},
+}
+_AFTER = {
+    "name": "after",
+    "in": "query",
+    "required": False,
+    "description": "The number of the last event seen.",
+    "schema": {"type": "integer", "minimum": 0},
+}
+_TOKEN = {
+    "name": "token",
+    "in": "query",
+    "required": False,
+    "description": "A token for this turn's events, for clients that cannot set a header.",
+    "schema": {"type": "string"},
+}

@@ -1,0 +1,1 @@
+"""HTTP to one rpc each, a module per noun. Pydantic models live only here."""

@@ -1,0 +1,287 @@
+"""Agents, and the versions that they are made of."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from turnpike.api.agent_runtime.v1 import agent_pb2, agent_service_pb2
+from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
+from turnpike.gateway.documents import rfc3339
+from turnpike.gateway.requests import if_match
+from turnpike.gateway.routes.configured import Configured
+from turnpike.gateway.routes.replies import ETAG, changed, created, problems, reply
+from turnpike.gateway.routes.route import CurrentCall, Entrance
+from turnpike.gateway.routes.shapes import (
+    IfMatch,
+    Name,
+    PageSize,
+    PageToken,
+    Pattern,
+    Reply,
+    Request,
+    Text,
+    Time,
+    ValidateOnly,
+    check_name,
+)
+
+Patterns = Annotated[list[Pattern], Field(max_length=1000)]
+
+_NAMES = {"agent.spec.": "", "agent.": ""}
+
+
+class Policy(Request):
+    """Which tools may run."""
+
+    allow: Patterns = Field(default=[])
+    ask: Patterns = Field(default=[])
+    deny: Patterns = Field(default=[])
+
+
+class AgentSpec(Request):
+    """What makes an agent."""
+
+    model: Name
+    instructions: Annotated[Text, Field(max_length=200_000)] = ""
+    tools: Patterns = Field(default=[])
+    max_steps: Annotated[int, Field(ge=0, le=1000)] = 0
+    policy: Policy = Policy()
+
+
+class NewAgent(AgentSpec):
+    """An agent to create."""
+
+    name: Name
+
+
+class ChangedAgent(AgentSpec):
+    """An agent as it shall be."""
+
+    name: Name | None = None
+
+
+class Activation(Request):
+    """The version to make the active one."""
+
+    version: Annotated[Text, Field(min_length=1, max_length=64)]
+
+
+class PolicyReply(Reply):
+    """Which tools may run."""
+
+    allow: list[str]
+    ask: list[str]
+    deny: list[str]
+
+
+class Spec(Reply):
+    """What an agent is made of."""
+
+    model: str
+    instructions: str
+    tools: list[str]
+    max_steps: int
+    policy: PolicyReply
+
+
+class Agent(Reply):
+    """A name for versions, one of which is active."""
+
+    name: str
+    model: str
+    instructions: str
+    tools: list[str]
+    max_steps: int
+    policy: PolicyReply
+    version: str = Field(description="The id of the active version.")
+    version_number: int
+    etag: str
+    created: Time
+    updated: Time
+
+
+class AgentPage(Reply):
+    """A page of agents, by name."""
+
+    agents: list[Agent]
+    next_page_token: str
+
+
+class AgentVersion(Reply):
+    """An immutable version of an agent."""
+
+    id: str
+    number: int
+    active: bool
+    spec: Spec
+    created: Time
+
+
+class AgentVersionPage(Reply):
+    """A page of versions, newest first."""
+
+    versions: list[AgentVersion]
+    next_page_token: str
+
+
+class AgentRoutes:
+    """`/api/v1/agents`."""
+
+    def __init__(self, agents: AgentServiceStub) -> None:
+        self._agents = agents
+
+    def router(self, entrance: Entrance) -> APIRouter:
+        """Returns the routes."""
+        router = entrance.router()
+        Configured(
+            noun=Agent,
+            page=AgentPage,
+            list_page=self.list_agents,
+            create=self.create_agent,
+            get=self.get_agent,
+            put=self.put_agent,
+            delete=self.delete_agent,
+        ).add_to(router, "/api/v1/agents")
+        router.add_api_route(
+            "/api/v1/agents/{name:name}/versions",
+            self.list_versions,
+            methods=["GET"],
+            response_model=AgentVersionPage,
+            responses=problems(404),
+        )
+        router.add_api_route(
+            "/api/v1/agents/{name:name}:activate",
+            self.activate_version,
+            methods=["POST"],
+            response_model=Agent,
+            responses=problems(404, 413, 415) | {200: {"headers": ETAG}},
+        )
+        return router
+
+    async def list_agents(
+        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
+    ) -> Response:
+        """Lists agents by name."""
+        request = agent_service_pb2.ListAgentsRequest(page_size=page_size, page_token=page_token)
+        response = await call.read(self._agents.ListAgents, request)
+        return reply(
+            AgentPage(
+                agents=[_agent(each) for each in response.agents],
+                next_page_token=response.next_page_token,
+            )
+        )
+
+    async def create_agent(
+        self, call: CurrentCall, body: NewAgent, validate_only: ValidateOnly = False
+    ) -> Response:
+        """Creates an agent with its first version."""
+        agent = agent_pb2.Agent(name=body.name, spec=spec_message(body))
+        request = agent_service_pb2.CreateAgentRequest(agent=agent, validate_only=validate_only)
+        response = await call.change(self._agents.CreateAgent, request, _NAMES)
+        made = _agent(response.agent)
+        location = f"/api/v1/agents/{made.name}"
+        return created(made, made.etag, location, validate_only=validate_only)
+
+    async def get_agent(self, call: CurrentCall, name: str) -> Response:
+        """Returns an agent as it is now."""
+        request = agent_service_pb2.GetAgentRequest(name=name)
+        agent = _agent((await call.read(self._agents.GetAgent, request)).agent)
+        return reply(agent, headers={"etag": f'"{agent.etag}"'})
+
+    async def put_agent(
+        self,
+        call: CurrentCall,
+        name: str,
+        body: ChangedAgent,
+        if_match_header: IfMatch = None,
+        validate_only: ValidateOnly = False,
+    ) -> Response:
+        """Makes an agent what the body says: a new version, active at once, or nothing."""
+        check_name(body.name, name)
+        request = agent_service_pb2.UpdateAgentRequest(
+            agent=agent_pb2.Agent(name=name, spec=spec_message(body)),
+            etag=if_match(if_match_header),
+            allow_missing=if_match_header is None,
+            validate_only=validate_only,
+        )
+        response = await call.read(self._agents.UpdateAgent, request, _NAMES)
+        agent = _agent(response.agent)
+        return changed(agent, agent.etag, response.change, validate_only=validate_only)
+
+    async def delete_agent(
+        self, call: CurrentCall, name: str, if_match_header: IfMatch = None
+    ) -> Response:
+        """Deletes an agent; turns that run keep their version."""
+        request = agent_service_pb2.DeleteAgentRequest(name=name, etag=if_match(if_match_header))
+        await call.change(self._agents.DeleteAgent, request)
+        return Response(status_code=204)
+
+    async def list_versions(
+        self, call: CurrentCall, name: str, page_size: PageSize = 50, page_token: PageToken = ""
+    ) -> Response:
+        """Lists an agent's versions, newest first."""
+        request = agent_service_pb2.ListAgentVersionsRequest(
+            name=name, page_size=page_size, page_token=page_token
+        )
+        response = await call.read(self._agents.ListAgentVersions, request)
+        return reply(
+            AgentVersionPage(
+                versions=[_version(each) for each in response.versions],
+                next_page_token=response.next_page_token,
+            )
+        )
+
+    async def activate_version(self, call: CurrentCall, name: str, body: Activation) -> Response:
+        """Makes a version the active one, at once: roll back or forward."""
+        request = agent_service_pb2.ActivateAgentVersionRequest(name=name, version=body.version)
+        response = await call.read(self._agents.ActivateAgentVersion, request)
+        agent = _agent(response.agent)
+        return reply(agent, headers={"etag": f'"{agent.etag}"'})
+
+
+def spec_message(spec: AgentSpec) -> agent_pb2.AgentSpec:
+    """Returns a spec as the services know it."""
+    policy = spec.policy
+    return agent_pb2.AgentSpec(
+        model=spec.model,
+        instructions=spec.instructions,
+        tools=spec.tools,
+        max_steps=spec.max_steps,
+        policy=agent_pb2.Policy(allow=policy.allow, ask=policy.ask, deny=policy.deny),
+    )
+
+
+def _fields(spec: agent_pb2.AgentSpec) -> dict[str, Any]:
+    policy = spec.policy
+    return {
+        "model": spec.model,
+        "instructions": spec.instructions,
+        "tools": list(spec.tools),
+        "max_steps": spec.max_steps,
+        "policy": PolicyReply(
+            allow=list(policy.allow), ask=list(policy.ask), deny=list(policy.deny)
+        ),
+    }
+
+
+def _agent(agent: agent_pb2.Agent) -> Agent:
+    return Agent(
+        name=agent.name,
+        **_fields(agent.spec),
+        version=agent.version,
+        version_number=agent.version_number,
+        etag=agent.etag,
+        created=rfc3339(agent.create_time),
+        updated=rfc3339(agent.update_time),
+    )
+
+
+def _version(version: agent_pb2.AgentVersion) -> AgentVersion:
+    return AgentVersion(
+        id=version.id,
+        number=version.number,
+        active=version.active,
+        spec=Spec(**_fields(version.spec)),
+        created=rfc3339(version.create_time),
+    )

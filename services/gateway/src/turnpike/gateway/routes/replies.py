@@ -1,0 +1,74 @@
+"""Writing replies, and saying in the OpenAPI document which ones there are."""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from turnpike.gateway.documents import rfc3339
+from turnpike.gateway.problems import CONTENT_TYPE
+
+# Change of agent_runtime.v1 and of tool_registry.v1 number alike.
+RESULTS = {1: "created", 2: "changed", 3: "unchanged"}
+
+# What any request with a credential may be answered.
+ALWAYS = (400, 401, 403, 429, 500, 503, 504)
+
+
+def reply(
+    model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Returns a model as a response."""
+    return raw_reply(model.model_dump_json().encode(), status, headers)
+
+
+def raw_reply(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Returns JSON as a response."""
+    return Response(body, status, headers, media_type="application/json")
+
+
+def changed(model: BaseModel, etag: str, change: int, *, validate_only: bool) -> Response:
+    """Returns what a PUT made, and what it did to make it so."""
+    result = RESULTS.get(change, "changed")
+    status = 201 if result == "created" and not validate_only else 200
+    return reply(model, status, {"etag": f'"{etag}"', "x-turnpike-result": result})
+
+
+def created(model: BaseModel, etag: str, location: str, *, validate_only: bool) -> Response:
+    """Returns what a POST made."""
+    headers = {"etag": f'"{etag}"', "x-turnpike-result": "created"}
+    if validate_only:
+        return reply(model, 200, headers)
+    return reply(model, 201, headers | {"location": location})
+
+
+def time_of(message: Any, field: str) -> str | None:
+    """Returns a time of a message, or None where it has none."""
+    if not message.HasField(field):
+        return None
+    time: Timestamp = getattr(message, field)
+    return rfc3339(time)
+
+
+def problems(*statuses: int, always: Iterable[int] = ALWAYS) -> dict[int | str, dict[str, Any]]:
+    """Returns the documentation of the problems that a route may answer."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {CONTENT_TYPE: {"schema": schema}},
+        }
+        for status in sorted({*statuses, *always})
+    }
+
+
+def header(description: str) -> dict[str, Any]:
+    """Returns the documentation of a header."""
+    return {"description": description, "schema": {"type": "string"}}
+
+
+ETAG = {"ETag": header("Changes with each change; give it back in `If-Match`.")}
+RESULT = {"X-Turnpike-Result": header("`created`, `changed` or `unchanged`.")}

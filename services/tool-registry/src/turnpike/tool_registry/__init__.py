@@ -1,0 +1,1 @@
+"""Knows tools and runs their calls at most once."""

@@ -1,0 +1,204 @@
+"""Tool-registry's composition root: the only module that knows every other."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+import grpc
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from turnpike.api.tool_registry.v1 import connector_service_pb2, tool_call_service_pb2
+from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import (
+    add_ConnectorServiceServicer_to_server,
+)
+from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import (
+    add_ToolCallServiceServicer_to_server,
+)
+from turnpike.database.engine import open_engine, open_pool
+from turnpike.database.envelope import Envelope
+from turnpike.database.failures import is_unavailable
+from turnpike.database.replicas import Lease
+from turnpike.rpc.channel import open_channel
+from turnpike.rpc.credentials import Credentials
+from turnpike.rpc.errors import InvalidArgumentError, ServiceError, UnavailableError
+from turnpike.rpc.gatekeeper import AUTHENTICATE, watched_credentials
+from turnpike.rpc.process import StartError, metrics_served, start
+from turnpike.rpc.server import listen, new_server, serve_until_signalled
+from turnpike.tool_registry.administration import Administration, Rules
+from turnpike.tool_registry.call_servicer import ToolCallServicer
+from turnpike.tool_registry.calls import Calls
+from turnpike.tool_registry.catalogue import Catalogue
+from turnpike.tool_registry.connector_servicer import ConnectorServicer
+from turnpike.tool_registry.connectors import Connectors
+from turnpike.tool_registry.discovery import Discoveries
+from turnpike.tool_registry.execution import Executor
+from turnpike.tool_registry.ledger import Ledger
+from turnpike.tool_registry.links.pool import Links
+from turnpike.tool_registry.preparation import Plans
+from turnpike.tool_registry.settings import Settings
+from turnpike.tool_registry.upkeep import Upkeep
+
+SERVICES = (
+    connector_service_pb2.DESCRIPTOR.services_by_name["ConnectorService"].full_name,
+    tool_call_service_pb2.DESCRIPTOR.services_by_name["ToolCallService"].full_name,
+)
+
+
+class _OverError(Exception):
+    """Ends a group's tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A server with everything that it serves, and what must wind down with it."""
+
+    server: grpc.aio.Server
+    executor: Executor
+    upkeep: Upkeep
+
+
+async def serve(settings: Settings) -> None:
+    """Serves tool-registry until told to stop, then closes what it opened."""
+    async with open_replica(settings) as replica, metrics_served(settings.metrics_address):
+        listen(replica.server, settings.listen_address, settings.tls)
+        draining = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            # What nobody runs is from then on for the replicas that stay.
+            waiting = tasks.create_task(replica.upkeep.stop_taking_after(draining))
+            await serve_until_signalled(
+                replica.server,
+                drain_time=settings.drain_time,
+                grace_time=settings.grace_time,
+                services=SERVICES,
+                draining=draining,
+            )
+            waiting.cancel()
+        # Calls that nobody watches have the same grace. What is left then is
+        # settled by whoever sees that this process is gone.
+        await replica.executor.drained(settings.grace_time)
+
+
+@asynccontextmanager
+async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
+    """Opens a server with everything that it serves, but not its ports.
+
+    Raises:
+        StartError: Postgres does not answer, or is not migrated.
+    """
+    url, system_url = str(settings.database_url), str(settings.system_database_url)
+    async with (
+        open_channel(
+            settings.gatekeeper_target, tls=settings.tls, idempotent=[AUTHENTICATE]
+        ) as gatekeeper,
+        watched_credentials(gatekeeper, settings) as credentials,
+        _open_pool(url) as pool,
+        _open_engine(url, pool_size=8) as engine,
+        _open_engine(system_url, pool_size=2) as system,
+        _owned_tasks() as tasks,
+    ):
+        lease = Lease(settings.replica_name, settings.listen_address)
+        connectors, ledger = Connectors(Envelope(settings.secret_keys)), Ledger(pool)
+        links = Links(tasks, allow_private=settings.egress_allow_private)
+        discoveries = Discoveries(engine=engine, connectors=connectors, links=links, tasks=tasks)
+        catalogue = Catalogue(pool=pool, engine=engine, discoveries=discoveries)
+        plans = Plans(engine, connectors)
+        executor = Executor(
+            ledger=ledger, plans=plans, links=links, lease=lease, tasks=tasks, catalogue=catalogue
+        )
+        upkeep = Upkeep(
+            engine=system, lease=lease, executor=executor, discoveries=discoveries, links=links
+        )
+        await _begin(upkeep)
+        tasks.create_task(upkeep.run())
+
+        administration = Administration(
+            engine=engine,
+            connectors=connectors,
+            discoveries=discoveries,
+            rules=Rules(settings.stdio_commands, settings.egress_allow_private),
+        )
+        calls = Calls(ledger=ledger, executor=executor, plans=plans, links=links, lease=lease)
+        server = _new_server(
+            credentials, ConnectorServicer(administration, catalogue), ToolCallServicer(calls)
+        )
+        yield Replica(server, executor, upkeep)
+
+
+def _new_server(
+    credentials: Credentials, connectors: ConnectorServicer, calls: ToolCallServicer
+) -> grpc.aio.Server:
+    server = new_server(
+        Settings.service(),
+        authenticate=credentials.caller,
+        until_revoked=credentials.until_revoked,
+        translate=_translate,
+    )
+    add_ConnectorServiceServicer_to_server(connectors, server)
+    add_ToolCallServiceServicer_to_server(calls, server)
+    return server
+
+
+async def _begin(upkeep: Upkeep) -> None:
+    try:
+        await upkeep.begin()
+    except ProgrammingError as error:
+        raise StartError("migrate first: python -m turnpike.tool_registry.migrate") from error
+    except (SQLAlchemyError, OSError) as error:
+        raise StartError(f"postgres does not let us in: {error}") from error
+
+
+@asynccontextmanager
+async def _owned_tasks() -> AsyncGenerator[asyncio.TaskGroup]:
+    """Gives a group for tasks that nobody waits for; they end with the block."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield tasks
+            # A group has no other way to end all of its tasks.
+            tasks.create_task(_end())
+    except* _OverError:
+        pass
+
+
+async def _end() -> None:
+    raise _OverError
+
+
+@asynccontextmanager
+async def _open_engine(url: str, *, pool_size: int) -> AsyncGenerator[AsyncEngine]:
+    engine = open_engine(url, pool_size=pool_size)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def _open_pool(url: str) -> AsyncGenerator[asyncpg.Pool]:
+    try:
+        pool = await open_pool(url, min_size=2, max_size=10)
+    except (OSError, asyncpg.PostgresError) as error:
+        raise StartError(f"postgres does not let us in: {error}") from error
+    try:
+        yield pool
+    finally:
+        pool.terminate()
+
+
+def _translate(error: Exception) -> ServiceError | None:
+    if is_unavailable(error):
+        return UnavailableError("the database does not answer; try again")
+    if "22021" in (getattr(error, "sqlstate", ""), getattr(error.__cause__, "sqlstate", "")):
+        return InvalidArgumentError("request", "a text holds a character that none may hold")
+    return None
+
+
+def main() -> None:
+    """Runs tool-registry from the command line."""
+    start(Settings, serve)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""What a turn asks of the effect ledger: run a call at most once, watch it, cancel it."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from uuid import UUID
+
+import orjson
+
+from turnpike.database.replicas import Lease
+from turnpike.rpc.errors import UnavailableError
+from turnpike.tool_registry import metrics
+from turnpike.tool_registry.execution import Executor
+from turnpike.tool_registry.ledger import Ledger, Readiness
+from turnpike.tool_registry.links.pool import Links
+from turnpike.tool_registry.model import (
+    Call,
+    CallRequest,
+    CallStatus,
+    EffectMismatchError,
+    FenceStaleError,
+)
+from turnpike.tool_registry.preparation import NotRunnableError, Plans
+
+SILENCE_SECONDS = 4.0
+"""After how long a watcher is told again what it knows; it is promised five seconds."""
+
+_POLL_SECONDS = 0.2
+
+
+class Calls:
+    """The calls of every tenant, as agent-runtime sees them."""
+
+    def __init__(
+        self, *, ledger: Ledger, executor: Executor, plans: Plans, links: Links, lease: Lease
+    ) -> None:
+        self._ledger = ledger
+        self._executor = executor
+        self._plans = plans
+        self._links = links
+        self._lease = lease
+
+    async def announce(self, tenant: UUID, turn: UUID, fence: int) -> None:
+        """Raises a turn's fence, or raises `FenceStaleError`."""
+        accepted, known = await self._ledger.announce(tenant, turn, fence)
+        _require(accepted, turn, known)
+
+    async def run(self, request: CallRequest) -> AsyncGenerator[Call]:
+        """Runs a call, or joins it, and yields it at each change until it is over.
+
+        The call does not end with the generator. It yields at least every five
+        seconds.
+
+        Raises:
+            FenceStaleError: A newer claim of the turn is known.
+            EffectMismatchError: The effect's id stands for another call.
+            UnavailableError: This process must not take calls at the moment.
+        """
+        call = await self._begin(request)
+        while True:
+            run = self._executor.run_of(call)
+            watched = self._poll(call) if run is None else run.watch(at_least_every=SILENCE_SECONDS)
+            async with aclosing(watched):
+                async for call in watched:
+                    yield call
+                    if call.status.is_final:
+                        return
+            # This process lost the call: from now on the ledger tells.
+            call = await self._ledger.read(call.tenant, call.effect) or call
+
+    async def cancel(
+        self, tenant: UUID, turn: UUID, fence: int, *, step: int, ordinal: int
+    ) -> Call | None:
+        """Cancels a call that is not over; returns it as it then stands.
+
+        Raises:
+            FenceStaleError: A newer claim of the turn is known.
+        """
+        effect = f"{turn}:{step}:{ordinal}"
+        accepted, known, call = await self._ledger.cancel(tenant, turn, fence, effect)
+        _require(accepted, turn, known)
+        run = None if call is None else self._executor.run_of(call)
+        if run is not None:
+            # A run on another replica is stopped by that replica's upkeep.
+            run.cancel()
+        return call
+
+    async def _begin(self, request: CallRequest) -> Call:
+        if not self._lease.is_fresh():
+            # What this process wrote now would be settled as a dead one's.
+            raise UnavailableError("this replica has lost its lease; try again")
+        if not self._executor.has_room:
+            raise UnavailableError("this replica takes no more calls; try again")
+        begun = await self._ledger.begin(
+            request,
+            digest=_digest(request),
+            executor=self._lease.id,
+            ready=self._readiness(request),
+        )
+        _require(begun.outcome != "STALE", request.turn, begun.known)
+        if begun.call is None or begun.outcome == "MISMATCH":
+            metrics.MISMATCHES.inc()
+            raise EffectMismatchError(request.effect)
+        if begun.outcome == "JOINED":
+            metrics.JOINS.inc()
+        else:
+            # `OWN` too: the reply to an earlier attempt may have been lost.
+            is_cleared = begun.outcome == "CREATED" and begun.call.status is CallStatus.DISPATCHED
+            self._executor.start(begun.call, is_cleared=is_cleared)
+        return begun.call
+
+    def _readiness(self, request: CallRequest) -> Readiness:
+        plan = self._plans.remembered(request.tenant, request.tool, request.definition_digest)
+        if plan is None or not self._links.is_warm(plan.link):
+            return Readiness()
+        try:
+            plan.check(request.arguments)
+        except NotRunnableError:
+            return Readiness()
+        return Readiness(etag=plan.etag, repeatable=plan.is_repeatable)
+
+    async def _poll(self, call: Call) -> AsyncGenerator[Call]:
+        """Yields a call that another process runs, as the ledger tells."""
+        loop = asyncio.get_running_loop()
+        yield call
+        told, told_at = call, loop.time()
+        while not told.status.is_final:
+            await asyncio.sleep(_POLL_SECONDS)
+            call = await self._ledger.read(call.tenant, call.effect) or call
+            if call.status is not told.status or loop.time() - told_at > SILENCE_SECONDS:
+                yield call
+                told, told_at = call, loop.time()
+            if self._executor.run_of(call) is not None:
+                return
+
+
+def _digest(request: CallRequest) -> str:
+    parts = [request.tool, request.definition_digest, request.arguments]
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()
+
+
+def _require(accepted: bool, turn: UUID, known: int) -> None:
+    if not accepted:
+        metrics.FENCE_REFUSALS.inc()
+        raise FenceStaleError(turn, known)

@@ -1,0 +1,36 @@
+"""What can go wrong on the way to an MCP server, by what it says about the effect."""
+
+# Codes of our own for JSON-RPC errors, outside of the ranges that others use.
+UNSENT = -39001
+LOST = -39002
+REFUSED = -39003
+FAILED = -39004
+SESSION_ENDED = -39005
+
+
+class LinkError(Exception):
+    """A request to an MCP server has no result."""
+
+
+class UnreachableError(LinkError):
+    """Nothing was sent: the request was certainly not executed."""
+
+
+class RefusedError(LinkError):
+    """The server refused the request before executing it."""
+
+    def __init__(self, message: str, *, code: int = REFUSED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class SessionEndedError(RefusedError):
+    """The server has forgotten the session: open another and send again."""
+
+
+class AnsweredWithError(LinkError):
+    """The server answered, with an error."""
+
+
+class LostError(LinkError):
+    """The request was sent, and no answer came: it may have been executed."""

@@ -1,0 +1,139 @@
+"""HTTP to an MCP server, with each failure kept to the request that it befell.
+
+The SDK's transport ends the whole session when one POST fails, and with it every
+other call under way. Here a failure becomes a JSON-RPC error that answers the one
+request, with a code that says whether the request can have been executed.
+"""
+
+from collections.abc import AsyncGenerator
+from typing import Any, cast
+
+import httpx2
+import orjson
+
+from turnpike.egress.transports import GuardedTransport, ResponseTooLargeError
+from turnpike.tool_registry.links.faults import (
+    FAILED,
+    LOST,
+    REFUSED,
+    SESSION_ENDED,
+    UNSENT,
+)
+
+# Errors that say that no byte of the request left.
+_UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+# A proxy's words for "the server did not answer me": it may be at work.
+_AMBIGUOUS = frozenset({502, 503, 504})
+_JSON = "application/json"
+
+
+class ContainedTransport(httpx2.AsyncBaseTransport):
+    """Answers every request: with the server's response, or with what went wrong."""
+
+    def __init__(self, inner: GuardedTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Sends `request`; raises nothing but what cancels it."""
+        try:
+            response = await self._inner.handle_async_request(request)
+            return await _settled(request, response)
+        except _UNSENT as error:
+            return _answer(UNSENT, _words(error, "cannot connect"))
+        except ResponseTooLargeError as error:
+            return _answer(FAILED, str(error))
+        except httpx2.TransportError as error:
+            return _answer(LOST, _words(error, "the connection was lost"))
+
+    async def aclose(self) -> None:
+        """Closes every connection."""
+        await self._inner.aclose()
+
+
+class _CutStream(httpx2.AsyncByteStream):
+    """Ends where the connection ended, instead of raising."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        try:
+            async for chunk in self._stream:
+                yield chunk
+        except httpx2.TransportError:
+            return
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _settled(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+    status = response.status_code
+    content_type = response.headers.get("content-type", "").lower()
+    if status < 400 and content_type.startswith("text/event-stream"):
+        response.stream = _CutStream(cast("httpx2.AsyncByteStream", response.stream))
+        return response
+    if request.method != "POST" or 300 <= status < 400:
+        return response
+    try:
+        await response.aread()
+    finally:
+        await response.aclose()
+    if status >= 400:
+        return _refusal(request, response)
+    if content_type.startswith(_JSON):
+        return _with_plain_error(response, FAILED)
+    return _answer(LOST, "the server's answer is no JSON") if _is_request(request) else response
+
+
+def _refusal(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+    status = response.status_code
+    if _is_about_session(request, response):
+        return _answer(SESSION_ENDED, f"the server does not know the session: {status}")
+    if status < 500 and _rpc_error(response) is not None:
+        return _with_plain_error(response, REFUSED)
+    code = REFUSED if status < 500 else LOST if status in _AMBIGUOUS else FAILED
+    return _answer(code, f"the server answered {status}")
+
+
+def _is_about_session(request: httpx2.Request, response: httpx2.Response) -> bool:
+    if response.status_code not in (400, 404):
+        return False
+    if "mcp-session-id" in request.headers:
+        return response.status_code == 404 or b"session" in response.content.lower()
+    # Sent without one: the server may have come to want one.
+    return _rpc_error(response) is None
+
+
+def _with_plain_error(response: httpx2.Response, code: int) -> httpx2.Response:
+    # Servers use these two codes for what they like; the SDK makes them up itself
+    # when no answer came. Only the latter may keep them.
+    error = _rpc_error(response)
+    if error is None or error.get("code") not in (-32000, -32001):
+        return response
+    return _answer(code, str(error.get("message", "")))
+
+
+def _rpc_error(response: httpx2.Response) -> dict[str, Any] | None:
+    if b'"error"' not in response.content:
+        return None
+    try:
+        message = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return None
+    error = message.get("error") if isinstance(message, dict) else None
+    return cast("dict[str, Any]", error) if isinstance(error, dict) else None
+
+
+def _is_request(request: httpx2.Request) -> bool:
+    message = orjson.loads(request.content)
+    return "id" in message and "method" in message
+
+
+def _answer(code: int, message: str) -> httpx2.Response:
+    error = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
+    return httpx2.Response(400, headers={"content-type": _JSON}, content=orjson.dumps(error))
+
+
+def _words(error: Exception, otherwise: str) -> str:
+    return f"{otherwise}: {error}" if str(error) else otherwise

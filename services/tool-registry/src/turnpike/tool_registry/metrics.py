@@ -1,0 +1,17 @@
+"""What the registry counts."""
+
+from turnpike.telemetry.metrics import counter, gauge, histogram
+
+CALLS = counter(
+    "tool_calls", "Tool calls that ended here, by status and reason.", ["status", "reason"]
+)
+CALL_SECONDS = histogram("tool_call_seconds", "From dispatch to the server's answer.")
+RUNNING = gauge("tool_calls_running", "Tool calls that run in this process.")
+JOINS = counter("tool_call_joins", "Callers that joined a call instead of starting it.")
+ORPHANS = counter(
+    "tool_call_orphans", "Calls whose executor died, by what became of them.", ["became"]
+)
+FENCE_REFUSALS = counter("tool_fence_refusals", "Requests of claims that a newer one replaced.")
+MISMATCHES = counter("tool_effect_mismatches", "Effects that were asked for as another call.")
+DISCOVERIES = counter("tool_discoveries", "Discoveries of a connector's tools.", ["outcome"])
+HEALED = counter("tool_catalogue_healed", "Corrupt rows of the catalogue that were found.")

@@ -1,0 +1,1 @@
+"""What the schema was, is and becomes."""

@@ -1,0 +1,131 @@
+"""What is known of a tool before it is called: where it is, what it takes, whether it repeats."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from jsonschema.protocols import Validator
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from turnpike.database.tenancy import tenant_transaction
+from turnpike.tool_registry import tools
+from turnpike.tool_registry.connectors import Connectors, StoredConnector
+from turnpike.tool_registry.definitions import (
+    InvalidArgumentsError,
+    parse,
+    parse_arguments,
+    validator_of,
+)
+from turnpike.tool_registry.links.pool import Key
+from turnpike.tool_registry.model import (
+    Call,
+    ConnectorNotFoundError,
+    Endpoint,
+    Outcome,
+    Tool,
+    ToolState,
+)
+from turnpike.tool_registry.results import failure
+
+_KEPT = 512
+
+_PlanKey: TypeAlias = tuple[UUID, str, str]
+
+
+class NotRunnableError(Exception):
+    """A call must not be made; it has this outcome instead."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to call a tool, as of one definition and one version of its connector."""
+
+    link: Key
+    endpoint: Endpoint
+    tool: str
+    input_schema: dict[str, Any]
+    validator: Validator
+    is_repeatable: bool
+
+    @property
+    def etag(self) -> str:
+        """The version of the connector."""
+        return self.link[2]
+
+    def check(self, arguments: str) -> dict[str, Any]:
+        """Returns the arguments, parsed, or raises `NotRunnableError`."""
+        try:
+            return parse_arguments(arguments, self.validator)
+        except InvalidArgumentsError as error:
+            raise _refusal("INVALID_ARGUMENTS", str(error)) from error
+
+
+class Plans:
+    """Prepares calls, and remembers what it prepared.
+
+    What is remembered may be outdated: the ledger says whether it still holds in the
+    statement that lets a call go, and `prepare` reads anew.
+    """
+
+    def __init__(self, engine: AsyncEngine, connectors: Connectors) -> None:
+        self._engine = engine
+        self._connectors = connectors
+        self._plans: OrderedDict[_PlanKey, Plan] = OrderedDict()
+
+    def remembered(self, tenant: UUID, tool: str, definition_digest: str) -> Plan | None:
+        """Returns what was prepared before for a tool of this definition."""
+        return self._plans.get((tenant, tool, definition_digest))
+
+    async def prepare(self, call: Call) -> Plan:
+        """Returns how to make a call, or raises `NotRunnableError`."""
+        connector, _, name = call.tool.partition("/")
+        async with tenant_transaction(self._engine, call.tenant) as connection:
+            found = await tools.get_tool(connection, call.tenant, connector, name)
+            if found is None:
+                raise _refusal("TOOL_NOT_FOUND", f"there is no tool {call.tool!r}")
+            tool, etag = found
+            _check_tool(tool, call)
+            known = self.remembered(call.tenant, call.tool, tool.digest)
+            if known is not None and known.etag == etag:
+                return known
+            try:
+                stored = await self._connectors.get(connection, call.tenant, connector)
+            except ConnectorNotFoundError as error:
+                raise _refusal("TOOL_NOT_FOUND", f"there is no tool {call.tool!r}") from error
+        plan = _plan(call.tenant, tool, stored)
+        self._remember((call.tenant, call.tool, tool.digest), plan)
+        return plan
+
+    def _remember(self, key: _PlanKey, plan: Plan) -> None:
+        self._plans[key] = plan
+        self._plans.move_to_end(key)
+        if len(self._plans) > _KEPT:
+            self._plans.popitem(last=False)
+
+
+def _check_tool(tool: Tool, call: Call) -> None:
+    if tool.digest != call.definition_digest:
+        raise _refusal("TOOL_DEFINITION_CHANGED", f"{call.tool!r} is not what it was")
+    if tool.state is not ToolState.OK:
+        raise _refusal("TOOL_NOT_FOUND", f"the schema of {call.tool!r} is invalid")
+
+
+def _plan(tenant: UUID, tool: Tool, stored: StoredConnector) -> Plan:
+    definition = parse(tool.definition)
+    return Plan(
+        link=(tenant, tool.connector, stored.connector.etag),
+        endpoint=stored.endpoint,
+        tool=tool.name,
+        input_schema=definition.input_schema,
+        validator=validator_of(definition.input_schema),
+        is_repeatable=definition.is_repeatable,
+    )
+
+
+def _refusal(reason: str, message: str) -> NotRunnableError:
+    return NotRunnableError(failure(reason, message))

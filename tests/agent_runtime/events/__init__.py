@@ -1,0 +1,1 @@
+"""The turn's log, over real Postgres and Redis."""

@@ -1,0 +1,1 @@
+"""What is expected of models: their configurations, and the ways to them."""

@@ -1,0 +1,1 @@
+"""What is expected of threads and messages."""

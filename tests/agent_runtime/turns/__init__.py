@@ -1,0 +1,1 @@
+"""Turns over real servers, with a provider that waits for the test."""

@@ -1,0 +1,253 @@
+"""Providers that refuse, hang, cut and talk nonsense."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from tests.agent_runtime.serving import Tenant
+from tests.agent_runtime.turns.provider import Ask, Provider
+from tests.agent_runtime.turns.tools import Tools
+from tests.agent_runtime.turns.world import Served, World, begin, kinds, said, watching
+from turnpike.agent_runtime.events.fold import fold
+from turnpike.api.agent_runtime.v1.turn_pb2 import Turn, TurnStatus
+from turnpike.api.agent_runtime.v1.turn_service_pb2 import ON_BUSY_ENQUEUE
+
+COMPLETED = TurnStatus.TURN_STATUS_COMPLETED
+FAILED = TurnStatus.TURN_STATUS_FAILED
+
+
+@pytest.fixture(scope="module")
+async def here(world: World) -> AsyncGenerator[Served]:
+    """A replica of little patience."""
+    async with world.replica(
+        first_chunk_timeout=0.5, idle_timeout=0.5, tool_timeout=0.5, turn_timeout=3
+    ) as served:
+        yield served
+
+
+async def ended(world: World, tenant: Tenant, turn: Turn) -> Turn:
+    """Returns a turn that has ended, once folding its log says what is stored."""
+    found = await tenant.ended(turn.id)
+    log = await world.log(turn.id)
+    assert fold(log).text == (await world.row(turn.id))["answer"] == found.text
+    return found
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, 529])
+async def test_a_call_that_is_refused_for_now_is_made_again_and_nobody_notices(
+    world: World, tenant: Tenant, provider: Provider, status: int
+):
+    turn, ask = await begin(tenant, provider)
+    async with watching(tenant, turn.id) as reader:
+        ask.refuse(status)
+        (await provider.asked()).answer("hello")
+        events = await reader.ends()
+
+    assert (await ended(world, tenant, turn)).status == COMPLETED
+    assert said(events) == "hello"
+    assert "model_retrying" in kinds(events)
+    assert "log_reset" not in kinds(events)
+
+
+async def test_retry_after_is_what_is_waited(tenant: Tenant, provider: Provider):
+    turn, ask = await begin(tenant, provider)
+    began = time.monotonic()
+    async with watching(tenant, turn.id) as reader:
+        ask.refuse(429, {"retry-after": "1"})
+        again = await provider.asked()
+        waited = time.monotonic() - began
+        again.answer("hello")
+        events = await reader.ends()
+
+    retrying = next(each.model_retrying for each in events if each.HasField("model_retrying"))
+    assert (retrying.reason, retrying.delay.ToMilliseconds()) == ("RATE_LIMITED", 1000)
+    assert 1 <= waited < 3
+
+
+async def test_a_wait_beyond_the_turns_deadline_is_not_begun(
+    world: World, tenant: Tenant, provider: Provider
+):
+    turn, ask = await begin(tenant, provider)
+    ask.refuse(429, {"retry-after": "3600"})
+
+    failed = await ended(world, tenant, turn)
+
+    assert (failed.status, failed.error.reason) == (FAILED, "PROVIDER_RATE_LIMITED")
+    assert provider.asks[-1] is ask
+
+
+async def test_calls_are_made_again_within_the_turns_deadline_only(
+    world: World, tenant: Tenant, provider: Provider
+):
+    turn, ask = await begin(tenant, provider)
+    began = time.monotonic()
+    refusals = 0
+    while not (await tenant.turn(turn.id)).HasField("finish_time"):
+        ask.refuse(500, {"retry-after": "0.3"})
+        refusals += 1
+        ask = await next_ask(tenant, provider, turn) or ask
+
+    failed = await ended(world, tenant, turn)
+    assert (failed.status, failed.error.reason) == (FAILED, "PROVIDER_ERROR")
+    assert time.monotonic() - began < 5
+    assert refusals > 3
+
+
+async def next_ask(tenant: Tenant, provider: Provider, turn: Turn) -> Ask | None:
+    """Returns the next call, or None once the turn has ended without one."""
+    async with watching(tenant, turn.id) as reader:
+        known = len(provider.asks)
+        await reader.until(
+            lambda each: len(provider.asks) > known or "turn_finished" in kinds(each.events)
+        )
+        return await provider.asked() if len(provider.asks) > known else None
+
+
+async def test_a_call_that_is_refused_for_good_is_not_made_again(
+    world: World, tenant: Tenant, provider: Provider
+):
+    turn, ask = await begin(tenant, provider)
+    ask.refuse(400)
+
+    failed = await ended(world, tenant, turn)
+
+    assert (failed.status, failed.error.reason) == (FAILED, "PROVIDER_ERROR")
+    assert provider.asks[-1] is ask
+
+
+async def test_a_provider_that_never_begins_is_given_up(tenant: Tenant, provider: Provider):
+    turn, ask = await begin(tenant, provider)
+
+    again = await provider.asked()
+    again.answer("hello")
+
+    assert ask.closed.is_set()
+    assert (await tenant.ended(turn.id)).text == "hello"
+
+
+@pytest.mark.parametrize("fault", ["cut", "garbage", "hang"])
+async def test_what_a_stream_said_before_it_broke_is_void(
+    world: World, tenant: Tenant, provider: Provider, fault: str
+):
+    turn, ask = await begin(tenant, provider)
+    async with watching(tenant, turn.id) as reader:
+        ask.say("not this ", "nor this")
+        await reader.reads("nor this")
+        if fault == "garbage":
+            ask.garbage()
+        if fault == "cut":
+            ask.cut()
+        again = await provider.asked()
+        again.answer("but that")
+        events = await reader.ends()
+
+    assert (await ended(world, tenant, turn)).text == "but that"
+    assert fold(events).text == "but that"
+    assert kinds(events).count("log_reset") == 1
+    assert ask.closed.is_set()
+
+
+async def test_who_attaches_after_a_reset_is_not_shown_what_is_void(
+    tenant: Tenant, provider: Provider
+):
+    turn, ask = await begin(tenant, provider)
+    async with watching(tenant, turn.id) as reader:
+        ask.say("not this")
+        await reader.reads("not this")
+        ask.cut()
+        again = await provider.asked()
+        again.say("but that")
+        await reader.reads("but that")
+        async with watching(tenant, turn.id) as late:
+            again.end()
+            events = await late.ends()
+
+    assert said(events) == "but that"
+
+
+async def silence(seconds: float) -> None:
+    """What a slow model does between two words."""
+    await asyncio.sleep(seconds)
+
+
+async def test_a_model_that_is_slow_but_speaks_is_not_given_up(tenant: Tenant, provider: Provider):
+    # Silence ends a call, age does not: all of it takes longer than any deadline.
+    turn, ask = await begin(tenant, provider)
+    async with watching(tenant, turn.id) as reader:
+        began, said_so_far = time.monotonic(), 0
+        while time.monotonic() - began < 3.5:
+            said_so_far += 1
+            ask.say(f"{said_so_far} ")
+            await reader.reads(f"{said_so_far} ")
+            await silence(0.2)
+        ask.end()
+        events = await reader.ends()
+
+    assert kinds(events)[-1] == "turn_finished"
+    assert "log_reset" not in kinds(events)
+    assert (await tenant.turn(turn.id)).status == COMPLETED
+
+
+async def test_a_stream_that_is_cut_four_times_fails_the_turn_and_keeps_the_last(
+    world: World, tenant: Tenant, provider: Provider
+):
+    turn, ask = await begin(tenant, provider)
+    for number in range(4):
+        async with watching(tenant, turn.id) as reader:
+            ask.say(f"attempt {number}")
+            await reader.until(lambda each, n=number: said(each.events).endswith(f"attempt {n}"))
+            ask.cut()
+            if number < 3:
+                ask = await provider.asked()
+
+    failed = await ended(world, tenant, turn)
+
+    assert (failed.status, failed.error.reason) == (FAILED, "PROVIDER_UNREACHABLE")
+    assert failed.text == "attempt 3"
+
+
+async def test_no_more_steps_than_the_agent_may_take(
+    world: World, tenant: Tenant, provider: Provider, tools: Tools
+):
+    await tools.offer(tenant, max_steps=2)
+    turn, ask = await begin(tenant, provider)
+    ask.ask_for("effects__echo")
+    ask = await provider.asked()
+    ask.say("once more")
+    ask.ask_for("effects__echo")
+
+    failed = await ended(world, tenant, turn)
+
+    assert (failed.status, failed.error.reason) == (FAILED, "MAX_STEPS_EXCEEDED")
+    assert len(failed.calls) == 2
+
+
+async def test_usage_is_what_the_provider_reports_over_all_steps(
+    tenant: Tenant, provider: Provider, tools: Tools
+):
+    await tools.offer(tenant)
+    turn, ask = await begin(tenant, provider)
+    ask.call("effects__echo")
+    ask.end(tokens=(100, 10), reason="tool_calls")
+    ask = await provider.asked()
+    ask.say("done")
+    ask.end(tokens=(200, 20))
+
+    found = await tenant.ended(turn.id)
+
+    assert (found.usage.input_tokens, found.usage.output_tokens) == (300, 30)
+
+
+async def test_a_model_that_is_gone_fails_the_turn(
+    world: World, tenant: Tenant, provider: Provider
+):
+    first, ask = await begin(tenant, provider)
+    queued = await tenant.start(thread=first.thread, on_busy=ON_BUSY_ENQUEUE)
+    await world.superuser.execute("DELETE FROM models")
+    ask.answer("hello")
+
+    failed = await tenant.ended(queued.id)
+
+    assert (failed.status, failed.error.reason) == (FAILED, "MODEL_UNUSABLE")

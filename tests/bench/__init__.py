@@ -1,0 +1,1 @@
+"""What a turn costs, beside the model server alone."""

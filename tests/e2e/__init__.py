@@ -1,0 +1,1 @@
+"""The whole suite as its users start it, walked from the outside."""

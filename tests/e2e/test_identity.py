@@ -1,0 +1,200 @@
+"""Who may see and do what, from the outside."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.doubles.effects_journal import Journal
+from tests.e2e.conftest import MakeAgent
+from tests.e2e.edge import Edge, RefusedError
+from tests.e2e.suite import Suite, until_it
+
+MakeKey = Callable[[str], Awaitable[dict[str, Any]]]
+METHODS = ("get", "put", "patch", "post", "delete")
+# A stranger may make one of the same name.
+NAMED_BY_CALLERS = ("put",)
+BUILT_IN = ("default", "scripted")
+
+
+async def statuses(edge: Edge, key: str | None) -> int:
+    caller = edge.with_key(key)
+    return (await caller.http.get("/api/v1/turns")).status_code
+
+
+@pytest.mark.parametrize("key", [None, "tpk_wrong-wrong-wrong-wrong", "not a key", "é"])
+async def test_a_missing_or_wrong_key_is_unauthenticated(suite: Suite, key: str | None):
+    headers = {} if key is None else {b"authorization": f"Bearer {key}".encode()}
+    async with httpx.AsyncClient(base_url=suite.url) as client:
+        response = await client.get("/api/v1/turns", headers=headers)  # pyright: ignore[reportArgumentType] # bytes may be any
+
+    assert response.status_code == 401
+    assert response.json()["reason"] == "UNAUTHENTICATED"
+    assert response.headers["content-type"].startswith("application/problem+json")
+
+
+async def test_a_revoked_key_is_refused_within_a_second_everywhere(edge: Edge, make_key: MakeKey):
+    made = await make_key("MEMBER")
+    assert await statuses(edge, made["key"]) == 200
+
+    await edge.call("DELETE", f"/keys/{made['id']}")
+
+    async def refused() -> bool:
+        return await statuses(edge, made["key"]) == 401
+
+    await until_it(refused, within=1.5)
+
+
+async def test_revoking_a_key_stops_its_running_turns(
+    edge: Edge, agent: MakeAgent, make_key: MakeKey
+):
+    made = await make_key("MEMBER")
+    turn = await edge.with_key(made["key"]).start(await agent("n=2000+us=20000"))
+
+    await edge.call("DELETE", f"/keys/{made['id']}")
+
+    async with asyncio.timeout(4):
+        fold = await edge.read(turn["id"])
+    assert fold.log[-1].fields["error"]["reason"] == "KEY_REVOKED"
+
+
+async def test_revoking_a_key_ends_its_open_streams(
+    edge: Edge, agent: MakeAgent, make_key: MakeKey
+):
+    turn = await edge.start(await agent("n=2000+us=20000"))
+    made = await make_key("ADMIN")
+    reader = edge.with_key(made["key"])
+
+    async with reader.stream("GET", f"/turns/{turn['id']}/events") as stream:
+        events = stream.events()
+        await anext(events)
+        await edge.call("DELETE", f"/keys/{made['id']}")
+        async with asyncio.timeout(1.5):
+            rest = [event.type async for event in events]
+
+    assert "turn.finished" not in rest
+    cancelled = await edge.call("POST", f"/turns/{turn['id']}:cancel")
+    assert cancelled["status"] == "CANCELLED"
+
+
+async def test_a_viewer_may_look_and_start_nothing(edge: Edge, agent: MakeAgent, make_key: MakeKey):
+    viewer = edge.with_key((await make_key("VIEWER"))["key"])
+    name = await agent("n=1")
+
+    with pytest.raises(RefusedError) as refusal:
+        await viewer.run(name)
+
+    assert (refusal.value.status, refusal.value.reason) == (403, "FORBIDDEN")
+
+
+async def test_a_member_sees_its_own_turns_only(edge: Edge, agent: MakeAgent, make_key: MakeKey):
+    name = await agent("n=1")
+    one = edge.with_key((await make_key("MEMBER"))["key"])
+    other = edge.with_key((await make_key("MEMBER"))["key"])
+    turn = await one.start(name)
+
+    with pytest.raises(RefusedError) as refusal:
+        await other.turn(turn["id"])
+
+    assert refusal.value.status == 404
+    assert "owner" not in await one.turn(turn["id"])
+    assert (await edge.turn(turn["id"]))["owner"].startswith("agent-runtime-")
+
+
+def routes_with_parameters(openapi: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (method.upper(), path)
+        for path, operations in openapi["paths"].items()
+        for method in operations
+        if "{" in path and method in METHODS and method not in NAMED_BY_CALLERS
+    ]
+
+
+async def test_another_tenant_s_things_are_not_found_on_any_route(
+    edge: Edge, agent: MakeAgent, stranger: Edge
+):
+    name = await agent("n=1")
+    turn = await edge.start(name)
+    await edge.read(turn["id"])
+    before = (await edge.turn(turn["id"]), await edge.messages(turn["thread"]))
+    key = (await edge.call("GET", "/keys"))["keys"][0]["id"]
+    values = {"turn": turn["id"], "thread": turn["thread"], "name": name, "key": key, "id": key}
+    openapi = (await edge.http.get("/openapi.json")).json()
+    routes = routes_with_parameters(openapi)
+
+    for method, path in routes:
+        filled = re.sub(r"{(\w+)}", lambda part: values[part[1]], path)
+        if "connectors" in path:
+            filled = filled.replace(name, "effects")
+        body = example_body(openapi, path, method)
+        response = await stranger.http.request(method, filled, json=body)
+        assert response.status_code == 404, f"{method} {filled}: {response.text}"
+
+    assert len(routes) > 10
+    assert (await edge.turn(turn["id"]), await edge.messages(turn["thread"])) == before
+
+
+def example_body(openapi: dict[str, Any], path: str, method: str) -> Any:
+    """Returns a body that is right, so that only the tenant is wrong."""
+    if method in ("GET", "DELETE"):
+        return None
+    if path.endswith("/turns"):
+        return {"agent": "default", "input": "hello"}
+    if path.endswith(":activate"):
+        return {"version": "00000000-0000-0000-0000-000000000000"}
+    if method == "PATCH":
+        return {"title": "mine now"}
+    return {} if "requestBody" in openapi["paths"][path][method.lower()] else None
+
+
+async def test_another_tenant_lists_nothing_of_ours(
+    edge: Edge, agent: MakeAgent, stranger: Edge, journal: Journal
+):
+    turn = await edge.start(await agent("n=1"))
+    await edge.read(turn["id"])
+
+    for plural in ("turns", "threads", "agents", "models", "connectors"):
+        listed = (await stranger.call("GET", f"/{plural}"))[plural]
+        names = [thing.get("name") for thing in listed]
+        assert [name for name in names if name not in BUILT_IN] == []
+    assert (await stranger.call("GET", "/tools"))["tools"] == []
+
+
+async def test_a_browser_s_session_needs_its_token_to_write(suite: Suite):
+    async with httpx.AsyncClient(base_url=suite.url) as browser:
+        opened = await browser.post("/api/v1/session", json={"key": suite.key})
+        token = opened.json()["csrf_token"]
+        looked = await browser.get("/api/v1/turns")
+        forged = await browser.post("/api/v1/threads", json={})
+        written = await browser.post("/api/v1/threads", json={}, headers={"x-csrf-token": token})
+        await browser.delete("/api/v1/session", headers={"x-csrf-token": token})
+        after = await browser.get("/api/v1/turns")
+
+    assert "httponly" in opened.headers["set-cookie"].lower()
+    assert [reply.status_code for reply in (looked, forged, written, after)] == [
+        200,
+        403,
+        201,
+        401,
+    ]
+
+
+async def test_a_stream_token_opens_one_turn_s_events_and_nothing_else(
+    suite: Suite, edge: Edge, agent: MakeAgent
+):
+    name = await agent("n=3")
+    mine, other = await edge.start(name), await edge.start(name)
+    await edge.read(mine["id"])
+    token = (await edge.call("POST", f"/turns/{mine['id']}:token"))["token"]
+
+    async with httpx.AsyncClient(base_url=f"{suite.url}/api/v1") as source:
+        streamed = await source.get(f"/turns/{mine['id']}/events?token={token}")
+        elsewhere = await source.get(f"/turns/{other['id']}/events?token={token}")
+        turn = await source.get(f"/turns/{mine['id']}?token={token}")
+
+    assert "event: turn.finished" in streamed.text
+    assert elsewhere.status_code in (401, 403, 404)
+    assert turn.status_code == 401

@@ -1,0 +1,1 @@
+"""What callers and operators may rely on from gatekeeper."""
