@@ -16,6 +16,9 @@ _AWAY = (
     asyncpg.DeadlockDetectedError,
     asyncpg.QueryCanceledError,
     asyncpg.InterfaceError,
+    # What asyncpg says of a connection whose server has said goodbye ("terminating
+    # connection") but whose end of stream has not been read yet.
+    asyncpg.InternalClientError,
     ConnectionError,
     TimeoutError,
     PoolTimeoutError,
