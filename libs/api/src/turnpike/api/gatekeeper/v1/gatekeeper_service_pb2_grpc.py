@@ -54,6 +54,16 @@ class GatekeeperServiceStub:
                 request_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.AdmitRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.AdmitResponse.FromString,
                 _registered_method=True)
+        self.Extend = channel.unary_unary(
+                '/turnpike.api.gatekeeper.v1.GatekeeperService/Extend',
+                request_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ExtendRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ExtendResponse.FromString,
+                _registered_method=True)
+        self.Settle = channel.unary_unary(
+                '/turnpike.api.gatekeeper.v1.GatekeeperService/Settle',
+                request_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.SettleRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.SettleResponse.FromString,
+                _registered_method=True)
         self.Release = channel.unary_unary(
                 '/turnpike.api.gatekeeper.v1.GatekeeperService/Release',
                 request_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ReleaseRequest.SerializeToString,
@@ -97,23 +107,56 @@ class GatekeeperServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Admit(self, request, context):
-        """Admits one segment of a turn: nobody banned, and no more turns at once
-        than the tenant has slots.
+        """Admits one segment of a turn: nobody banned, nobody over budget, no faster
+        than the plan's rates, no more turns at once than there are slots.
 
-        For agent-runtime only. Idempotent by (turn, attempt, segment). A refusal
-        changes nothing. Fails with PERMISSION_DENIED (BANNED) or
-        RESOURCE_EXHAUSTED (CONCURRENCY_LIMITED, with RetryInfo), decided in that
-        order, or UNAVAILABLE when Postgres or Redis is. Safe to retry.
+        For agent-runtime only. Takes the rate tokens, the slot and the hold on
+        every budget above the turn, or none of them: a refusal changes nothing and
+        is recorded. Idempotent by (turn, attempt, segment); admitting segment n + 1
+        replaces the hold of n. Fails, decided in this order whatever answered
+        first, with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED,
+        with QuotaFailure), RESOURCE_EXHAUSTED (RATE_LIMITED, with RetryInfo and
+        QuotaFailure), RESOURCE_EXHAUSTED (CONCURRENCY_LIMITED, with RetryInfo), or
+        UNAVAILABLE when Postgres is away, or Redis and the local share is spent.
+        Fails with FAILED_PRECONDITION (SNAPSHOT_INVALID) when the snapshot was not
+        signed here, or for another turn. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Extend(self, request, context):
+        """Goes on with an admitted segment for another step: renews its slot, looks
+        again whether anybody was banned, and tops its hold up to what the step may
+        cost beside what earlier steps did.
+
+        For agent-runtime only. Idempotent by (turn, segment, step, attempt). Fails
+        with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED),
+        FAILED_PRECONDITION (SNAPSHOT_INVALID) or UNAVAILABLE. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Settle(self, request, context):
+        """Writes what a turn used into the ledger, then lowers its hold by it.
+
+        For agent-runtime only. Idempotent by each entry's (turn, step, call,
+        attempt): an entry that the ledger has is left as it stands. Accepted also
+        when the turn's hold or slot is gone, and for a tenant without budgets.
+        While Postgres is away entries are not accepted (UNAVAILABLE): the caller
+        keeps them in its outbox. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Release(self, request, context):
-        """Gives the slot of a turn back.
+        """Gives the slot of a segment back and, when nothing more is to be settled,
+        what is left of its hold.
 
-        For agent-runtime only. Releasing a slot that is gone succeeds. Safe to
-        retry.
+        For agent-runtime only. Releasing what is gone, or a segment before the one
+        that is admitted now, succeeds and changes nothing. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,10 +164,11 @@ class GatekeeperServiceServicer:
 
     def Heartbeat(self, request, context):
         """Renews the slots of all turns that a replica runs, and says which of them
-        must stop because their principal was banned or their key revoked.
+        must stop because somebody was banned or their key revoked.
 
         For agent-runtime only; one call per replica and interval. A turn whose
-        slot was lost, with Redis, is registered again. Safe to retry.
+        slot was lost, with Redis, is registered again; one whose hold was lost is
+        named, and the next call brings its receipt. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,6 +191,16 @@ def add_GatekeeperServiceServicer_to_server(servicer, server):
                     servicer.Admit,
                     request_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.AdmitRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.AdmitResponse.SerializeToString,
+            ),
+            'Extend': grpc.unary_unary_rpc_method_handler(
+                    servicer.Extend,
+                    request_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ExtendRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ExtendResponse.SerializeToString,
+            ),
+            'Settle': grpc.unary_unary_rpc_method_handler(
+                    servicer.Settle,
+                    request_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.SettleRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.SettleResponse.SerializeToString,
             ),
             'Release': grpc.unary_unary_rpc_method_handler(
                     servicer.Release,
@@ -245,6 +299,60 @@ class GatekeeperService:
             '/turnpike.api.gatekeeper.v1.GatekeeperService/Admit',
             turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.AdmitRequest.SerializeToString,
             turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.AdmitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Extend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.gatekeeper.v1.GatekeeperService/Extend',
+            turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ExtendRequest.SerializeToString,
+            turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ExtendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Settle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.gatekeeper.v1.GatekeeperService/Settle',
+            turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.SettleRequest.SerializeToString,
+            turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.SettleResponse.FromString,
             options,
             channel_credentials,
             insecure,

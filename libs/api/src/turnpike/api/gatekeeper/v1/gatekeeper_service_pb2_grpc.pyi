@@ -36,26 +36,52 @@ class GatekeeperServiceStub:
     retry with the last cursor.
     """
     Admit: _aio.UnaryUnaryMultiCallable[_gatekeeper_service_pb2.AdmitRequest, _gatekeeper_service_pb2.AdmitResponse]
-    """Admits one segment of a turn: nobody banned, and no more turns at once
-    than the tenant has slots.
+    """Admits one segment of a turn: nobody banned, nobody over budget, no faster
+    than the plan's rates, no more turns at once than there are slots.
 
-    For agent-runtime only. Idempotent by (turn, attempt, segment). A refusal
-    changes nothing. Fails with PERMISSION_DENIED (BANNED) or
-    RESOURCE_EXHAUSTED (CONCURRENCY_LIMITED, with RetryInfo), decided in that
-    order, or UNAVAILABLE when Postgres or Redis is. Safe to retry.
+    For agent-runtime only. Takes the rate tokens, the slot and the hold on
+    every budget above the turn, or none of them: a refusal changes nothing and
+    is recorded. Idempotent by (turn, attempt, segment); admitting segment n + 1
+    replaces the hold of n. Fails, decided in this order whatever answered
+    first, with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED,
+    with QuotaFailure), RESOURCE_EXHAUSTED (RATE_LIMITED, with RetryInfo and
+    QuotaFailure), RESOURCE_EXHAUSTED (CONCURRENCY_LIMITED, with RetryInfo), or
+    UNAVAILABLE when Postgres is away, or Redis and the local share is spent.
+    Fails with FAILED_PRECONDITION (SNAPSHOT_INVALID) when the snapshot was not
+    signed here, or for another turn. Safe to retry.
+    """
+    Extend: _aio.UnaryUnaryMultiCallable[_gatekeeper_service_pb2.ExtendRequest, _gatekeeper_service_pb2.ExtendResponse]
+    """Goes on with an admitted segment for another step: renews its slot, looks
+    again whether anybody was banned, and tops its hold up to what the step may
+    cost beside what earlier steps did.
+
+    For agent-runtime only. Idempotent by (turn, segment, step, attempt). Fails
+    with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED),
+    FAILED_PRECONDITION (SNAPSHOT_INVALID) or UNAVAILABLE. Safe to retry.
+    """
+    Settle: _aio.UnaryUnaryMultiCallable[_gatekeeper_service_pb2.SettleRequest, _gatekeeper_service_pb2.SettleResponse]
+    """Writes what a turn used into the ledger, then lowers its hold by it.
+
+    For agent-runtime only. Idempotent by each entry's (turn, step, call,
+    attempt): an entry that the ledger has is left as it stands. Accepted also
+    when the turn's hold or slot is gone, and for a tenant without budgets.
+    While Postgres is away entries are not accepted (UNAVAILABLE): the caller
+    keeps them in its outbox. Safe to retry.
     """
     Release: _aio.UnaryUnaryMultiCallable[_gatekeeper_service_pb2.ReleaseRequest, _gatekeeper_service_pb2.ReleaseResponse]
-    """Gives the slot of a turn back.
+    """Gives the slot of a segment back and, when nothing more is to be settled,
+    what is left of its hold.
 
-    For agent-runtime only. Releasing a slot that is gone succeeds. Safe to
-    retry.
+    For agent-runtime only. Releasing what is gone, or a segment before the one
+    that is admitted now, succeeds and changes nothing. Safe to retry.
     """
     Heartbeat: _aio.UnaryUnaryMultiCallable[_gatekeeper_service_pb2.HeartbeatRequest, _gatekeeper_service_pb2.HeartbeatResponse]
     """Renews the slots of all turns that a replica runs, and says which of them
-    must stop because their principal was banned or their key revoked.
+    must stop because somebody was banned or their key revoked.
 
     For agent-runtime only; one call per replica and interval. A turn whose
-    slot was lost, with Redis, is registered again. Safe to retry.
+    slot was lost, with Redis, is registered again; one whose hold was lost is
+    named, and the next call brings its receipt. Safe to retry.
     """
 
 class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -98,13 +124,49 @@ class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gatekeeper_service_pb2.AdmitRequest,
         context: _aio.ServicerContext[_gatekeeper_service_pb2.AdmitRequest, _abc.Awaitable[_gatekeeper_service_pb2.AdmitResponse]],
     ) -> _abc.Awaitable[_gatekeeper_service_pb2.AdmitResponse]:
-        """Admits one segment of a turn: nobody banned, and no more turns at once
-        than the tenant has slots.
+        """Admits one segment of a turn: nobody banned, nobody over budget, no faster
+        than the plan's rates, no more turns at once than there are slots.
 
-        For agent-runtime only. Idempotent by (turn, attempt, segment). A refusal
-        changes nothing. Fails with PERMISSION_DENIED (BANNED) or
-        RESOURCE_EXHAUSTED (CONCURRENCY_LIMITED, with RetryInfo), decided in that
-        order, or UNAVAILABLE when Postgres or Redis is. Safe to retry.
+        For agent-runtime only. Takes the rate tokens, the slot and the hold on
+        every budget above the turn, or none of them: a refusal changes nothing and
+        is recorded. Idempotent by (turn, attempt, segment); admitting segment n + 1
+        replaces the hold of n. Fails, decided in this order whatever answered
+        first, with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED,
+        with QuotaFailure), RESOURCE_EXHAUSTED (RATE_LIMITED, with RetryInfo and
+        QuotaFailure), RESOURCE_EXHAUSTED (CONCURRENCY_LIMITED, with RetryInfo), or
+        UNAVAILABLE when Postgres is away, or Redis and the local share is spent.
+        Fails with FAILED_PRECONDITION (SNAPSHOT_INVALID) when the snapshot was not
+        signed here, or for another turn. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def Extend(
+        self,
+        request: _gatekeeper_service_pb2.ExtendRequest,
+        context: _aio.ServicerContext[_gatekeeper_service_pb2.ExtendRequest, _abc.Awaitable[_gatekeeper_service_pb2.ExtendResponse]],
+    ) -> _abc.Awaitable[_gatekeeper_service_pb2.ExtendResponse]:
+        """Goes on with an admitted segment for another step: renews its slot, looks
+        again whether anybody was banned, and tops its hold up to what the step may
+        cost beside what earlier steps did.
+
+        For agent-runtime only. Idempotent by (turn, segment, step, attempt). Fails
+        with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED),
+        FAILED_PRECONDITION (SNAPSHOT_INVALID) or UNAVAILABLE. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def Settle(
+        self,
+        request: _gatekeeper_service_pb2.SettleRequest,
+        context: _aio.ServicerContext[_gatekeeper_service_pb2.SettleRequest, _abc.Awaitable[_gatekeeper_service_pb2.SettleResponse]],
+    ) -> _abc.Awaitable[_gatekeeper_service_pb2.SettleResponse]:
+        """Writes what a turn used into the ledger, then lowers its hold by it.
+
+        For agent-runtime only. Idempotent by each entry's (turn, step, call,
+        attempt): an entry that the ledger has is left as it stands. Accepted also
+        when the turn's hold or slot is gone, and for a tenant without budgets.
+        While Postgres is away entries are not accepted (UNAVAILABLE): the caller
+        keeps them in its outbox. Safe to retry.
         """
 
     @_abc_1.abstractmethod
@@ -113,10 +175,11 @@ class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gatekeeper_service_pb2.ReleaseRequest,
         context: _aio.ServicerContext[_gatekeeper_service_pb2.ReleaseRequest, _abc.Awaitable[_gatekeeper_service_pb2.ReleaseResponse]],
     ) -> _abc.Awaitable[_gatekeeper_service_pb2.ReleaseResponse]:
-        """Gives the slot of a turn back.
+        """Gives the slot of a segment back and, when nothing more is to be settled,
+        what is left of its hold.
 
-        For agent-runtime only. Releasing a slot that is gone succeeds. Safe to
-        retry.
+        For agent-runtime only. Releasing what is gone, or a segment before the one
+        that is admitted now, succeeds and changes nothing. Safe to retry.
         """
 
     @_abc_1.abstractmethod
@@ -126,10 +189,11 @@ class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_gatekeeper_service_pb2.HeartbeatRequest, _abc.Awaitable[_gatekeeper_service_pb2.HeartbeatResponse]],
     ) -> _abc.Awaitable[_gatekeeper_service_pb2.HeartbeatResponse]:
         """Renews the slots of all turns that a replica runs, and says which of them
-        must stop because their principal was banned or their key revoked.
+        must stop because somebody was banned or their key revoked.
 
         For agent-runtime only; one call per replica and interval. A turn whose
-        slot was lost, with Redis, is registered again. Safe to retry.
+        slot was lost, with Redis, is registered again; one whose hold was lost is
+        named, and the next call brings its receipt. Safe to retry.
         """
 
 def add_GatekeeperServiceServicer_to_server(servicer: GatekeeperServiceServicer, server: _aio.Server) -> None: ...
