@@ -14,7 +14,20 @@ TABLES = """
 SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, r.rolname AS owner
 FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
 WHERE c.relnamespace = 'gatekeeper'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
-  AND c.relname <> 'alembic_version'
+  AND c.relname NOT IN ('alembic_version', 'plans')
+"""
+
+# What no call through the front door has written yet.
+MONEY = """
+INSERT INTO plans (name, tier) VALUES ('rows', 'free') ON CONFLICT DO NOTHING;
+INSERT INTO subscriptions (tenant, plan) VALUES ('{tenant}', 'rows');
+INSERT INTO overrides (tenant, slots) VALUES ('{tenant}', 1);
+INSERT INTO budgets (tenant, scope, period, limit_micro_usd)
+  VALUES ('{tenant}', 'tenant', 'day', 1);
+INSERT INTO counters VALUES ('{tenant}', 'tenant', '', 'day', now(), 1);
+INSERT INTO ledger VALUES (
+  '{tenant}', gen_random_uuid(), gen_random_uuid(), 1, 1, 0, 1, 'chat', gen_random_uuid(), NULL,
+  '', 'a model', 1, 0, 0, 1, 0, 1, false, false, false, 'tenant', '')
 """
 
 OWNED = """
@@ -34,6 +47,7 @@ async def service(urls: MigrationUrls) -> AsyncGenerator[asyncpg.Connection]:
 async def fill(gatekeeper: Gatekeeper, superuser: asyncpg.Connection) -> Tenant:
     """Returns a new tenant that has a row in every table."""
     tenant = await gatekeeper.create_tenant(slots=1)
+    await superuser.execute(MONEY.format(tenant=tenant.id))
     key = (await tenant.create_key()).api_key
     await tenant.ban(key.principal.id)
     request = RevokeApiKeyRequest(id=key.id)
@@ -62,7 +76,7 @@ async def test_every_table_shows_a_tenant_its_own_rows_alone(
     mine, theirs = [await fill(gatekeeper, superuser) for _ in range(2)]
     tables = await superuser.fetch(TABLES)
 
-    assert len(tables) == 6
+    assert len(tables) == 12
     for table in tables:
         name = table["relname"]
         assert {mine.id, theirs.id} <= await rows(superuser, name)
@@ -117,3 +131,29 @@ async def test_the_services_roles_own_nothing_and_bypass_nothing(
     assert not await superuser.fetchval(
         "SELECT pg_has_role($1, 'gatekeeper_owner', 'member')", role
     )
+
+
+async def test_a_tenant_cannot_give_itself_a_plan(
+    tenant: Tenant, service: asyncpg.Connection, superuser: asyncpg.Connection
+):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied"):
+        await service.execute("INSERT INTO plans (name, tier) VALUES ('mine', 'enterprise')")
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE ledger SET cost_micro_usd = 0", "DELETE FROM ledger", "TRUNCATE ledger"]
+)
+async def test_nobody_changes_the_ledger(
+    gatekeeper: Gatekeeper,
+    superuser: asyncpg.Connection,
+    service: asyncpg.Connection,
+    change: str,
+):
+    tenant = await fill(gatekeeper, superuser)
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied"):
+        async with service.transaction():
+            await service.execute("SELECT set_config('turnpike.tenant', $1, true)", tenant.id)
+            await service.execute(change)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+        await superuser.execute(change)

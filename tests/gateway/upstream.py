@@ -16,6 +16,7 @@ from uuid import uuid4
 import grpc
 
 from tests.conftest import Keys
+from tests.doubles.servicers import PartialGatekeeper
 from turnpike.api.agent_runtime.v1 import turn_service_pb2 as turns_pb
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import (
     add_AgentServiceServicer_to_server,
@@ -41,7 +42,6 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import (
     WatchRevocationsResponse,
 )
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import (
-    GatekeeperServiceServicer,
     add_GatekeeperServiceServicer_to_server,
 )
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import (
@@ -229,7 +229,7 @@ class Replica(TurnServiceServicer):
             self._runtime.hung_up.set()
 
 
-class Gatekeeper(GatekeeperServiceServicer):
+class Gatekeeper(PartialGatekeeper):
     """Knows two keys."""
 
     def __init__(self, keys: Keys) -> None:

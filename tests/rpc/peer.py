@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import grpc
 
+from tests.doubles.servicers import PartialGatekeeper
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import (
     AdmitRequest,
     AdmitResponse,
@@ -22,7 +23,6 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import (
     WatchRevocationsResponse,
 )
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import (
-    GatekeeperServiceServicer,
     GatekeeperServiceStub,
     add_GatekeeperServiceServicer_to_server,
 )
@@ -31,7 +31,7 @@ from turnpike.rpc.server import listen, new_server, serving
 SERVICE = "turnpike.api.gatekeeper.v1.GatekeeperService"
 
 
-class Peer(GatekeeperServiceServicer):
+class Peer(PartialGatekeeper):
     """Release runs `behaviour`; Watch streams until it is cut."""
 
     def __init__(self, behaviour: Callable[[Any], Awaitable[None]] | None = None) -> None:

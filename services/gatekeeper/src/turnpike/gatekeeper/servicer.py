@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from uuid import UUID
 
+import grpc
+
 from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2 as pb
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceServicer
 from turnpike.gatekeeper.admission import Admission
@@ -63,6 +65,14 @@ class GatekeeperServicer(GatekeeperServiceServicer):
             )
         )
         return pb.AdmitResponse(slot_ttl=SLOT_TTL)
+
+    async def Extend(self, request: pb.ExtendRequest, context: Context) -> pb.ExtendResponse:
+        require_service(caller_of(context), _RUNTIME)
+        return await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not yet")
+
+    async def Settle(self, request: pb.SettleRequest, context: Context) -> pb.SettleResponse:
+        require_service(caller_of(context), _RUNTIME)
+        return await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not yet")
 
     async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.ReleaseResponse:
         require_service(caller_of(context), _RUNTIME)
