@@ -101,7 +101,13 @@ async def test_everything_that_a_provider_says_is_heard(faked: Provider, clients
         ToolUsePiece(0, "", "", '{"n"'),
         ToolUsePiece(0, "", "", ":1}"),
         EndPiece("tool_calls"),
-        UsagePiece(input_tokens=22, output_tokens=20, cached_tokens=7, cache_write_tokens=5),
+        UsagePiece(
+            input_tokens=22,
+            output_tokens=20,
+            cached_tokens=7,
+            cache_write_tokens=5,
+            reasoning_tokens=2,
+        ),
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from turnpike.agent_runtime.models.marking import cache_arguments, marked
 from turnpike.agent_runtime.models.openai_wire import message_to_wire
 from turnpike.agent_runtime.models.prompt import (
     EndPiece,
@@ -23,6 +24,7 @@ from turnpike.agent_runtime.models.prompt import (
     UsagePiece,
 )
 from turnpike.agent_runtime.models.refusals import refusal, shown, unreachable
+from turnpike.agent_runtime.models.usage import normal
 
 _LIBRARY = "turnpike.agent_runtime.models.litellm_library"
 # litellm reads these when it is imported, and nowhere else: no fetching of
@@ -84,12 +86,15 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
     model = prompt.model
     arguments: dict[str, Any] = {
         "model": model.model,
-        "messages": [_message(message) for message in prompt.messages],
+        "messages": _messages(prompt),
         "api_key": model.api_key or _NO_KEY,
         "api_base": model.base_url or None,
         "extra_headers": {"traceparent": prompt.traceparent},
     }
-    if prompt.tools:
+    arguments |= cache_arguments(prompt.caching)
+    if prompt.tools_wire:
+        arguments["tools"] = orjson.loads(prompt.tools_wire)
+    elif prompt.tools:
         arguments["tools"] = [
             {
                 "type": "function",
@@ -104,9 +109,14 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
     return arguments
 
 
+def _messages(prompt: Prompt) -> list[dict[str, Any]]:
+    messages = [_message(message) for message in prompt.messages]
+    return marked(messages) if prompt.caching.breakpoints else messages
+
+
 def _message(message: Message) -> dict[str, Any]:
-    wire = message_to_wire(message)
-    for call in wire.get("tool_calls", ()):
+    wire = orjson.loads(message.wire) if message.wire else message_to_wire(message)
+    for call in wire.get("tool_calls") or ():
         function = call["function"]
         function["arguments"] = _object(function["arguments"])
     return wire
@@ -149,12 +159,13 @@ def _said(delta: Any) -> list[Piece]:
 
 def _usage(usage: Any) -> UsagePiece:
     """Returns what a call used: litellm counts what was cached or written into the prompt."""
-    details = usage.prompt_tokens_details
-    return UsagePiece(
-        input_tokens=usage.prompt_tokens or 0,
-        output_tokens=usage.completion_tokens or 0,
-        cached_tokens=getattr(details, "cached_tokens", None) or 0,
-        cache_write_tokens=getattr(details, "cache_creation_tokens", None) or 0,
+    read, made = usage.prompt_tokens_details, getattr(usage, "completion_tokens_details", None)
+    return normal(
+        prompt=usage.prompt_tokens or 0,
+        output=usage.completion_tokens or 0,
+        cached=getattr(read, "cached_tokens", None) or 0,
+        written=getattr(read, "cache_creation_tokens", None) or 0,
+        reasoning=getattr(made, "reasoning_tokens", None) or 0,
     )
 
 

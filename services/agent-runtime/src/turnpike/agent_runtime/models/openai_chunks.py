@@ -13,9 +13,9 @@ from turnpike.agent_runtime.models.prompt import (
     ReasoningPiece,
     TextPiece,
     ToolUsePiece,
-    UsagePiece,
 )
 from turnpike.agent_runtime.models.refusals import refusal, shown
+from turnpike.agent_runtime.models.usage import usage_of
 
 _LONGEST_LINE = 8 << 20
 _END = b"[DONE]"
@@ -50,20 +50,10 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-
-
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    # Its shape is whatever the server's is; read once a call.
+    usage: dict[str, Any] | None = None
     error: Any = None
 
 
@@ -121,7 +111,7 @@ class ChunkReader:
         if chunk.error is not None:
             raise _stream_error(chunk.error, self._secret)
         if chunk.usage is not None:
-            pieces.append(_usage(chunk.usage))
+            pieces.append(usage_of(chunk.usage))
         for choice in chunk.choices or ():
             if choice.delta is not None:
                 self._read_delta(choice.delta, pieces)
@@ -188,16 +178,6 @@ def _decode_patiently(document: bytes) -> _Chunk | None:
 def _joined(parts: list[Any]) -> str:
     texts = (part.get("text") for part in parts if isinstance(part, dict))
     return "".join(text for text in texts if isinstance(text, str))
-
-
-def _usage(usage: _Usage) -> UsagePiece:
-    details = usage.prompt_tokens_details or _PromptDetails()
-    return UsagePiece(
-        input_tokens=max(usage.prompt_tokens or 0, 0),
-        output_tokens=max(usage.completion_tokens or 0, 0),
-        cached_tokens=max(details.cached_tokens or 0, 0),
-        cache_write_tokens=max(details.cache_write_tokens or 0, 0),
-    )
 
 
 def _stream_error(error: Any, secret: str) -> ModelError:

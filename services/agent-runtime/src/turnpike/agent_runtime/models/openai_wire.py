@@ -1,29 +1,44 @@
 """The OpenAI wire format: what is sent, and what its errors say."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
-from turnpike.agent_runtime.models.prompt import Message, Prompt
+from turnpike.agent_runtime.models.prompt import Message, Prompt, ToolDefinition
 
 _UNSAID = "no explanation"
 
 
 def request_body(prompt: Prompt) -> bytes:
-    """Returns the body of a streaming chat completion; the same prompt has the same bytes."""
+    """Returns the body of a streaming chat completion; the same prompt has the same bytes.
+
+    What is the same for all requests of a session comes first, and the messages last: so the
+    next request begins with the bytes of this one, and caches hit. A parameter that changes
+    from request to request belongs after the messages.
+    """
     body: dict[str, Any] = {
         "model": prompt.model.model,
-        "messages": [message_to_wire(message) for message in prompt.messages],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    if prompt.tools:
-        body["tools"] = tools_to_wire(prompt)
+    if prompt.caching.key:
+        body["prompt_cache_key"] = prompt.caching.key
+    if prompt.caching.retention:
+        body["prompt_cache_retention"] = prompt.caching.retention
+    if prompt.tools_wire:
+        body["tools"] = orjson.Fragment(prompt.tools_wire)
+    elif prompt.tools:
+        body["tools"] = tools_to_wire(prompt.tools)
+    body["messages"] = [
+        orjson.Fragment(message.wire) if message.wire else message_to_wire(message)
+        for message in prompt.messages
+    ]
     return orjson.dumps(body)
 
 
-def tools_to_wire(prompt: Prompt) -> list[dict[str, Any]]:
-    """Returns the tools as the wire has them, their schemas as they were written."""
+def tools_to_wire(tools: Sequence[ToolDefinition]) -> list[dict[str, Any]]:
+    """Returns tools as the wire has them, their schemas as they were written."""
     return [
         {
             "type": "function",
@@ -33,7 +48,7 @@ def tools_to_wire(prompt: Prompt) -> list[dict[str, Any]]:
                 "parameters": orjson.Fragment(tool.input_schema or "{}"),
             },
         }
-        for tool in prompt.tools
+        for tool in tools
     ]
 
 

@@ -32,6 +32,9 @@ class Message:
     call_id: str = ""
     """Of a tool: the provider's id of the call that this answers."""
 
+    wire: bytes = b""
+    """The message as the OpenAI wire has it, as it was sent before; empty when it never was."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolDefinition:
@@ -66,6 +69,20 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Caching:
+    """What a provider is told of its prompt cache: only what it takes."""
+
+    key: str = ""
+    """`prompt_cache_key`; empty for none."""
+
+    retention: str = ""
+    """`prompt_cache_retention`; empty for none."""
+
+    breakpoints: bool = False
+    """Whether messages are marked up to which it is to keep them, as Anthropic wants it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """Everything that one model call is made of."""
 
@@ -73,6 +90,10 @@ class Prompt:
     messages: tuple[Message, ...]
     tools: tuple[ToolDefinition, ...]
     traceparent: str
+    tools_wire: bytes = b""
+    """The tools as the OpenAI wire has them, as they were sent before; empty when never."""
+
+    caching: Caching = Caching()
 
 
 @dataclass(slots=True)
@@ -107,6 +128,8 @@ class UsagePiece:
     output_tokens: int
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    """Of the output."""
 
 
 @dataclass(slots=True)
