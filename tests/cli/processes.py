@@ -16,7 +16,7 @@ LAUNCHER = Path(stack.__file__).with_name("launch.py")
 OWNER = Path(__file__).with_name("owner.py")
 
 
-def eventually(condition: Callable[[], bool], within: float = 10) -> None:
+def eventually(condition: Callable[[], bool], within: float = 30) -> None:
     """Waits until `condition` holds; fails when it does not in time."""
     give_up = time.monotonic() + within
     while not condition():

@@ -86,7 +86,7 @@ def up(home: Path, *options: str) -> Generator[Suite]:
             yield Suite(process, home, ready.split()[1], key.strip())
         finally:
             process.terminate()
-            process.wait(15)
+            process.wait(60)
 
 
 def none_runs(pids: list[int]) -> bool:

@@ -37,7 +37,7 @@ def test_a_signal_to_the_outer_process_stops_the_inner_one_in_order(
 
     process.terminate()
 
-    assert process.wait(10) == 7
+    assert process.wait(30) == 7
     assert not any(is_running(pid) for pid in pids)
 
 
@@ -58,7 +58,7 @@ def test_when_the_inner_process_is_killed_the_outer_one_cleans_up(
 
     os.kill(pids[0], signal.SIGKILL)
 
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
     assert errors == "the supervisor was killed by SIGKILL; everything was stopped\n"
     assert not any(is_running(pid) for pid in pids)
@@ -72,5 +72,5 @@ def test_when_a_child_is_killed_what_it_left_is_still_ended_with_the_run(
     os.kill(pids[1], signal.SIGKILL)
     process.terminate()
 
-    process.wait(10)
+    process.wait(30)
     assert not any(is_running(pid) for pid in pids)

@@ -70,4 +70,4 @@ async def test_a_collector_that_is_away_does_not_hold_the_end_up():
 
     await run("http://127.0.0.1:1")
 
-    assert monotonic() - began < 8
+    assert monotonic() - began < 30

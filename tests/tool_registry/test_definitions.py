@@ -93,7 +93,8 @@ def test_a_schemas_regular_expression_cannot_hold_everybody_up():
 
     parse_arguments(json.dumps({"s": "a" * 40 + "!", "a" * 40 + "!": 1}), validator_of(evil))
 
-    assert time.monotonic() - started < 1
+    # Backtracking would take years.
+    assert time.monotonic() - started < 10
 
 
 def test_a_schema_that_refers_elsewhere_is_left_to_the_server():
@@ -150,7 +151,8 @@ def test_a_pattern_of_many_stars_takes_no_time():
 
     assert not matcher_of(["*a" * 140 + "b"])("a" * 265)
 
-    assert time.monotonic() - started < 0.5
+    # Backtracking would take years.
+    assert time.monotonic() - started < 10
 
 
 def test_connectors_that_cannot_match_are_told_apart():

@@ -98,7 +98,7 @@ async def test_an_end_that_never_comes_is_not_waited_for(faked: Provider, client
     async with asyncio.timeout(0.5):
         await stream.aclose()
 
-    await until(lambda: not faked.connections, seconds=1)
+    await until(lambda: not faked.connections)
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
@@ -117,7 +117,7 @@ async def test_closing_the_stream_closes_the_connection_at_once(
     else:
         await stream.aclose()
 
-    await until(lambda: not faked.connections, seconds=1)
+    await until(lambda: not faked.connections)
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ async def test_closing_the_stream_closes_the_connection_at_once(
     else:
         await stream.aclose()
 
-    await until(lambda: not faked.connections, seconds=1)
+    await until(lambda: not faked.connections)
 
 
 async def test_a_redirect_is_not_followed(faked: Provider, clients: Clients):

@@ -91,7 +91,7 @@ async def test_calls_are_made_again_within_the_turns_deadline_only(
 
     failed = await ended(world, tenant, turn)
     assert (failed.status, failed.error.reason) == (FAILED, "PROVIDER_ERROR")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert refusals > 3
 
 
