@@ -27,6 +27,8 @@ from turnpike.agent_runtime.models.catalogue import ModelCatalogue, create_scrip
 from turnpike.agent_runtime.models.configs import Models
 from turnpike.agent_runtime.models.prompt import Model, ModelError
 from turnpike.agent_runtime.models.servicer import ModelServicer
+from turnpike.agent_runtime.prefix.keys import Salt
+from turnpike.agent_runtime.prefix.store import PrefixStore
 from turnpike.agent_runtime.settings import Settings
 from turnpike.agent_runtime.threads.catalogue import CancelTurn, Threads
 from turnpike.agent_runtime.threads.servicer import ThreadServicer
@@ -155,6 +157,8 @@ def _new_owner(
             registry=peers.registry,
             version=Versions(stores.engine).get,
             model=_model_source(models),
+            ledger=PrefixStore(stores.pool),
+            salt=_salt(settings),
         ),
         admission=Admission(GatekeeperServiceStub(peers.gatekeeper)),
         signals=Signals(stores.redis),
@@ -222,6 +226,11 @@ def _model_source(models: Models) -> Callable[[UUID, str], Coroutine[None, None,
         return model
 
     return find
+
+
+def _salt(settings: Settings) -> Salt:
+    # The key that seals now: with the next one every cache is cold, once.
+    return Salt(next(iter(settings.secret_keys.values())))
 
 
 def _cancel(views: Views) -> CancelTurn:

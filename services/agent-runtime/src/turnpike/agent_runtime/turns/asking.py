@@ -1,7 +1,7 @@
 """Asking a model, again if need be, until a step is whole."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -93,7 +93,7 @@ async def ask(
         return heard
 
 
-def prompt_bytes(messages: list[Message] | tuple[Message, ...]) -> int:
+def prompt_bytes(messages: Sequence[Message]) -> int:
     """Returns about how many bytes a prompt has."""
     return sum(len(m.text) + sum(len(use.arguments) for use in m.calls) for m in messages)
 

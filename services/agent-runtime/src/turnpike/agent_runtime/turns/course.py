@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from turnpike.agent_runtime.models.prompt import Message, Model, Prompt
+from turnpike.agent_runtime.prefix.model import Entry, Reported
 from turnpike.agent_runtime.tools.registry import Effect
 from turnpike.agent_runtime.tools.toolset import Toolset
 from turnpike.agent_runtime.turns.asking import prompt_bytes
+from turnpike.agent_runtime.turns.ledgering import Said
 from turnpike.agent_runtime.turns.listening import Heard
 from turnpike.agent_runtime.turns.model import Call, Step, Turn
-from turnpike.agent_runtime.turns.prompting import step_messages
+from turnpike.agent_runtime.turns.prompting import answer_messages, reply_message
 from turnpike.agent_runtime.turns.store import Ending, Reply
 
 
@@ -19,12 +21,10 @@ class Course:
     What it says of the answer is what folding the log would say.
     """
 
-    def __init__(
-        self, turn: Turn, steps: Sequence[Step], messages: Sequence[Message], model: Model
-    ) -> None:
+    def __init__(self, turn: Turn, steps: Sequence[Step], said: Said | None, model: Model) -> None:
         self.steps = list(steps)
         self._turn = turn
-        self._messages = list(messages)
+        self._said = said
         self._model = model
         self._heard = Heard()
         self._asking = 0
@@ -34,14 +34,11 @@ class Course:
         """The step whose calls were asked for, and have not ended."""
         return self.steps[-1] if self.steps and not self.steps[-1].done else None
 
-    def prompt(self, toolset: Toolset, traceparent: str) -> Prompt:
+    def prompt(self, traceparent: str) -> Prompt:
         """Returns what the model is asked next."""
-        return Prompt(
-            model=self._model,
-            messages=tuple(self._messages),
-            tools=toolset.definitions,
-            traceparent=traceparent,
-        )
+        if self._said is None:
+            raise RuntimeError("a turn that is not run asks nobody")
+        return self._said.prompt(self._model, traceparent)
 
     def hear(self, heard: Heard) -> None:
         """Says that a model call of the next step began."""
@@ -51,15 +48,32 @@ class Course:
         """Says that what was heard since the last commit is void."""
         self._heard, self._asking = Heard(), 0
 
-    def asked(self, step: Step) -> None:
+    def asked(self, step: Step, entry: Entry | None) -> None:
         """Says that a step is committed, with the calls that it asks for."""
         self.steps.append(step)
+        self._keep([reply_message(step)], entry)
         self.forget()
 
-    def done(self, step: Step) -> None:
+    def done(self, step: Step, entry: Entry | None) -> None:
         """Says that the last step's calls have ended, and that this is committed."""
         self.steps[-1] = replace(step, done=True)
-        self._messages.extend(step_messages(step))
+        self._keep(answer_messages(step), entry)
+
+    def entry_asked(self, step: Step) -> Entry | None:
+        """Returns what the thread's ledger is given with a step that asks for calls."""
+        return self._entry([reply_message(step)], step.number, self._reported())
+
+    def entry_done(self, step: Step) -> Entry | None:
+        """Returns what the thread's ledger is given when a step's calls have ended."""
+        return self._entry(answer_messages(step), step.number, None)
+
+    def entry_ended(self, ending: Ending) -> Entry | None:
+        """Returns what the thread's ledger is given with the turn's end."""
+        step = self.open_step
+        added = answer_messages(step) if step else []
+        if ending.reply and ending.reply.text:
+            added = [*added, reply_message(self._spoken(ending.reply, []))]
+        return self._entry(added, ending.step, self._reported() if ending.reply else None)
 
     def reply(self) -> Reply:
         """Returns what the model said in this step."""
@@ -67,20 +81,15 @@ class Course:
             step=self._asking,
             text="".join(self._heard.text),
             reasoning="".join(self._heard.reasoning),
-            usage=self._heard.usage(self._model.prices, prompt_bytes(self._messages)),
+            usage=self._heard.usage(
+                self._model.prices, prompt_bytes(self._said.messages if self._said else ())
+            ),
         )
 
     def step(self, toolset: Toolset) -> Step:
         """Returns this step, as the model left it."""
         reply = self.reply()
-        return Step(
-            turn=self._turn.id,
-            number=reply.step,
-            text=reply.text,
-            reasoning=reply.reasoning,
-            done=False,
-            calls=_calls(reply.step, self._heard, toolset),
-        )
+        return self._spoken(reply, _calls(reply.step, self._heard, toolset))
 
     def effects(self, step: Step) -> list[Effect]:
         """Returns a step's calls, as the effect ledger knows them."""
@@ -109,6 +118,37 @@ class Course:
             answer=self._answer(),
             reason=reason,
             message=message,
+        )
+
+    def _spoken(self, reply: Reply, calls: list[Call]) -> Step:
+        return Step(
+            turn=self._turn.id,
+            number=reply.step,
+            text=reply.text,
+            reasoning=reply.reasoning,
+            done=False,
+            calls=calls,
+        )
+
+    def _entry(
+        self, added: Sequence[Message], step: int, reported: Reported | None
+    ) -> Entry | None:
+        if self._said is None:
+            return None
+        return self._said.entry(added, reported, label=f"{self._turn.id}/{step}")
+
+    def _keep(self, messages: Sequence[Message], entry: Entry | None) -> None:
+        if self._said is not None and entry is not None:
+            self._said.history.commit(entry)
+            self._said.add(messages)
+
+    def _reported(self) -> Reported:
+        usage, heard = self.reply().usage, self._heard
+        return Reported(
+            prompt_tokens=usage.input_tokens,
+            cached_tokens=usage.cached_tokens,
+            first_delta=heard.first_delta,
+            reckoned=heard.reported is None,
         )
 
     def _answer(self) -> str:

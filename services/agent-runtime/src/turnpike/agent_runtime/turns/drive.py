@@ -73,7 +73,7 @@ class Driver:
         self._claim = claim
         self._turn = turn
         self._prepared = prepared
-        self._course = Course(turn, prepared.steps, prepared.messages, prepared.model)
+        self._course = Course(turn, prepared.steps, prepared.said, prepared.model)
         self._stop: Stop | None = None
         self._work: asyncio.Task[None] | None = None
         self._ending = False
@@ -192,7 +192,7 @@ class Driver:
         with span(f"chat {model.model}", "client", _asking(model, number)) as asking:
             heard = await ask(
                 self._parts.model_client(model.provider),
-                self._course.prompt(self._prepared.toolset, traceparent()),
+                self._course.prompt(traceparent()),
                 self._writer,
                 step=number,
                 patience=self._parts.patience,
@@ -210,9 +210,10 @@ class Driver:
         asked = [stating.requested(*each) for each in zip(step.calls, effects, strict=True)]
 
         async def store(batch: Batch) -> None:
-            await self._parts.store.commit_asked(self._claim, reply, step.calls, batch)
+            entry = self._course.entry_asked(step)
+            await self._parts.store.commit_asked(self._claim, reply, step.calls, batch, entry)
             # Here, since a cancelled driver goes on to its end knowing this.
-            self._course.asked(step)
+            self._course.asked(step, entry)
 
         await self._writer.commit([self._used(reply), *asked], store)
 
@@ -225,8 +226,9 @@ class Driver:
             )
 
         async def store(batch: Batch) -> None:
-            await self._parts.store.commit_done(self._claim, step.number, step.calls, batch)
-            self._course.done(step)
+            entry = self._course.entry_done(step)
+            await self._parts.store.commit_done(self._claim, step.number, step.calls, batch, entry)
+            self._course.done(step, entry)
 
         await self._writer.commit([], store)
 
@@ -242,7 +244,8 @@ class Driver:
         said = [self._used(ending.reply)] if ending.reply else []
 
         async def store(batch: Batch) -> None:
-            promoted = await self._parts.store.finish(self._claim, ending, batch)
+            entry = self._course.entry_ended(ending)
+            promoted = await self._parts.store.finish(self._claim, ending, batch, entry)
             self.status = ending.status
             # Before anybody sees the end: who asks again at once finds the slot free.
             await self._on_end(promoted)

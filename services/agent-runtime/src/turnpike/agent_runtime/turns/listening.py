@@ -1,6 +1,7 @@
 """Listening to one model call, and adding up what it says."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -35,6 +36,10 @@ class Heard:
     reasoning: list[str] = field(default_factory=list[str])
     uses: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
     """By index: id, name, arguments."""
+
+    began: float = field(default_factory=time.monotonic)
+    first_delta: timedelta | None = None
+    """How long the first piece took; None until it came."""
 
     pieces: int = 0
     reported: UsagePiece | None = None
@@ -101,6 +106,8 @@ async def listen(
             return
         if heard.anything:
             patience = idle
+            if heard.first_delta is None:
+                heard.first_delta = timedelta(seconds=time.monotonic() - heard.began)
     raise ModelError("PROVIDER_UNREACHABLE", "the stream was cut", transient=True)
 
 

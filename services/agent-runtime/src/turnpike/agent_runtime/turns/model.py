@@ -107,7 +107,10 @@ class PastTurn:
     """An earlier turn of the thread, as the model is reminded of it."""
 
     id: UUID
+    position: int
     input: list[dict[str, Any]]
+    created: datetime
+    time_zone: str
     steps: list[Step]
 
 

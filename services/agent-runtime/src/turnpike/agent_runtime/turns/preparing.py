@@ -1,6 +1,7 @@
 """Gathering what a turn needs before it can be driven."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -11,13 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from turnpike.agent_runtime.agents.model import AgentSpec
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.model import Claim
-from turnpike.agent_runtime.models.prompt import Message, Model
+from turnpike.agent_runtime.models.prompt import Model
+from turnpike.agent_runtime.prefix.keys import Salt
+from turnpike.agent_runtime.prefix.model import EMPTY, Ledger
+from turnpike.agent_runtime.prefix.store import PrefixStore
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.tools.toolset import Tool, Toolset
 from turnpike.agent_runtime.turns import queries
 from turnpike.agent_runtime.turns.failures import first_of
+from turnpike.agent_runtime.turns.ledgering import Said
 from turnpike.agent_runtime.turns.model import PastTurn, Step, Turn
-from turnpike.agent_runtime.turns.prompting import instructions, messages
+from turnpike.agent_runtime.turns.prompting import messages
 from turnpike.database.tenancy import tenant_transaction
 
 _NO_MODEL = Model(
@@ -35,7 +40,9 @@ class Prepared:
     model: Model = _NO_MODEL
     toolset: Toolset = field(default_factory=lambda: Toolset([], deny=[]))
     max_steps: int = 0
-    messages: Sequence[Message] = ()
+    said: Said | None = None
+    """None when the turn is not to be run."""
+
     steps: Sequence[Step] = ()
 
 
@@ -51,6 +58,9 @@ class Sources:
 
     model: Callable[[UUID, str], Coroutine[None, None, Model]]
     """Returns a tenant's model by its name; raises TurnFailedError when it is unusable."""
+
+    ledger: PrefixStore
+    salt: Salt
 
 
 async def prepare(sources: Sources, claim: Claim, turn: Turn, *, new_thread: bool) -> Prepared:
@@ -75,16 +85,26 @@ async def prepare(sources: Sources, claim: Claim, turn: Turn, *, new_thread: boo
             model = group.create_task(sources.model(turn.tenant, spec.model))
             tools = group.create_task(_tools(sources.registry, turn, spec))
             said = None if fresh else group.create_task(_said(sources.engine, turn))
+            ledger = None if fresh else group.create_task(_ledger(sources, turn))
     except ExceptionGroup as failures:
         raise first_of(failures) from failures
     past, steps = said.result() if said else ([], [])
-    done = [step for step in steps if step.done]
+    toolset = Toolset(tools.result(), deny=spec.deny)
     return Prepared(
         last_seq=opening.result(),
         model=model.result(),
-        toolset=Toolset(tools.result(), deny=spec.deny),
+        toolset=toolset,
         max_steps=spec.max_steps,
-        messages=messages(instructions(spec.instructions, turn), past, turn, done),
+        said=Said(
+            ledger.result() if ledger else EMPTY,
+            messages(spec.instructions, past, turn, steps),
+            toolset,
+            template=hashlib.sha256(spec.instructions.encode()).hexdigest(),
+            salt=sources.salt,
+            tenant=turn.tenant,
+            thread=turn.thread,
+            resumed=bool(steps),
+        ),
         steps=steps,
     )
 
@@ -122,6 +142,10 @@ async def _tools(registry: Registry, turn: Turn, spec: AgentSpec) -> list[Tool]:
     if not spec.tools:
         return []
     return await registry.tools(turn.tenant, turn.principal, spec.tools)
+
+
+async def _ledger(sources: Sources, turn: Turn) -> Ledger:
+    return await sources.ledger.read(turn.tenant, str(turn.thread))
 
 
 async def _said(engine: AsyncEngine, turn: Turn) -> tuple[list[PastTurn], list[Step]]:

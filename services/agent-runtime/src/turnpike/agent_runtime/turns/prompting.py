@@ -19,49 +19,65 @@ _OUTCOMES = {
 }
 
 
-def instructions(template: str, turn: Turn) -> str:
-    """Returns the system prompt, its variables filled in as of the turn's creation.
+def instructions(template: str, turn: Turn, past: Sequence[PastTurn] = ()) -> str:
+    """Returns the system prompt, its variables filled in as of the thread's first turn.
 
-    The same turn gives the same bytes whenever and wherever it is resumed.
+    The same thread has the same bytes in each of its turns, whenever and wherever they are
+    resumed: providers cache what begins as it did before. A later turn's time is told with
+    its input.
     """
-    then = turn.created.astimezone(ZoneInfo(turn.time_zone or "UTC"))
-    for name, value in _variables(turn, then).items():
-        template = template.replace("{{" + name + "}}", value)
-    return template
+    first = past[0] if past else turn
+    return _filled(template, _variables(turn.agent, first.created, first.time_zone))
 
 
 def messages(
-    system: str, past: Sequence[PastTurn], turn: Turn, steps: Sequence[Step]
+    template: str, past: Sequence[PastTurn], turn: Turn, steps: Sequence[Step]
 ) -> list[Message]:
-    """Returns the prompt's messages: what was said before, and the turn so far."""
+    """Returns the prompt's messages: what was said before, and the turn so far.
+
+    Of a step whose calls have not ended, only what the model said.
+    """
+    system = instructions(template, turn, past)
     said = [Message(role="system", text=system)] if system else []
+    first = past[0] if past else turn
+    told = _variables(turn.agent, first.created, first.time_zone)
     for earlier in past:
-        said.append(Message(role="user", text=_input_text(earlier.input)))
+        said.append(_input(template, told, earlier, turn.agent))
         said.extend(_steps(earlier.steps))
-    said.append(Message(role="user", text=_input_text(turn.input)))
+    said.append(_input(template, told, turn, turn.agent))
     said.extend(_steps(steps))
     return said
 
 
-def step_messages(step: Step) -> list[Message]:
-    """Returns what a step adds to a prompt: the reply, and an answer to each of its calls."""
+def reply_message(step: Step) -> Message:
+    """Returns what the model said in a step."""
     uses = tuple(
         ToolUse(id=call.provider_id, name=model_name(call.name), arguments=call.arguments)
         for call in step.calls
     )
-    reply = Message(role="assistant", text=step.text, calls=uses)
-    return [reply, *(_answer(call) for call in step.calls)]
+    return Message(role="assistant", text=step.text, calls=uses)
+
+
+def answer_messages(step: Step) -> list[Message]:
+    """Returns the answers to a step's calls; one that has none yet counts as cancelled."""
+    return [_answer(call) for call in step.calls]
 
 
 def _steps(steps: Iterable[Step]) -> list[Message]:
-    # A reply that was cut before it said anything is no message.
-    return [m for step in steps if step.text or step.calls for m in step_messages(step)]
+    said: list[Message] = []
+    for step in steps:
+        # A reply that was cut before it said anything is no message.
+        if step.text or step.calls:
+            said.append(reply_message(step))
+        if step.done:
+            said.extend(answer_messages(step))
+    return said
 
 
 def _answer(call: Call) -> Message:
     text = _result_text(call)
     if call.outcome != "OK":
-        text = text or _OUTCOMES.get(call.outcome, "The call failed.")
+        text = text or _OUTCOMES.get(call.outcome or "CANCELLED", "The call failed.")
     return Message(role="tool", text=text, call_id=call.provider_id)
 
 
@@ -78,10 +94,29 @@ def _input_text(parts: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(part["text"] for part in parts)
 
 
-def _variables(turn: Turn, then: datetime) -> dict[str, str]:
+def _input(template: str, told: Mapping[str, str], turn: Turn | PastTurn, agent: str) -> Message:
+    """Returns a turn's input, after those of the template's variables that are others by now."""
+    now = _variables(agent, turn.created, turn.time_zone)
+    others = [
+        f"{name}: {value}"
+        for name, value in now.items()
+        if value != told[name] and "{{" + name + "}}" in template
+    ]
+    text = _input_text(turn.input)
+    return Message(role="user", text=f"[{', '.join(others)}]\n{text}" if others else text)
+
+
+def _filled(template: str, variables: Mapping[str, str]) -> str:
+    for name, value in variables.items():
+        template = template.replace("{{" + name + "}}", value)
+    return template
+
+
+def _variables(agent: str, created: datetime, time_zone: str) -> dict[str, str]:
+    then = created.astimezone(ZoneInfo(time_zone or "UTC"))
     return {
         "current_datetime": then.strftime("%Y-%m-%d %H:%M:%S %Z"),
         "current_date": then.strftime("%Y-%m-%d"),
-        "time_zone": turn.time_zone or "UTC",
-        "agent_name": turn.agent,
+        "time_zone": time_zone or "UTC",
+        "agent_name": agent,
     }

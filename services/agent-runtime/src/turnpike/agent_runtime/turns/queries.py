@@ -44,7 +44,8 @@ _CALLS = text(
 )
 # What was refused or expired unheard was never said to a model.
 _PAST = text(
-    "SELECT id, input FROM turns WHERE thread = :thread AND position < :position"
+    "SELECT id, position, input, created, time_zone FROM turns"
+    " WHERE thread = :thread AND position < :position"
     " AND status IN ('COMPLETED', 'FAILED', 'CANCELLED') ORDER BY position"
 )
 
@@ -119,7 +120,17 @@ async def past_turns(connection: AsyncConnection, turn: Turn) -> list[PastTurn]:
         await connection.execute(_PAST, {"thread": turn.thread, "position": turn.position})
     ).all()
     steps = await steps_of(connection, [row.id for row in rows]) if rows else {}
-    return [PastTurn(id=row.id, input=row.input, steps=steps.get(row.id, [])) for row in rows]
+    return [
+        PastTurn(
+            id=row.id,
+            position=row.position,
+            input=row.input,
+            created=row.created,
+            time_zone=row.time_zone,
+            steps=steps.get(row.id, []),
+        )
+        for row in rows
+    ]
 
 
 def turn_of(row: RowMapping) -> Turn:

@@ -21,6 +21,8 @@ from turnpike.agent_runtime.events.model import (
     Claim,
     FenceLostError,
 )
+from turnpike.agent_runtime.prefix.model import Entry
+from turnpike.agent_runtime.prefix.observing import observe
 from turnpike.agent_runtime.turns.model import Call, StartRequest, Usage
 from turnpike.database.failures import is_unavailable
 
@@ -130,10 +132,17 @@ class TurnStore:
         return Claimed(**dict(row))
 
     async def commit_asked(
-        self, claim: Claim, reply: Reply, calls: list[Call], batch: Batch
+        self,
+        claim: Claim,
+        reply: Reply,
+        calls: list[Call],
+        batch: Batch,
+        entry: Entry | None = None,
     ) -> None:
         """Commits a reply that asks for tools, before any of them is run."""
-        await self._commit(
+        await self._commit_with(
+            claim,
+            entry,
             _ASKED,
             claim.tenant,
             claim.turn,
@@ -149,9 +158,18 @@ class TurnStore:
             batch.reserve,
         )
 
-    async def commit_done(self, claim: Claim, step: int, calls: list[Call], batch: Batch) -> None:
+    async def commit_done(
+        self,
+        claim: Claim,
+        step: int,
+        calls: list[Call],
+        batch: Batch,
+        entry: Entry | None = None,
+    ) -> None:
         """Commits how a step's calls ended."""
-        await self._commit(
+        await self._commit_with(
+            claim,
+            entry,
             _DONE,
             claim.tenant,
             claim.turn,
@@ -185,14 +203,18 @@ class TurnStore:
             _LOG, claim.tenant, claim.turn, claim.fence, claim.owner, 0, 0, None, up_to
         )
 
-    async def finish(self, claim: Claim, ending: Ending, batch: Batch) -> bool:
+    async def finish(
+        self, claim: Claim, ending: Ending, batch: Batch, entry: Entry | None = None
+    ) -> bool:
         """Ends the turn: final message, status and terminal event together.
 
         Returns:
             Whether the thread's next turn is due now.
         """
         reply = ending.reply
-        outcome = await self._commit(
+        outcome = await self._commit_with(
+            claim,
+            entry,
             _FINISH,
             claim.tenant,
             claim.turn,
@@ -220,6 +242,26 @@ class TurnStore:
         row = await self._pool.fetchrow(_CANCEL, tenant, turn, principal, any_principal)
         assert row is not None, "a function with OUT parameters returns one row"  # noqa: S101
         return row["outcome"], row["owner"]
+
+    async def _commit_with(
+        self, claim: Claim, entry: Entry | None, statement: str, *values: object
+    ) -> str:
+        """Runs a commit, and writes the thread's ledger in the same statement if it stands."""
+        if entry is None:
+            return await self._commit(statement, *values)
+        first = len(values) + 1
+        call = statement.removeprefix("SELECT ")
+        written = await self._commit(
+            f"SELECT with_prefix({call}, ${first}, ${first + 1}, ${first + 2}, ${first + 3})",
+            *values,
+            claim.tenant,
+            claim.thread,
+            entry.as_json(),
+            list(entry.elements),
+        )
+        if entry.reported is not None:
+            observe(entry)
+        return written
 
     async def _commit(self, statement: str, *values: object) -> str:
         """Runs a commit until its outcome is known.
