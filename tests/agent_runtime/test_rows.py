@@ -43,8 +43,10 @@ async def service(urls: MigrationUrls) -> AsyncGenerator[asyncpg.Connection]:
 
 async def fill(tenant: Tenant, url: str) -> Tenant:
     """Gives a tenant a row in every table."""
-    await tenant.model(provider="openai", base_url=url, model="n=1+tool=no__tool", api_key="k")
-    await tenant.agent()
+    wanted = {"provider": "openai", "base_url": url, "model": "n=1+tool=no__tool", "api_key": "k"}
+    await tenant.model("member", **wanted)
+    await tenant.model("pool", provider="pool", model="", members=[{"model": "member"}])
+    await tenant.agent(model="pool")
     turn = await tenant.ended((await tenant.start()).id)
     assert turn.calls
     return tenant

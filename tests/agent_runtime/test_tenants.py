@@ -36,7 +36,7 @@ async def theirs(tenant: Tenant) -> Texts:
             "version": agent.version,
             "provider": "scripted",
             "text": "hello",
-            "key": "k",
+            "key": "region",
         }
     )
 

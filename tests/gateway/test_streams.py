@@ -94,7 +94,15 @@ async def test_each_type_has_its_own_fields(upstream: Upstream, client: httpx.As
             }
         },
         {"log_reset": {"after_seq": 1}},
-        {"model_retrying": {"reason": "RATE_LIMITED", "delay": {"seconds": 1, "nanos": 5000000}}},
+        {
+            "model_retrying": {
+                "reason": "RATE_LIMITED",
+                "delay": {"seconds": 1, "nanos": 5000000},
+                "attempt": 2,
+            }
+        },
+        {"model_changed": {"reason": "RATE_LIMITED", "from": "m", "to": "n"}},
+        {"thread_titled": {"title": "Noon"}},
         {"usage": {"step": 1, "model": "m", "usage": {"input_tokens": 7, "cost_micro_usd": 9}}},
         {
             "turn_finished": {
@@ -134,7 +142,9 @@ async def test_each_type_has_its_own_fields(upstream: Upstream, client: httpx.As
             "structured": {"hour": 12},
         },
         {"type": "log.reset", "after_seq": 1},
-        {"type": "model.retrying", "reason": "RATE_LIMITED", "delay_ms": 1005},
+        {"type": "model.retrying", "reason": "RATE_LIMITED", "delay_ms": 1005, "attempt": 2},
+        {"type": "model.changed", "reason": "RATE_LIMITED", "from": "m", "to": "n"},
+        {"type": "thread.titled", "title": "Noon"},
         {
             "type": "usage",
             "step": 1,

@@ -178,7 +178,7 @@ def test_a_line_without_end_is_refused():
     ("error", "reason", "transient"),
     [
         ({"message": "slow down", "type": "rate_limit_error"}, "RATE_LIMITED", True),
-        ({"message": "over", "type": "overloaded_error", "code": 529}, "PROVIDER_ERROR", True),
+        ({"message": "over", "type": "overloaded_error", "code": 529}, "OVERLOADED", True),
         ({"message": "no", "code": 429}, "RATE_LIMITED", True),
         ({"message": "no", "code": 400}, "PROVIDER_ERROR", False),
         ({"message": "too long", "type": "invalid_request_error"}, "PROVIDER_ERROR", False),

@@ -148,7 +148,7 @@ async def test_validating_changes_nothing(tenant: Tenant):
         ("name", "a\0"),
         ("provider", "Open AI"),
         ("model", ""),
-        ("role", "planner"),
+        ("role", "dreamer"),
     ],
 )
 async def test_what_could_not_work_is_refused(tenant: Tenant, field: str, value: str):

@@ -145,9 +145,9 @@ async def test_the_request_carries_the_conversation_the_tools_and_the_trace(
     ("status", "kind", "reason", "transient"),
     [
         (429, "rate_limit_error", "RATE_LIMITED", True),
-        (529, "overloaded_error", "PROVIDER_ERROR", True),
+        (529, "overloaded_error", "OVERLOADED", True),
         (500, "api_error", "PROVIDER_ERROR", True),
-        (401, "authentication_error", "PROVIDER_ERROR", False),
+        (401, "authentication_error", "AUTHENTICATION", False),
         (400, "invalid_request_error", "PROVIDER_ERROR", False),
         (404, "not_found_error", "PROVIDER_ERROR", False),
     ],

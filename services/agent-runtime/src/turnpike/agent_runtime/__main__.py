@@ -24,8 +24,12 @@ from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.tails import Tails
 from turnpike.agent_runtime.models import store as models_store
 from turnpike.agent_runtime.models.catalogue import ModelCatalogue, create_scripted_model
-from turnpike.agent_runtime.models.configs import Models
+from turnpike.agent_runtime.models.choosing import ordered
+from turnpike.agent_runtime.models.configs import Models, Wanted
+from turnpike.agent_runtime.models.fingerprints import Fingerprints
+from turnpike.agent_runtime.models.probing import Prober
 from turnpike.agent_runtime.models.prompt import Model, ModelError
+from turnpike.agent_runtime.models.refusals import REASONS
 from turnpike.agent_runtime.models.servicer import ModelServicer
 from turnpike.agent_runtime.prefix.keys import Salt
 from turnpike.agent_runtime.prefix.store import PrefixStore
@@ -35,7 +39,7 @@ from turnpike.agent_runtime.threads.servicer import ThreadServicer
 from turnpike.agent_runtime.turns.admission import Admission
 from turnpike.agent_runtime.turns.asking import Patience
 from turnpike.agent_runtime.turns.drive import Parts
-from turnpike.agent_runtime.turns.model import TurnFailedError
+from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
 from turnpike.agent_runtime.turns.ownership import Owner
 from turnpike.agent_runtime.turns.preparing import Sources
 from turnpike.agent_runtime.turns.servicer import TurnServicer
@@ -123,7 +127,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             until_revoked=credentials.until_revoked,
             translate=_translate,
         )
-        _add_servicers(server, settings, stores, batches=batches, tails=tails, owner=owner)
+        _add_servicers(server, settings, stores, peers, batches=batches, tails=tails, owner=owner)
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(work) for work in (owner.serve(), tails.follow(), tails.poll())
@@ -138,7 +142,7 @@ def _new_owner(
     settings: Settings, stores: Stores, peers: Peers, log: TurnLog, tails: Tails
 ) -> Owner:
     lease = Lease(settings.replica_name, settings.listen_address)
-    models = Models(stores.pool, Envelope(settings.secret_keys))
+    models = _models(settings, stores)
     return Owner(
         lease=lease,
         system_engine=stores.system_engine,
@@ -166,10 +170,16 @@ def _new_owner(
     )
 
 
+def _models(settings: Settings, stores: Stores) -> Models:
+    secret = next(iter(settings.secret_keys.values()))
+    return Models(stores.pool, Envelope(settings.secret_keys), Fingerprints(secret))
+
+
 def _add_servicers(
     server: grpc.aio.Server,
     settings: Settings,
     stores: Stores,
+    peers: Peers,
     *,
     batches: Batches,
     tails: Tails,
@@ -191,7 +201,10 @@ def _add_servicers(
     add_TurnServiceServicer_to_server(TurnServicer(starter, views), server)
     add_ThreadServiceServicer_to_server(ThreadServicer(threads), server)
     add_AgentServiceServicer_to_server(AgentServicer(agents, default), server)
-    add_ModelServiceServicer_to_server(ModelServicer(models), server)
+    prober = Prober(_models(settings, stores), peers.clients, patience=settings.first_chunk_timeout)
+    add_ModelServiceServicer_to_server(
+        ModelServicer(models, prober, platform_tenant=settings.platform_tenant), server
+    )
 
 
 async def _drain_when_told(draining: asyncio.Event, replica: Replica, grace: timedelta) -> None:
@@ -215,14 +228,24 @@ def _patience(settings: Settings) -> Patience:
     )
 
 
-def _model_source(models: Models) -> Callable[[UUID, str], Coroutine[None, None, Model]]:
-    async def find(tenant: UUID, name: str) -> Model:
+def _model_source(models: Models) -> Callable[[Turn, str], Coroutine[None, None, Model]]:
+    async def find(turn: Turn, name: str) -> Model:
+        wanted = Wanted(
+            tenant=turn.tenant,
+            principal=turn.principal,
+            name=name,
+            turn=turn.id,
+            thread=turn.thread,
+        )
         try:
-            model = await models.get(tenant, name)
+            choice = await models.choice(wanted)
         except ModelError as error:
-            raise TurnFailedError(error.reason, str(error)) from error
-        if model is None:
+            raise TurnFailedError(REASONS[error.reason], str(error)) from error
+        if choice is None:
             raise TurnFailedError("MODEL_UNUSABLE", f"there is no model {name!r}")
+        model = ordered(choice, str(turn.thread))[0].model
+        if choice.pool and choice.pinned != model.name:
+            await models.pin(wanted, choice.pool, model.name, instead_of=choice.pinned)
         return model
 
     return find
@@ -247,7 +270,7 @@ def _inline_source(engine: AsyncEngine) -> InlineVersion:
     async def find(tenant: UUID, principal: UUID, spec: Mapping[str, Any]) -> UUID:
         agent = AgentSpec.from_dict(spec)
         async with tenant_transaction(engine, tenant) as connection:
-            if await models_store.get_model(connection, agent.model) is None:
+            if not await models_store.hold_model(connection, tenant, agent.model):
                 raise InvalidArgumentError(
                     "inline_agent.model", f"there is no model {agent.model!r}"
                 )

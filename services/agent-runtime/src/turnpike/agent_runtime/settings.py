@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -35,6 +36,10 @@ class Settings(ServiceSettings):
 
     egress_allow_private: bool = False
     """Whether models may be at private and loopback addresses."""
+
+    platform_tenant: UUID | None = None
+    """The tenant whose admins keep the platform's models, which every tenant may use; nobody if it
+    is not set."""
 
     default_agent: bool = False
     """Whether every tenant has an agent `default` on the built-in scripted model."""

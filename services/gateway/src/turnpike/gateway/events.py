@@ -104,7 +104,15 @@ def _log_reset(body: Any) -> bytes:
 def _model_retrying(body: Any) -> bytes:
     delay = body.delay
     delay_ms = delay.seconds * 1000 + delay.nanos // 1_000_000
-    return _fields({"reason": body.reason, "delay_ms": delay_ms})
+    return _fields({"reason": body.reason, "delay_ms": delay_ms, "attempt": body.attempt})
+
+
+def _model_changed(body: Any) -> bytes:
+    return _fields({"reason": body.reason, "from": getattr(body, "from"), "to": body.to})
+
+
+def _thread_titled(body: Any) -> bytes:
+    return _fields({"title": body.title})
 
 
 def _usage(body: Any) -> bytes:
@@ -137,6 +145,8 @@ _WRITERS: dict[str, tuple[str, Callable[[Any], bytes]]] = {
     "tool_finished": ("tool.finished", _tool_finished),
     "log_reset": ("log.reset", _log_reset),
     "model_retrying": ("model.retrying", _model_retrying),
+    "model_changed": ("model.changed", _model_changed),
+    "thread_titled": ("thread.titled", _thread_titled),
     "usage": ("usage", _usage),
     "turn_finished": ("turn.finished", _turn_finished),
 }

@@ -13,8 +13,8 @@ from turnpike.agent_runtime.errors import ConflictError, EtagMismatchError, NotF
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import InvalidArgumentError
 
-HoldModel = Callable[[AsyncConnection, str], Awaitable[bool]]
-"""Keeps a model while the transaction lasts; False when the tenant has none of that name."""
+HoldModel = Callable[[AsyncConnection, UUID, str], Awaitable[bool]]
+"""Keeps a tenant's model or pool for the transaction; False when none has that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,5 +136,5 @@ class Agents:
         return agent
 
     async def _check(self, connection: AsyncConnection, wish: Wish) -> None:
-        if not await self._hold_model(connection, wish.spec.model):
+        if not await self._hold_model(connection, wish.tenant, wish.spec.model):
             raise InvalidArgumentError("agent.spec.model", f"there is no model {wish.spec.model!r}")

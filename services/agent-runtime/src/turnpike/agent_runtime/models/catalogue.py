@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.agent_runtime.errors import (
@@ -14,13 +15,16 @@ from turnpike.agent_runtime.errors import (
     NotFoundError,
 )
 from turnpike.agent_runtime.models import store
+from turnpike.agent_runtime.models.scopes import NOBODY, TENANT, Place
 from turnpike.agent_runtime.models.scripted import PROVIDER as SCRIPTED
-from turnpike.agent_runtime.models.store import ModelConfig
+from turnpike.agent_runtime.models.store import POOL, ModelConfig
 from turnpike.database.envelope import Envelope, SealBrokenError
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import InvalidArgumentError
 
 _REFERENCES = ("env:", "file:", "os.environ/", "oidc/")
+_ONE_PLANNER = "models_one_planner"
+_ONLY_CHAT = "pool_members_chat"
 
 UserOfModel = Callable[[AsyncConnection, str], Awaitable[str | None]]
 """Returns the name of an agent that uses a model of the transaction's tenant."""
@@ -30,10 +34,15 @@ UserOfModel = Callable[[AsyncConnection, str], Awaitable[str | None]]
 class Wish:
     """A model as somebody wants it; `api_key` is None to keep the one that is stored."""
 
-    tenant: UUID
+    place: Place
     config: ModelConfig
     api_key: str | None
     validate_only: bool
+
+    @property
+    def tenant(self) -> UUID:
+        """The tenant that it is kept in."""
+        return self.place.tenant
 
 
 class ModelCatalogue:
@@ -48,12 +57,15 @@ class ModelCatalogue:
         """Creates a model.
 
         Raises:
-            ConflictError: The name is taken.
+            ConflictError: The name is taken, or the scope has a planner.
             InvalidArgumentError: It could not work.
         """
         _check(wish)
-        async with tenant_transaction(self._engine, wish.tenant) as connection:
-            return await self._create(connection, wish)
+        try:
+            async with tenant_transaction(self._engine, wish.tenant) as connection:
+                return await self._create(connection, wish)
+        except IntegrityError as error:
+            raise _refused(error, wish) from error
 
     async def update(
         self, wish: Wish, *, etag: str, allow_missing: bool
@@ -63,66 +75,88 @@ class ModelCatalogue:
         Raises:
             NotFoundError: There is none, and it may not be created.
             EtagMismatchError: It was changed meanwhile.
+            ConflictError: The scope has another planner.
+            InUseError: A pool needs it as it is.
             InvalidArgumentError: It could not work.
         """
-        _check(wish)
-        async with tenant_transaction(self._engine, wish.tenant) as connection:
-            current = await store.lock_model(connection, wish.config.name)
-            if current is None:
-                if not allow_missing or etag:
+        try:
+            async with tenant_transaction(self._engine, wish.tenant) as connection:
+                current = await store.lock_model(connection, wish.place, wish.config.name)
+                if current is None and (etag or not allow_missing):
                     raise NotFoundError("model", wish.config.name)
-                return await self._create(connection, wish), "CREATED"
-            if etag and etag != current.etag:
-                raise EtagMismatchError(current.etag)
-            if current.means_the_same(wish.config) and self._same_key(wish, current):
-                return current, "UNCHANGED"
-            await store.change_model(connection, self._sealed(wish, current))
-            return await self._made(connection, wish), "CHANGED"
+                _check(wish)
+                if current is None:
+                    return await self._create(connection, wish), "CREATED"
+                if etag and etag != current.etag:
+                    raise EtagMismatchError(current.etag)
+                return await self._change(connection, wish, current)
+        except IntegrityError as error:
+            raise _refused(error, wish) from error
 
-    async def get(self, tenant: UUID, name: str) -> ModelConfig:
-        """Returns a model, or raises `NotFoundError`."""
-        async with tenant_transaction(self._engine, tenant) as connection:
-            return await self._existing(connection, name)
+    async def get(self, place: Place, name: str) -> ModelConfig:
+        """Returns the model that a person means, or raises `NotFoundError`."""
+        async with tenant_transaction(self._engine, place.tenant) as connection:
+            config = await store.nearest_model(connection, place, name, place.scope)
+        if config is None:
+            raise NotFoundError("model", name)
+        return config
 
-    async def page(self, tenant: UUID, *, after: str, limit: int) -> list[ModelConfig]:
-        """Returns models whose names come after `after`."""
-        async with tenant_transaction(self._engine, tenant) as connection:
-            return await store.list_models(connection, after=after, limit=limit)
+    async def page(self, place: Place, *, after: tuple[str, int], limit: int) -> list[ModelConfig]:
+        """Returns what a person sees, after a name and its rank."""
+        async with tenant_transaction(self._engine, place.tenant) as connection:
+            return await store.list_models(connection, place, after=after, limit=limit)
 
-    async def delete(self, tenant: UUID, name: str, *, etag: str) -> None:
+    async def delete(self, place: Place, name: str, *, etag: str) -> None:
         """Deletes a model.
 
         Raises:
             NotFoundError: There is none.
             EtagMismatchError: It was changed meanwhile.
-            InUseError: An agent's active version names it.
+            InUseError: An agent's active version or a pool names it.
         """
-        async with tenant_transaction(self._engine, tenant) as connection:
-            current = await store.lock_model(connection, name)
-            if current is None:
-                raise NotFoundError("model", name)
-            if etag and etag != current.etag:
-                raise EtagMismatchError(current.etag)
-            user = await self._user_of_model(connection, name)
-            if user is not None:
-                raise InUseError(f"model {name!r}", "agent", user)
-            await store.delete_model(connection, name)
+        try:
+            async with tenant_transaction(self._engine, place.tenant) as connection:
+                current = await store.lock_model(connection, place, name)
+                if current is None:
+                    raise NotFoundError("model", name)
+                if etag and etag != current.etag:
+                    raise EtagMismatchError(current.etag)
+                await self._check_unused(connection, place, name)
+                await store.delete_model(connection, place, name)
+        except IntegrityError as error:
+            # Put into a pool, perhaps another tenant's, between the look and the deletion.
+            raise InUseError(f"model {name!r}", "pool", "") from error
+
+    async def _check_unused(self, connection: AsyncConnection, place: Place, name: str) -> None:
+        if pool := await store.pool_of(connection, place, name):
+            raise InUseError(f"model {name!r}", "pool", pool)
+        if place.owner == NOBODY and (user := await self._user_of_model(connection, name)):
+            raise InUseError(f"model {name!r}", "agent", user)
 
     async def _create(self, connection: AsyncConnection, wish: Wish) -> ModelConfig:
-        if not await store.create_model(connection, wish.tenant, self._sealed(wish, None)):
+        if not await store.create_model(connection, wish.place, self._sealed(wish, None)):
             raise ConflictError("model", wish.config.name)
         return await self._made(connection, wish)
 
+    async def _change(
+        self, connection: AsyncConnection, wish: Wish, current: ModelConfig
+    ) -> tuple[ModelConfig, str]:
+        if current.means_the_same(wish.config) and self._same_key(wish, current):
+            return current, "UNCHANGED"
+        await store.change_model(connection, wish.place, self._sealed(wish, current))
+        return await self._made(connection, wish), "CHANGED"
+
     async def _made(self, connection: AsyncConnection, wish: Wish) -> ModelConfig:
-        config = await self._existing(connection, wish.config.name)
+        if wrong := await store.set_members(connection, wish.place, wish.config):
+            raise InvalidArgumentError(
+                "model.members",
+                f"there is no chat model {wrong!r} in the pool's scope or the platform's",
+            )
+        config = await store.get_model(connection, wish.place, wish.config.name)
+        if config is None:
+            raise NotFoundError("model", wish.config.name)
         if wish.validate_only:
             await connection.rollback()
-        return config
-
-    async def _existing(self, connection: AsyncConnection, name: str) -> ModelConfig:
-        config = await store.get_model(connection, name)
-        if config is None:
-            raise NotFoundError("model", name)
         return config
 
     def _sealed(self, wish: Wish, current: ModelConfig | None) -> ModelConfig:
@@ -154,17 +188,48 @@ async def create_scripted_model(connection: AsyncConnection, tenant: UUID, name:
         role="chat",
         prices=None,
     )
-    await store.create_model(connection, tenant, config)
+    await store.create_model(connection, Place(tenant, NOBODY, TENANT), config)
+
+
+def _refused(error: IntegrityError, wish: Wish) -> Exception:
+    name = wish.config.name
+    if _ONE_PLANNER in str(error.orig):
+        return ConflictError("planner", name)
+    if _ONLY_CHAT in str(error.orig):
+        return InUseError(f"chat model {name!r}", "pool", "")
+    return error
 
 
 def _check(wish: Wish) -> None:
-    if wish.config.base_url and not _is_endpoint(wish.config.base_url):
+    config = wish.config
+    if config.provider == POOL:
+        _check_pool(wish)
+    elif config.members:
+        raise InvalidArgumentError("model.members", "only a pool has members")
+    elif not config.model:
+        raise InvalidArgumentError("model.model", "is missing")
+    if config.base_url and not _is_endpoint(config.base_url):
         raise InvalidArgumentError(
             "model.base_url", "is no http(s) URL, or has a user, a fragment or a space in it"
         )
-    if not _is_credential(wish.api_key or ""):
+    if not is_credential(wish.api_key or ""):
         raise InvalidArgumentError(
             "model.api_key", "is no credential: printable ASCII, and no reference to be resolved"
+        )
+
+
+def _check_pool(wish: Wish) -> None:
+    config = wish.config
+    names = [member.model for member in config.members]
+    if not names:
+        raise InvalidArgumentError("model.members", "a pool has members")
+    if len(set(names)) < len(names):
+        raise InvalidArgumentError("model.members", "names a model twice")
+    if config.role != "chat":
+        raise InvalidArgumentError("model.role", "a pool is for chat")
+    if config.model or config.base_url or wish.api_key:
+        raise InvalidArgumentError(
+            "model.provider", "a pool has no model, base_url or api_key of its own"
         )
 
 
@@ -184,7 +249,8 @@ def _is_endpoint(url: str) -> bool:
     )
 
 
-def _is_credential(key: str) -> bool:
+def is_credential(key: str) -> bool:
+    """Says whether a text can be a credential."""
     # It becomes a header. References are resolved by the command line, where
     # the operator is; a service, or a library in it, would read its own
     # environment and files for whoever asks.

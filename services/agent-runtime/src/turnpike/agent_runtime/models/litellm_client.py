@@ -91,6 +91,8 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
         "api_base": model.base_url or None,
         "extra_headers": {"traceparent": prompt.traceparent},
     }
+    if model.max_output:
+        arguments["max_tokens"] = model.max_output
     arguments |= cache_arguments(prompt.caching)
     if prompt.tools_wire:
         arguments["tools"] = orjson.loads(prompt.tools_wire)
@@ -174,7 +176,8 @@ def _model_error(error: Exception, secret: str) -> ModelError:
     text = said[2] or said[0]
     status: Any = getattr(error, "status_code", None)
     if isinstance(status, int):
-        return refusal(status, text, _headers(error), secret=secret)
+        kind = type(error).__name__
+        return refusal(status, text, _headers(error), secret=secret, kind=kind)
     message = f"the model cannot be asked: {shown(text, secret)}"
     return ModelError("MODEL_UNUSABLE", message, transient=False)
 

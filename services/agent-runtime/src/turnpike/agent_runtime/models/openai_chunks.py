@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from turnpike.agent_runtime.models.openai_wire import error_text
+from turnpike.agent_runtime.models.openai_wire import error_kind, error_text
 from turnpike.agent_runtime.models.prompt import (
     EndPiece,
     ModelError,
@@ -14,13 +14,14 @@ from turnpike.agent_runtime.models.prompt import (
     TextPiece,
     ToolUsePiece,
 )
-from turnpike.agent_runtime.models.refusals import refusal, shown
+from turnpike.agent_runtime.models.refusals import reason_of, refusal, shown
 from turnpike.agent_runtime.models.usage import usage_of
 
 _LONGEST_LINE = 8 << 20
 _END = b"[DONE]"
 _FIRST_STATUS, _LAST_STATUS = 400, 599
 # In an error amid a stream: asking again would fail in the same way.
+_PASSING = frozenset({"PROVIDER_ERROR", "RATE_LIMITED", "OVERLOADED"})
 _FOR_GOOD = ("invalid_request", "authentication", "permission", "not_found", "content_filter")
 
 
@@ -184,9 +185,7 @@ def _stream_error(error: Any, secret: str) -> ModelError:
     said = error_text(error)
     code = error.get("code") if isinstance(error, dict) else None
     if isinstance(code, int) and _FIRST_STATUS <= code <= _LAST_STATUS:
-        return refusal(code, said, {}, secret=secret)
-    kind = str(error)
-    limited = "rate_limit" in kind
-    transient = limited or not any(each in kind for each in _FOR_GOOD)
-    reason = "RATE_LIMITED" if limited else "PROVIDER_ERROR"
-    return ModelError(reason, shown(said, secret), transient=transient)
+        return refusal(code, said, {}, secret=secret, kind=error_kind(error))
+    reason = reason_of(str(error)) or "PROVIDER_ERROR"
+    for_good = reason not in _PASSING or any(each in str(error) for each in _FOR_GOOD)
+    return ModelError(reason, shown(said, secret), transient=not for_good)

@@ -80,14 +80,15 @@ def _endpoint(base_url: str) -> str:
 
 
 async def _refusal(response: aiohttp.ClientResponse, secret: str) -> ModelError:
-    said = "no explanation"
+    document = b""
     with suppress(TimeoutError):
         async with asyncio.timeout(_ERROR_SECONDS):
-            said = error_message(await response.content.read(_ERROR_BYTES))
+            document = await response.content.read(_ERROR_BYTES)
+    said, kind = error_message(document)
     if response.status == _OK:
         message = f"the provider answered {response.content_type}: {shown(said, secret)}"
         return ModelError("PROVIDER_ERROR", message, transient=False)
-    return refusal(response.status, said, response.headers, secret=secret)
+    return refusal(response.status, said, response.headers, secret=secret, kind=kind)
 
 
 async def _read_out(content: aiohttp.StreamReader) -> None:

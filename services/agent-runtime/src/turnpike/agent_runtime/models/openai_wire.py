@@ -26,6 +26,10 @@ def request_body(prompt: Prompt) -> bytes:
         body["prompt_cache_key"] = prompt.caching.key
     if prompt.caching.retention:
         body["prompt_cache_retention"] = prompt.caching.retention
+    if prompt.model.max_output:
+        # OpenAI's own newer models refuse the old name, other servers do not know the new one.
+        name = "max_tokens" if prompt.model.base_url else "max_completion_tokens"
+        body[name] = prompt.model.max_output
     if prompt.tools_wire:
         body["tools"] = orjson.Fragment(prompt.tools_wire)
     elif prompt.tools:
@@ -70,13 +74,21 @@ def message_to_wire(message: Message) -> dict[str, Any]:
     return wire
 
 
-def error_message(document: bytes) -> str:
-    """Returns what the body of a provider's refusal says."""
+def error_message(document: bytes) -> tuple[str, str]:
+    """Returns what the body of a provider's refusal says, and its codes."""
     try:
         body = orjson.loads(document)
     except orjson.JSONDecodeError:
-        return _UNSAID
-    return error_text(body.get("error", body) if isinstance(body, dict) else body)
+        return _UNSAID, ""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    return error_text(error), error_kind(error)
+
+
+def error_kind(error: Any) -> str:
+    """Returns the codes of a provider's error."""
+    if not isinstance(error, dict):
+        return ""
+    return " ".join(str(error[name]) for name in ("type", "code", "status") if error.get(name))
 
 
 def error_text(error: Any) -> str:

@@ -53,6 +53,7 @@ class Prices:
     input: int
     output: int
     cached: int
+    cache_write: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,22 @@ class Model:
     base_url: str
     api_key: str = field(repr=False)
     prices: Prices | None
+    max_output: int = 0
+    """Tokens of an answer at most; 0 bounds nothing."""
+
+    context_window: int = 0
+    capabilities: frozenset[str] = frozenset()
+    options: tuple[tuple[str, str], ...] = ()
+    """`region`, `api_version`, `beta`, as far as they are set."""
+
+    quota_pool: str = ""
+    version: int = 0
+    own_key: bool = False
+    """Whether the credential is the tenant's or the person's own, so that they pay for it."""
+
+    def option(self, name: str) -> str:
+        """Returns an option; empty when it is not set."""
+        return dict(self.options).get(name, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +163,9 @@ class ModelError(Exception):
     """A model call that failed.
 
     Attributes:
-        reason: `RATE_LIMITED`, `PROVIDER_ERROR`, `PROVIDER_UNREACHABLE`, `TIMEOUT` or
-            `MODEL_UNUSABLE`.
+        reason: `RATE_LIMITED`, `OVERLOADED`, `QUOTA_EXHAUSTED`, `AUTHENTICATION`,
+            `CONTEXT_LENGTH`, `CONTENT_FILTERED`, `PROVIDER_ERROR`, `PROVIDER_UNREACHABLE`,
+            `TIMEOUT`, `MODEL_UNUSABLE` or `OWN_KEY_REQUIRED`.
         transient: Whether the same call may succeed later.
         retry_after: Seconds that the provider asks to wait; None when it does not say.
     """

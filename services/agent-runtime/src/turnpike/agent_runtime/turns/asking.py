@@ -10,17 +10,11 @@ from google.protobuf.duration_pb2 import Duration
 
 from turnpike.agent_runtime.events.writer import LogWriter, Store
 from turnpike.agent_runtime.models.prompt import Message, ModelClient, ModelError, Prompt
+from turnpike.agent_runtime.models.refusals import REASONS
 from turnpike.agent_runtime.turns.listening import Heard, listen
 from turnpike.agent_runtime.turns.model import TurnFailedError
 from turnpike.api.agent_runtime.v1.event_pb2 import ModelRetrying, StepStarted
 
-_REASONS = {
-    "RATE_LIMITED": "PROVIDER_RATE_LIMITED",
-    "PROVIDER_ERROR": "PROVIDER_ERROR",
-    "PROVIDER_UNREACHABLE": "PROVIDER_UNREACHABLE",
-    "TIMEOUT": "DEADLINE_EXCEEDED",
-    "MODEL_UNUSABLE": "MODEL_UNUSABLE",
-}
 # Each one voids what readers saw, and is paid for.
 _MOST_CUTS = 3
 _FIRST_DELAY_SECONDS = 0.25
@@ -82,7 +76,7 @@ async def ask(
             delay = _delay(error, attempt)
             cuts += heard.anything
             if not error.transient or cuts > _MOST_CUTS or loop.time() + delay > give_up_at:
-                raise TurnFailedError(_REASONS[error.reason], str(error)) from error
+                raise TurnFailedError(REASONS[error.reason], str(error)) from error
             if heard.anything:
                 # Of this step nothing is left then, not even that it began.
                 await writer.reset(mark, store_reset)

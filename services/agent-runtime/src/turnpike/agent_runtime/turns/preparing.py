@@ -56,8 +56,8 @@ class Sources:
     version: Callable[[UUID, UUID], Coroutine[None, None, AgentSpec]]
     """Returns a tenant's agent version by its id."""
 
-    model: Callable[[UUID, str], Coroutine[None, None, Model]]
-    """Returns a tenant's model by its name; raises TurnFailedError when it is unusable."""
+    model: Callable[[Turn, str], Coroutine[None, None, Model]]
+    """Returns a turn's model by what its agent names; raises TurnFailedError when there is none."""
 
     ledger: PrefixStore
     salt: Salt
@@ -82,7 +82,7 @@ async def prepare(sources: Sources, claim: Claim, turn: Turn, *, new_thread: boo
     try:
         async with asyncio.TaskGroup() as group:
             opening = group.create_task(open_log(sources.log, claim, turn))
-            model = group.create_task(sources.model(turn.tenant, spec.model))
+            model = group.create_task(sources.model(turn, spec.model))
             tools = group.create_task(_tools(sources.registry, turn, spec))
             said = None if fresh else group.create_task(_said(sources.engine, turn))
             ledger = None if fresh else group.create_task(_ledger(sources, turn))

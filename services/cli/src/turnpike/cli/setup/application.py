@@ -8,7 +8,7 @@ from turnpike.cli.gateway.client import FieldFault, GatewayClient, RefusalError
 from turnpike.cli.setup.documents import Document
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
 from turnpike.cli.setup.secrets import resolve_secrets
-from turnpike.cli.setup.specs import AgentSpec, ConnectorSpec, Spec
+from turnpike.cli.setup.specs import AgentSpec, ConnectorSpec, ModelSpec, Spec
 
 _COLLECTIONS = {"Model": "models", "Connector": "connectors", "Agent": "agents"}
 # What a document can be blamed for; anything else is the caller's or the suite's trouble.
@@ -78,11 +78,12 @@ def _comes_with_it(
     document: Document, fault: FieldFault, specs: Mapping[tuple[str, str], Spec]
 ) -> bool:
     """Whether the suite misses a model that the same documents bring."""
-    return (
-        isinstance(document.spec, AgentSpec)
-        and fault.field == "model"
-        and ("Model", document.spec.model) in specs
-    )
+    spec = document.spec
+    if isinstance(spec, ModelSpec):
+        return fault.field == "members" and any(
+            ("Model", member.model) in specs for member in spec.members
+        )
+    return isinstance(spec, AgentSpec) and fault.field == "model" and ("Model", spec.model) in specs
 
 
 def _apply(client: GatewayClient, document: Document, spec: Spec) -> Outcome:

@@ -83,11 +83,12 @@ def load_documents(files: Sequence[tuple[str, str]]) -> list[Document]:
             else:
                 mistakes.append(found)
     mistakes.extend(_doubles(documents))
+    mistakes.extend(_planners(documents))
     if not documents and not mistakes:
         mistakes.append(Mistake(files[0][0], 0, "", "there is no document in it"))
     if mistakes:
         raise MistakesError(mistakes)
-    return sorted(documents, key=lambda document: KINDS.index(document.kind))
+    return sorted(documents, key=_order)
 
 
 def _read(file: str, text: str) -> Generator[Document | Mistake]:
@@ -146,6 +147,24 @@ def _doubles(documents: Sequence[Document]) -> Generator[Mistake]:
             where = f"{document.kind} {document.name!r}: name"
             line = document.yaml.line_of(("name",))
             yield Mistake(document.file, document.number, where, message, line)
+
+
+def _planners(documents: Sequence[Document]) -> Generator[Mistake]:
+    """Finds planners beyond the one that a scope may have."""
+    first: dict[str, Document] = {}
+    for document in documents:
+        spec = document.spec
+        if isinstance(spec, ModelSpec) and spec.role == "planner":
+            other = first.setdefault(spec.scope, document)
+            if other is not document:
+                message = f"is a second planner, beside {other.name!r} of {other.file}"
+                yield document.mistake("role", message)
+
+
+def _order(document: Document) -> tuple[int, bool]:
+    # Pools come after the models that they name.
+    spec = document.spec
+    return KINDS.index(document.kind), isinstance(spec, ModelSpec) and bool(spec.members)
 
 
 def _write_path(path: Path) -> str:

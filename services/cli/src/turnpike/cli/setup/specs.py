@@ -17,6 +17,8 @@ Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.*-]+/[A-Za-z0-
 Provider = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.-]{0,62}$")]
 Secret = Annotated[str, Field(max_length=8192)]
 MicroDollars = Annotated[int, Field(ge=0)]
+Tokens = Annotated[int, Field(ge=0, le=100_000_000)]
+Capability = Literal["tools", "parallel_calls", "vision", "json_mode", "reasoning", "caching"]
 
 
 class _Strict(BaseModel):
@@ -31,17 +33,46 @@ class Prices(_Strict):
     input: MicroDollars = 0
     output: MicroDollars = 0
     cached: MicroDollars = 0
+    cache_write: MicroDollars = 0
+
+
+class Limits(_Strict):
+    """How much a model takes; 0 is unknown."""
+
+    context_window: Tokens = 0
+    max_output: Tokens = 0
+
+
+class PoolMember(_Strict):
+    """One choice of a pool."""
+
+    model: Name
+    weight: int = Field(default=1, ge=1, le=1000)
 
 
 class ModelSpec(_Strict):
-    """Where a model is, and how to be let in."""
+    """Where a model is, and how to be let in; or, with `members`, a choice among models."""
 
-    provider: Provider = "openai"
-    model: str = Field(min_length=1, max_length=500)
+    provider: Provider | None = None
+    model: str = Field(default="", max_length=500)
     base_url: str = Field(default="", max_length=2000)
     api_key: Secret = ""
-    role: Literal["chat"] = "chat"
+    role: Literal["chat", "planner", "embedding"] = "chat"
     prices: Prices | None = None
+    scope: Literal["PLATFORM", "TENANT", "PERSON"] = "TENANT"
+    limits: Limits | None = None
+    capabilities: list[Capability] = []
+    options: dict[Literal["region", "api_version", "beta"], str] = {}
+    quota_pool: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9._-]{0,62})?$")
+    members: list[PoolMember] = Field(default=[], max_length=100)
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        if bool(self.model) == bool(self.members):
+            raise ValueError("takes either a model, or the members of a pool")
+        if self.members and self.role != "chat":
+            raise ValueError("a pool is for chat")
+        return self
 
 
 class Policy(_Strict):

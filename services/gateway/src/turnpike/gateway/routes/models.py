@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import Field, StringConstraints
 
 from turnpike.api.agent_runtime.v1 import model_service_pb2 as pb
@@ -10,7 +10,7 @@ from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStu
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
-from turnpike.gateway.routes.replies import changed, created, reply
+from turnpike.gateway.routes.replies import changed, created, problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -28,6 +28,12 @@ from turnpike.gateway.routes.shapes import (
 _NAMES = {"model.": ""}
 
 Price = Annotated[int, Field(ge=0, le=10**18)]
+Tokens = Annotated[int, Field(ge=0, le=100_000_000)]
+Scope = Literal["PLATFORM", "TENANT", "PERSON"]
+NamedScope = Annotated[Scope | None, Query(description="Whose; the nearest if it is left out.")]
+OwnScope = Annotated[Scope, Query(description="Whose.")]
+Capability = Literal["tools", "parallel_calls", "vision", "json_mode", "reasoning", "caching"]
+Option = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{0,500}$")]
 
 
 class Prices(Request):
@@ -36,19 +42,40 @@ class Prices(Request):
     input: Price = 0
     output: Price = 0
     cached: Price = 0
+    cache_write: Price = 0
+
+
+class Limits(Request):
+    """How much a model takes; 0 is unknown."""
+
+    context_window: Tokens = 0
+    max_output: Tokens = 0
+
+
+class PoolMember(Request):
+    """One choice of a pool."""
+
+    model: Name
+    weight: Annotated[int, Field(ge=0, le=1000)] = 1
 
 
 class ModelSpec(Request):
     """How a language model is reached."""
 
     provider: Annotated[str, StringConstraints(pattern=r"^([a-z0-9_][a-z0-9_.-]{0,62})?$")] = ""
-    model: Annotated[Text, Field(min_length=1, max_length=500)]
+    model: Annotated[Text, Field(max_length=500, description="Left out of a pool alone.")] = ""
     base_url: Annotated[Text, Field(max_length=2000)] = ""
     api_key: Annotated[
         Text | None, Field(max_length=8192, description="Left out, the stored one stays.")
     ] = None
-    role: Literal["", "chat"] = ""
+    role: Literal["", "chat", "planner", "embedding"] = ""
     prices: Prices | None = None
+    scope: Scope = "TENANT"
+    limits: Limits | None = None
+    capabilities: Annotated[list[Capability], Field(max_length=6)] = Field(default=[])
+    options: dict[Literal["region", "api_version", "beta"], Option] = Field(default={})
+    quota_pool: Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]{0,62})?$")] = ""
+    members: Annotated[list[PoolMember], Field(max_length=100)] = Field(default=[])
 
 
 class NewModel(ModelSpec):
@@ -69,6 +96,37 @@ class PricesReply(Reply):
     input: int
     output: int
     cached: int
+    cache_write: int
+
+
+class LimitsReply(Reply):
+    """How much a model takes; 0 is unknown."""
+
+    context_window: int
+    max_output: int
+
+
+class PoolMemberReply(Reply):
+    """One choice of a pool."""
+
+    model: str
+    weight: int
+
+
+class Probe(Reply):
+    """What came of asking one model; `reason` is empty when it answered."""
+
+    model: str
+    reason: str
+    message: str
+    first_event_ms: int | None
+    own_key: bool
+
+
+class Probes(Reply):
+    """What came of asking a model, or each of a pool's members."""
+
+    probes: list[Probe]
 
 
 class Model(Reply):
@@ -81,6 +139,13 @@ class Model(Reply):
     has_api_key: bool
     role: str
     prices: PricesReply | None
+    scope: str
+    limits: LimitsReply | None
+    capabilities: list[str]
+    options: dict[str, str]
+    quota_pool: str
+    members: list[PoolMemberReply]
+    version: int
     etag: str
     created: Time
     updated: Time
@@ -111,6 +176,13 @@ class ModelRoutes:
             put=self.put_model,
             delete=self.delete_model,
         ).add_to(router, "/api/v1/models")
+        router.add_api_route(
+            "/api/v1/models/{name:name}:test",
+            self.test_model,
+            methods=["POST"],
+            response_model=Probes,
+            responses=problems(404),
+        )
         return router
 
     async def list_models(
@@ -138,9 +210,10 @@ class ModelRoutes:
         location = f"/api/v1/models/{made.name}"
         return created(made, made.etag, location, validate_only=validate_only)
 
-    async def get_model(self, call: CurrentCall, name: str) -> Response:
+    async def get_model(self, call: CurrentCall, name: str, scope: NamedScope = None) -> Response:
         """Returns a model without its key."""
-        response = await call.read(self._models.GetModel, pb.GetModelRequest(name=name))
+        request = pb.GetModelRequest(name=name, scope=f"SCOPE_{scope}" if scope else None)
+        response = await call.read(self._models.GetModel, request)
         model = _model(response.model)
         return reply(model, headers={"etag": f'"{model.etag}"'})
 
@@ -165,12 +238,23 @@ class ModelRoutes:
         return changed(model, model.etag, response.change, validate_only=validate_only)
 
     async def delete_model(
-        self, call: CurrentCall, name: str, if_match_header: IfMatch = None
+        self,
+        call: CurrentCall,
+        name: str,
+        if_match_header: IfMatch = None,
+        scope: OwnScope = "TENANT",
     ) -> Response:
-        """Deletes a model, unless an agent's active version names it."""
-        request = pb.DeleteModelRequest(name=name, etag=if_match(if_match_header))
+        """Deletes a model, unless an agent's active version or a pool names it."""
+        request = pb.DeleteModelRequest(
+            name=name, etag=if_match(if_match_header), scope=f"SCOPE_{scope}"
+        )
         await call.change(self._models.DeleteModel, request)
         return Response(status_code=204)
+
+    async def test_model(self, call: CurrentCall, name: str) -> Response:
+        """Asks a model, or each of a pool's members, for a word; the provider bills it."""
+        response = await call.read(self._models.TestModel, pb.TestModelRequest(name=name))
+        return reply(Probes(probes=[_probe(each) for each in response.probes]))
 
 
 def _message(name: str, spec: ModelSpec) -> pb.Model:
@@ -182,9 +266,24 @@ def _message(name: str, spec: ModelSpec) -> pb.Model:
         base_url=spec.base_url,
         api_key=spec.api_key,
         role=spec.role,
-        prices=None
-        if prices is None
-        else pb.Prices(input=prices.input, output=prices.output, cached=prices.cached),
+        prices=None if prices is None else pb.Prices(**prices.model_dump()),
+        scope=f"SCOPE_{spec.scope}",
+        limits=None if spec.limits is None else pb.Limits(**spec.limits.model_dump()),
+        capabilities=spec.capabilities,
+        options={str(name): value for name, value in spec.options.items()},
+        quota_pool=spec.quota_pool,
+        members=[pb.PoolMember(model=m.model, weight=m.weight) for m in spec.members],
+    )
+
+
+def _probe(probe: pb.Probe) -> Probe:
+    first = probe.first_event.ToMilliseconds() if probe.HasField("first_event") else None
+    return Probe(
+        model=probe.model,
+        reason=probe.reason,
+        message=probe.message,
+        first_event_ms=first,
+        own_key=probe.own_key,
     )
 
 
@@ -197,9 +296,25 @@ def _model(model: pb.Model) -> Model:
         base_url=model.base_url,
         has_api_key=model.has_api_key,
         role=model.role,
-        prices=PricesReply(input=prices.input, output=prices.output, cached=prices.cached)
+        prices=PricesReply(
+            input=prices.input,
+            output=prices.output,
+            cached=prices.cached,
+            cache_write=prices.cache_write,
+        )
         if model.HasField("prices")
         else None,
+        scope=pb.Scope.Name(model.scope).removeprefix("SCOPE_"),
+        limits=LimitsReply(
+            context_window=model.limits.context_window, max_output=model.limits.max_output
+        )
+        if model.HasField("limits")
+        else None,
+        capabilities=list(model.capabilities),
+        options=dict(model.options),
+        quota_pool=model.quota_pool,
+        members=[PoolMemberReply(model=m.model, weight=m.weight) for m in model.members],
+        version=model.version,
         etag=model.etag,
         created=rfc3339(model.create_time),
         updated=rfc3339(model.update_time),

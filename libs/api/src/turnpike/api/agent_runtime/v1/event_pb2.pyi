@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Event(_message.Message):
-    __slots__ = ("seq", "time", "turn_started", "step_started", "text_delta", "reasoning_delta", "tool_requested", "tool_started", "tool_finished", "log_reset", "model_retrying", "usage", "turn_finished")
+    __slots__ = ("seq", "time", "turn_started", "step_started", "text_delta", "reasoning_delta", "tool_requested", "tool_started", "tool_finished", "log_reset", "model_retrying", "usage", "turn_finished", "model_changed", "thread_titled")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     TURN_STARTED_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,8 @@ class Event(_message.Message):
     MODEL_RETRYING_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     TURN_FINISHED_FIELD_NUMBER: _ClassVar[int]
+    MODEL_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    THREAD_TITLED_FIELD_NUMBER: _ClassVar[int]
     seq: int
     time: _timestamp_pb2.Timestamp
     turn_started: TurnStarted
@@ -38,7 +40,9 @@ class Event(_message.Message):
     model_retrying: ModelRetrying
     usage: UsageReported
     turn_finished: TurnFinished
-    def __init__(self, seq: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., turn_started: _Optional[_Union[TurnStarted, _Mapping]] = ..., step_started: _Optional[_Union[StepStarted, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., tool_requested: _Optional[_Union[ToolRequested, _Mapping]] = ..., tool_started: _Optional[_Union[ToolStarted, _Mapping]] = ..., tool_finished: _Optional[_Union[ToolFinished, _Mapping]] = ..., log_reset: _Optional[_Union[LogReset, _Mapping]] = ..., model_retrying: _Optional[_Union[ModelRetrying, _Mapping]] = ..., usage: _Optional[_Union[UsageReported, _Mapping]] = ..., turn_finished: _Optional[_Union[TurnFinished, _Mapping]] = ...) -> None: ...
+    model_changed: ModelChanged
+    thread_titled: ThreadTitled
+    def __init__(self, seq: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., turn_started: _Optional[_Union[TurnStarted, _Mapping]] = ..., step_started: _Optional[_Union[StepStarted, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., tool_requested: _Optional[_Union[ToolRequested, _Mapping]] = ..., tool_started: _Optional[_Union[ToolStarted, _Mapping]] = ..., tool_finished: _Optional[_Union[ToolFinished, _Mapping]] = ..., log_reset: _Optional[_Union[LogReset, _Mapping]] = ..., model_retrying: _Optional[_Union[ModelRetrying, _Mapping]] = ..., usage: _Optional[_Union[UsageReported, _Mapping]] = ..., turn_finished: _Optional[_Union[TurnFinished, _Mapping]] = ..., model_changed: _Optional[_Union[ModelChanged, _Mapping]] = ..., thread_titled: _Optional[_Union[ThreadTitled, _Mapping]] = ...) -> None: ...
 
 class TurnStarted(_message.Message):
     __slots__ = ("thread", "agent", "agent_version", "trace_id")
@@ -111,12 +115,29 @@ class LogReset(_message.Message):
     def __init__(self, after_seq: _Optional[int] = ...) -> None: ...
 
 class ModelRetrying(_message.Message):
-    __slots__ = ("reason", "delay")
+    __slots__ = ("reason", "delay", "attempt")
     REASON_FIELD_NUMBER: _ClassVar[int]
     DELAY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     reason: str
     delay: _duration_pb2.Duration
-    def __init__(self, reason: _Optional[str] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    attempt: int
+    def __init__(self, reason: _Optional[str] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., attempt: _Optional[int] = ...) -> None: ...
+
+class ModelChanged(_message.Message):
+    __slots__ = ("reason", "to")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    to: str
+    def __init__(self, reason: _Optional[str] = ..., to: _Optional[str] = ..., **kwargs) -> None: ...
+
+class ThreadTitled(_message.Message):
+    __slots__ = ("title",)
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    def __init__(self, title: _Optional[str] = ...) -> None: ...
 
 class UsageReported(_message.Message):
     __slots__ = ("step", "model", "usage")

@@ -23,39 +23,64 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from turnpike.api.agent_runtime.v1 import agent_service_pb2 as turnpike_dot_api_dot_agent__runtime_dot_v1_dot_agent__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1turnpike/api/agent_runtime/v1/model_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x31turnpike/api/agent_runtime/v1/agent_service.proto\"\xaf\x03\n\x05Model\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12\x38\n\x08provider\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([a-z0-9_][a-z0-9_.-]{0,62})?$\x12\x19\n\x05model\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\x1a\n\x08\x62\x61se_url\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1e\n\x07\x61pi_key\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80@H\x00\x88\x01\x01\x12\x13\n\x0bhas_api_key\x18\x06 \x01(\x08\x12\x1b\n\x04role\x18\x07 \x01(\tB\r\xbaH\nr\x08R\x00R\x04\x63hat\x12\x35\n\x06prices\x18\x08 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Prices\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08_api_key\"R\n\x06Prices\x12\x16\n\x05input\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06output\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06\x63\x61\x63hed\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"h\n\x12\x43reateModelRequest\x12;\n\x05model\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.ModelB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"J\n\x13\x43reateModelResponse\x12\x33\n\x05model\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Model\"(\n\x0fGetModelRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"G\n\x10GetModelResponse\x12\x33\n\x05model\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Model\"N\n\x11ListModelsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"c\n\x12ListModelsResponse\x12\x34\n\x06models\x18\x01 \x03(\x0b\x32$.turnpike.api.agent_runtime.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x01\n\x12UpdateModelRequest\x12;\n\x05model\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.ModelB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\rallow_missing\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x81\x01\n\x13UpdateModelResponse\x12\x33\n\x05model\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Model\x12\x35\n\x06\x63hange\x18\x02 \x01(\x0e\x32%.turnpike.api.agent_runtime.v1.Change\"B\n\x12\x44\x65leteModelRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x15\n\x13\x44\x65leteModelResponse2\xd0\x04\n\x0cModelService\x12t\n\x0b\x43reateModel\x12\x31.turnpike.api.agent_runtime.v1.CreateModelRequest\x1a\x32.turnpike.api.agent_runtime.v1.CreateModelResponse\x12k\n\x08GetModel\x12..turnpike.api.agent_runtime.v1.GetModelRequest\x1a/.turnpike.api.agent_runtime.v1.GetModelResponse\x12q\n\nListModels\x12\x30.turnpike.api.agent_runtime.v1.ListModelsRequest\x1a\x31.turnpike.api.agent_runtime.v1.ListModelsResponse\x12t\n\x0bUpdateModel\x12\x31.turnpike.api.agent_runtime.v1.UpdateModelRequest\x1a\x32.turnpike.api.agent_runtime.v1.UpdateModelResponse\x12t\n\x0b\x44\x65leteModel\x12\x31.turnpike.api.agent_runtime.v1.DeleteModelRequest\x1a\x32.turnpike.api.agent_runtime.v1.DeleteModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1turnpike/api/agent_runtime/v1/model_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x31turnpike/api/agent_runtime/v1/agent_service.proto\"\xe3\x07\n\x05Model\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12\x38\n\x08provider\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([a-z0-9_][a-z0-9_.-]{0,62})?$\x12\x17\n\x05model\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1a\n\x08\x62\x61se_url\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1e\n\x07\x61pi_key\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80@H\x00\x88\x01\x01\x12\x13\n\x0bhas_api_key\x18\x06 \x01(\x08\x12/\n\x04role\x18\x07 \x01(\tB!\xbaH\x1er\x1cR\x00R\x04\x63hatR\x07plannerR\tembedding\x12\x35\n\x06prices\x18\x08 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Prices\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x05scope\x18\x0c \x01(\x0e\x32$.turnpike.api.agent_runtime.v1.ScopeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x35\n\x06limits\x18\r \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Limits\x12`\n\x0c\x63\x61pabilities\x18\x0e \x03(\tBJ\xbaHG\x92\x01\x44\x18\x01\"@r>R\x05toolsR\x0eparallel_callsR\x06visionR\tjson_modeR\treasoningR\x07\x63\x61\x63hing\x12\x85\x01\n\x07options\x18\x0f \x03(\x0b\x32\x31.turnpike.api.agent_runtime.v1.Model.OptionsEntryBA\xbaH>\x9a\x01;\x10\x03\"\x1dr\x1bR\x06regionR\x0b\x61pi_versionR\x04\x62\x65ta*\x18r\x16\x32\x14^[\\x21-\\x7e]{0,500}$\x12\x39\n\nquota_pool\x18\x10 \x01(\tB%\xbaH\"r 2\x1e^([a-z0-9][a-z0-9._-]{0,62})?$\x12\x44\n\x07members\x18\x11 \x03(\x0b\x32).turnpike.api.agent_runtime.v1.PoolMemberB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x0f\n\x07version\x18\x12 \x01(\x04\x1a.\n\x0cOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_api_key\"L\n\x06Limits\x12\"\n\x0e\x63ontext_window\x18\x01 \x01(\rB\n\xbaH\x07*\x05\x18\x80\xc2\xd7/\x12\x1e\n\nmax_output\x18\x02 \x01(\rB\n\xbaH\x07*\x05\x18\x80\xc2\xd7/\"Y\n\nPoolMember\x12\x31\n\x05model\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12\x18\n\x06weight\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\"p\n\x06Prices\x12\x16\n\x05input\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06output\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06\x63\x61\x63hed\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0b\x63\x61\x63he_write\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"h\n\x12\x43reateModelRequest\x12;\n\x05model\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.ModelB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"J\n\x13\x43reateModelResponse\x12\x33\n\x05model\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Model\"g\n\x0fGetModelRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12=\n\x05scope\x18\x02 \x01(\x0e\x32$.turnpike.api.agent_runtime.v1.ScopeB\x08\xbaH\x05\x82\x01\x02\x10\x01\"G\n\x10GetModelResponse\x12\x33\n\x05model\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Model\"N\n\x11ListModelsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"c\n\x12ListModelsResponse\x12\x34\n\x06models\x18\x01 \x03(\x0b\x32$.turnpike.api.agent_runtime.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x01\n\x12UpdateModelRequest\x12;\n\x05model\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.ModelB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\rallow_missing\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x81\x01\n\x13UpdateModelResponse\x12\x33\n\x05model\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Model\x12\x35\n\x06\x63hange\x18\x02 \x01(\x0e\x32%.turnpike.api.agent_runtime.v1.Change\"\x81\x01\n\x12\x44\x65leteModelRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12=\n\x05scope\x18\x03 \x01(\x0e\x32$.turnpike.api.agent_runtime.v1.ScopeB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x15\n\x13\x44\x65leteModelResponse\")\n\x10TestModelRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"I\n\x11TestModelResponse\x12\x34\n\x06probes\x18\x01 \x03(\x0b\x32$.turnpike.api.agent_runtime.v1.Probe\"x\n\x05Probe\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12.\n\x0b\x66irst_event\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07own_key\x18\x05 \x01(\x08*V\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSCOPE_PLATFORM\x10\x01\x12\x10\n\x0cSCOPE_TENANT\x10\x02\x12\x10\n\x0cSCOPE_PERSON\x10\x03\x32\xc0\x05\n\x0cModelService\x12t\n\x0b\x43reateModel\x12\x31.turnpike.api.agent_runtime.v1.CreateModelRequest\x1a\x32.turnpike.api.agent_runtime.v1.CreateModelResponse\x12k\n\x08GetModel\x12..turnpike.api.agent_runtime.v1.GetModelRequest\x1a/.turnpike.api.agent_runtime.v1.GetModelResponse\x12q\n\nListModels\x12\x30.turnpike.api.agent_runtime.v1.ListModelsRequest\x1a\x31.turnpike.api.agent_runtime.v1.ListModelsResponse\x12t\n\x0bUpdateModel\x12\x31.turnpike.api.agent_runtime.v1.UpdateModelRequest\x1a\x32.turnpike.api.agent_runtime.v1.UpdateModelResponse\x12t\n\x0b\x44\x65leteModel\x12\x31.turnpike.api.agent_runtime.v1.DeleteModelRequest\x1a\x32.turnpike.api.agent_runtime.v1.DeleteModelResponse\x12n\n\tTestModel\x12/.turnpike.api.agent_runtime.v1.TestModelRequest\x1a\x30.turnpike.api.agent_runtime.v1.TestModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'turnpike.api.agent_runtime.v1.model_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_MODEL_OPTIONSENTRY']._loaded_options = None
+  _globals['_MODEL_OPTIONSENTRY']._serialized_options = b'8\001'
   _globals['_MODEL'].fields_by_name['name']._loaded_options = None
   _globals['_MODEL'].fields_by_name['name']._serialized_options = b'\272H\037r\0352\033^[a-z0-9][a-z0-9._-]{0,62}$'
   _globals['_MODEL'].fields_by_name['provider']._loaded_options = None
   _globals['_MODEL'].fields_by_name['provider']._serialized_options = b'\272H#r!2\037^([a-z0-9_][a-z0-9_.-]{0,62})?$'
   _globals['_MODEL'].fields_by_name['model']._loaded_options = None
-  _globals['_MODEL'].fields_by_name['model']._serialized_options = b'\272H\007r\005\020\001\030\364\003'
+  _globals['_MODEL'].fields_by_name['model']._serialized_options = b'\272H\005r\003\030\364\003'
   _globals['_MODEL'].fields_by_name['base_url']._loaded_options = None
   _globals['_MODEL'].fields_by_name['base_url']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_MODEL'].fields_by_name['api_key']._loaded_options = None
   _globals['_MODEL'].fields_by_name['api_key']._serialized_options = b'\272H\005r\003\030\200@'
   _globals['_MODEL'].fields_by_name['role']._loaded_options = None
-  _globals['_MODEL'].fields_by_name['role']._serialized_options = b'\272H\nr\010R\000R\004chat'
+  _globals['_MODEL'].fields_by_name['role']._serialized_options = b'\272H\036r\034R\000R\004chatR\007plannerR\tembedding'
+  _globals['_MODEL'].fields_by_name['scope']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['scope']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_MODEL'].fields_by_name['capabilities']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['capabilities']._serialized_options = b'\272HG\222\001D\030\001\"@r>R\005toolsR\016parallel_callsR\006visionR\tjson_modeR\treasoningR\007caching'
+  _globals['_MODEL'].fields_by_name['options']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['options']._serialized_options = b'\272H>\232\001;\020\003\"\035r\033R\006regionR\013api_versionR\004beta*\030r\0262\024^[\\x21-\\x7e]{0,500}$'
+  _globals['_MODEL'].fields_by_name['quota_pool']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['quota_pool']._serialized_options = b'\272H\"r 2\036^([a-z0-9][a-z0-9._-]{0,62})?$'
+  _globals['_MODEL'].fields_by_name['members']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['members']._serialized_options = b'\272H\005\222\001\002\020d'
+  _globals['_LIMITS'].fields_by_name['context_window']._loaded_options = None
+  _globals['_LIMITS'].fields_by_name['context_window']._serialized_options = b'\272H\007*\005\030\200\302\327/'
+  _globals['_LIMITS'].fields_by_name['max_output']._loaded_options = None
+  _globals['_LIMITS'].fields_by_name['max_output']._serialized_options = b'\272H\007*\005\030\200\302\327/'
+  _globals['_POOLMEMBER'].fields_by_name['model']._loaded_options = None
+  _globals['_POOLMEMBER'].fields_by_name['model']._serialized_options = b'\272H\037r\0352\033^[a-z0-9][a-z0-9._-]{0,62}$'
+  _globals['_POOLMEMBER'].fields_by_name['weight']._loaded_options = None
+  _globals['_POOLMEMBER'].fields_by_name['weight']._serialized_options = b'\272H\005*\003\030\350\007'
   _globals['_PRICES'].fields_by_name['input']._loaded_options = None
   _globals['_PRICES'].fields_by_name['input']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_PRICES'].fields_by_name['output']._loaded_options = None
   _globals['_PRICES'].fields_by_name['output']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_PRICES'].fields_by_name['cached']._loaded_options = None
   _globals['_PRICES'].fields_by_name['cached']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_PRICES'].fields_by_name['cache_write']._loaded_options = None
+  _globals['_PRICES'].fields_by_name['cache_write']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_CREATEMODELREQUEST'].fields_by_name['model']._loaded_options = None
   _globals['_CREATEMODELREQUEST'].fields_by_name['model']._serialized_options = b'\272H\003\310\001\001'
   _globals['_GETMODELREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETMODELREQUEST'].fields_by_name['name']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_GETMODELREQUEST'].fields_by_name['scope']._loaded_options = None
+  _globals['_GETMODELREQUEST'].fields_by_name['scope']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_LISTMODELSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTMODELSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\364\003'
   _globals['_LISTMODELSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -68,30 +93,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEMODELREQUEST'].fields_by_name['name']._serialized_options = b'\272H\004r\002\030@'
   _globals['_DELETEMODELREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_DELETEMODELREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_MODEL']._serialized_start=198
-  _globals['_MODEL']._serialized_end=629
-  _globals['_PRICES']._serialized_start=631
-  _globals['_PRICES']._serialized_end=713
-  _globals['_CREATEMODELREQUEST']._serialized_start=715
-  _globals['_CREATEMODELREQUEST']._serialized_end=819
-  _globals['_CREATEMODELRESPONSE']._serialized_start=821
-  _globals['_CREATEMODELRESPONSE']._serialized_end=895
-  _globals['_GETMODELREQUEST']._serialized_start=897
-  _globals['_GETMODELREQUEST']._serialized_end=937
-  _globals['_GETMODELRESPONSE']._serialized_start=939
-  _globals['_GETMODELRESPONSE']._serialized_end=1010
-  _globals['_LISTMODELSREQUEST']._serialized_start=1012
-  _globals['_LISTMODELSREQUEST']._serialized_end=1090
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1092
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1191
-  _globals['_UPDATEMODELREQUEST']._serialized_start=1194
-  _globals['_UPDATEMODELREQUEST']._serialized_end=1344
-  _globals['_UPDATEMODELRESPONSE']._serialized_start=1347
-  _globals['_UPDATEMODELRESPONSE']._serialized_end=1476
-  _globals['_DELETEMODELREQUEST']._serialized_start=1478
-  _globals['_DELETEMODELREQUEST']._serialized_end=1544
-  _globals['_DELETEMODELRESPONSE']._serialized_start=1546
-  _globals['_DELETEMODELRESPONSE']._serialized_end=1567
-  _globals['_MODELSERVICE']._serialized_start=1570
-  _globals['_MODELSERVICE']._serialized_end=2162
+  _globals['_DELETEMODELREQUEST'].fields_by_name['scope']._loaded_options = None
+  _globals['_DELETEMODELREQUEST'].fields_by_name['scope']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_TESTMODELREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_TESTMODELREQUEST'].fields_by_name['name']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_SCOPE']._serialized_start=2731
+  _globals['_SCOPE']._serialized_end=2817
+  _globals['_MODEL']._serialized_start=230
+  _globals['_MODEL']._serialized_end=1225
+  _globals['_MODEL_OPTIONSENTRY']._serialized_start=1167
+  _globals['_MODEL_OPTIONSENTRY']._serialized_end=1213
+  _globals['_LIMITS']._serialized_start=1227
+  _globals['_LIMITS']._serialized_end=1303
+  _globals['_POOLMEMBER']._serialized_start=1305
+  _globals['_POOLMEMBER']._serialized_end=1394
+  _globals['_PRICES']._serialized_start=1396
+  _globals['_PRICES']._serialized_end=1508
+  _globals['_CREATEMODELREQUEST']._serialized_start=1510
+  _globals['_CREATEMODELREQUEST']._serialized_end=1614
+  _globals['_CREATEMODELRESPONSE']._serialized_start=1616
+  _globals['_CREATEMODELRESPONSE']._serialized_end=1690
+  _globals['_GETMODELREQUEST']._serialized_start=1692
+  _globals['_GETMODELREQUEST']._serialized_end=1795
+  _globals['_GETMODELRESPONSE']._serialized_start=1797
+  _globals['_GETMODELRESPONSE']._serialized_end=1868
+  _globals['_LISTMODELSREQUEST']._serialized_start=1870
+  _globals['_LISTMODELSREQUEST']._serialized_end=1948
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1950
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2049
+  _globals['_UPDATEMODELREQUEST']._serialized_start=2052
+  _globals['_UPDATEMODELREQUEST']._serialized_end=2202
+  _globals['_UPDATEMODELRESPONSE']._serialized_start=2205
+  _globals['_UPDATEMODELRESPONSE']._serialized_end=2334
+  _globals['_DELETEMODELREQUEST']._serialized_start=2337
+  _globals['_DELETEMODELREQUEST']._serialized_end=2466
+  _globals['_DELETEMODELRESPONSE']._serialized_start=2468
+  _globals['_DELETEMODELRESPONSE']._serialized_end=2489
+  _globals['_TESTMODELREQUEST']._serialized_start=2491
+  _globals['_TESTMODELREQUEST']._serialized_end=2532
+  _globals['_TESTMODELRESPONSE']._serialized_start=2534
+  _globals['_TESTMODELRESPONSE']._serialized_end=2607
+  _globals['_PROBE']._serialized_start=2609
+  _globals['_PROBE']._serialized_end=2729
+  _globals['_MODELSERVICE']._serialized_start=2820
+  _globals['_MODELSERVICE']._serialized_end=3524
 # @@protoc_insertion_point(module_scope)

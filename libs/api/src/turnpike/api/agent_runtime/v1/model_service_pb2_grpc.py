@@ -28,10 +28,13 @@ if _version_not_supported:
 class ModelServiceStub:
     """ModelService administers model configurations.
 
-    Everything is of the caller's tenant. Changes need the role admin, and fail
-    with PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
-    `google.rpc.ErrorInfo` whose reason is the name of an `ErrorReason` without
-    its prefix.
+    Callers see their own models, their tenant's, and the platform's. Where a
+    name is in more than one of these scopes, the nearest is meant: a person's,
+    then the tenant's, then the platform's. Whoever is a member changes their
+    own; the tenant's need the role admin, the platform's the role admin in the
+    tenant that operates it; without it changes fail with PERMISSION_DENIED
+    (FORBIDDEN). Every error carries a `google.rpc.ErrorInfo` whose reason is
+    the name of an `ErrorReason` without its prefix.
     """
 
     def __init__(self, channel):
@@ -65,20 +68,28 @@ class ModelServiceStub:
                 request_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_model__service__pb2.DeleteModelRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_model__service__pb2.DeleteModelResponse.FromString,
                 _registered_method=True)
+        self.TestModel = channel.unary_unary(
+                '/turnpike.api.agent_runtime.v1.ModelService/TestModel',
+                request_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_model__service__pb2.TestModelRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_model__service__pb2.TestModelResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer:
     """ModelService administers model configurations.
 
-    Everything is of the caller's tenant. Changes need the role admin, and fail
-    with PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
-    `google.rpc.ErrorInfo` whose reason is the name of an `ErrorReason` without
-    its prefix.
+    Callers see their own models, their tenant's, and the platform's. Where a
+    name is in more than one of these scopes, the nearest is meant: a person's,
+    then the tenant's, then the platform's. Whoever is a member changes their
+    own; the tenant's need the role admin, the platform's the role admin in the
+    tenant that operates it; without it changes fail with PERMISSION_DENIED
+    (FORBIDDEN). Every error carries a `google.rpc.ErrorInfo` whose reason is
+    the name of an `ErrorReason` without its prefix.
     """
 
     def CreateModel(self, request, context):
-        """Creates a model. Fails with ALREADY_EXISTS (CONFLICT) or
-        INVALID_ARGUMENT.
+        """Creates a model. Fails with ALREADY_EXISTS (CONFLICT): the name is taken,
+        or the scope has a planner; or INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,7 +113,9 @@ class ModelServiceServicer:
         """Makes the model what the request says.
 
         Fails with NOT_FOUND unless `allow_missing`, FAILED_PRECONDITION
-        (ETAG_MISMATCH), INVALID_ARGUMENT. Safe to retry.
+        (ETAG_MISMATCH, or IN_USE: a pool's member must stay a chat model),
+        ALREADY_EXISTS (CONFLICT): the scope has another planner;
+        INVALID_ARGUMENT. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,7 +123,17 @@ class ModelServiceServicer:
 
     def DeleteModel(self, request, context):
         """Deletes a model. Fails with NOT_FOUND, and with FAILED_PRECONDITION
-        (IN_USE) while an agent's active version names it.
+        (IN_USE) while an agent's active version or a pool names it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TestModel(self, request, context):
+        """Asks a model, or each of a pool's members, for a word, and says what came
+        of it. That a model fails is no error of this call. Fails with NOT_FOUND.
+        Needs the role admin, unless the model is the caller's own. Safe to
+        retry; each try is a call that the provider bills.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,6 +167,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     request_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_model__service__pb2.DeleteModelRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_model__service__pb2.DeleteModelResponse.SerializeToString,
             ),
+            'TestModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestModel,
+                    request_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_model__service__pb2.TestModelRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_model__service__pb2.TestModelResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'turnpike.api.agent_runtime.v1.ModelService', rpc_method_handlers)
@@ -155,10 +183,13 @@ def add_ModelServiceServicer_to_server(servicer, server):
 class ModelService:
     """ModelService administers model configurations.
 
-    Everything is of the caller's tenant. Changes need the role admin, and fail
-    with PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
-    `google.rpc.ErrorInfo` whose reason is the name of an `ErrorReason` without
-    its prefix.
+    Callers see their own models, their tenant's, and the platform's. Where a
+    name is in more than one of these scopes, the nearest is meant: a person's,
+    then the tenant's, then the platform's. Whoever is a member changes their
+    own; the tenant's need the role admin, the platform's the role admin in the
+    tenant that operates it; without it changes fail with PERMISSION_DENIED
+    (FORBIDDEN). Every error carries a `google.rpc.ErrorInfo` whose reason is
+    the name of an `ErrorReason` without its prefix.
     """
 
     @staticmethod
@@ -286,6 +317,33 @@ class ModelService:
             '/turnpike.api.agent_runtime.v1.ModelService/DeleteModel',
             turnpike_dot_api_dot_agent__runtime_dot_v1_dot_model__service__pb2.DeleteModelRequest.SerializeToString,
             turnpike_dot_api_dot_agent__runtime_dot_v1_dot_model__service__pb2.DeleteModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.agent_runtime.v1.ModelService/TestModel',
+            turnpike_dot_api_dot_agent__runtime_dot_v1_dot_model__service__pb2.TestModelRequest.SerializeToString,
+            turnpike_dot_api_dot_agent__runtime_dot_v1_dot_model__service__pb2.TestModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

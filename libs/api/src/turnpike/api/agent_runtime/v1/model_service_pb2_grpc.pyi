@@ -15,16 +15,19 @@ GRPC_VERSION: str
 class ModelServiceStub:
     """ModelService administers model configurations.
 
-    Everything is of the caller's tenant. Changes need the role admin, and fail
-    with PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
-    `google.rpc.ErrorInfo` whose reason is the name of an `ErrorReason` without
-    its prefix.
+    Callers see their own models, their tenant's, and the platform's. Where a
+    name is in more than one of these scopes, the nearest is meant: a person's,
+    then the tenant's, then the platform's. Whoever is a member changes their
+    own; the tenant's need the role admin, the platform's the role admin in the
+    tenant that operates it; without it changes fail with PERMISSION_DENIED
+    (FORBIDDEN). Every error carries a `google.rpc.ErrorInfo` whose reason is
+    the name of an `ErrorReason` without its prefix.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.CreateModelRequest, _model_service_pb2.CreateModelResponse]
-    """Creates a model. Fails with ALREADY_EXISTS (CONFLICT) or
-    INVALID_ARGUMENT.
+    """Creates a model. Fails with ALREADY_EXISTS (CONFLICT): the name is taken,
+    or the scope has a planner; or INVALID_ARGUMENT.
     """
     GetModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.GetModelRequest, _model_service_pb2.GetModelResponse]
     """Returns a model without its secret, or NOT_FOUND. Safe to retry."""
@@ -34,20 +37,31 @@ class ModelServiceStub:
     """Makes the model what the request says.
 
     Fails with NOT_FOUND unless `allow_missing`, FAILED_PRECONDITION
-    (ETAG_MISMATCH), INVALID_ARGUMENT. Safe to retry.
+    (ETAG_MISMATCH, or IN_USE: a pool's member must stay a chat model),
+    ALREADY_EXISTS (CONFLICT): the scope has another planner;
+    INVALID_ARGUMENT. Safe to retry.
     """
     DeleteModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.DeleteModelRequest, _model_service_pb2.DeleteModelResponse]
     """Deletes a model. Fails with NOT_FOUND, and with FAILED_PRECONDITION
-    (IN_USE) while an agent's active version names it.
+    (IN_USE) while an agent's active version or a pool names it.
+    """
+    TestModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.TestModelRequest, _model_service_pb2.TestModelResponse]
+    """Asks a model, or each of a pool's members, for a word, and says what came
+    of it. That a model fails is no error of this call. Fails with NOT_FOUND.
+    Needs the role admin, unless the model is the caller's own. Safe to
+    retry; each try is a call that the provider bills.
     """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     """ModelService administers model configurations.
 
-    Everything is of the caller's tenant. Changes need the role admin, and fail
-    with PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
-    `google.rpc.ErrorInfo` whose reason is the name of an `ErrorReason` without
-    its prefix.
+    Callers see their own models, their tenant's, and the platform's. Where a
+    name is in more than one of these scopes, the nearest is meant: a person's,
+    then the tenant's, then the platform's. Whoever is a member changes their
+    own; the tenant's need the role admin, the platform's the role admin in the
+    tenant that operates it; without it changes fail with PERMISSION_DENIED
+    (FORBIDDEN). Every error carries a `google.rpc.ErrorInfo` whose reason is
+    the name of an `ErrorReason` without its prefix.
     """
 
     @_abc_1.abstractmethod
@@ -56,8 +70,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_service_pb2.CreateModelRequest,
         context: _aio.ServicerContext[_model_service_pb2.CreateModelRequest, _abc.Awaitable[_model_service_pb2.CreateModelResponse]],
     ) -> _abc.Awaitable[_model_service_pb2.CreateModelResponse]:
-        """Creates a model. Fails with ALREADY_EXISTS (CONFLICT) or
-        INVALID_ARGUMENT.
+        """Creates a model. Fails with ALREADY_EXISTS (CONFLICT): the name is taken,
+        or the scope has a planner; or INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod
@@ -85,7 +99,9 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes the model what the request says.
 
         Fails with NOT_FOUND unless `allow_missing`, FAILED_PRECONDITION
-        (ETAG_MISMATCH), INVALID_ARGUMENT. Safe to retry.
+        (ETAG_MISMATCH, or IN_USE: a pool's member must stay a chat model),
+        ALREADY_EXISTS (CONFLICT): the scope has another planner;
+        INVALID_ARGUMENT. Safe to retry.
         """
 
     @_abc_1.abstractmethod
@@ -95,7 +111,19 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_model_service_pb2.DeleteModelRequest, _abc.Awaitable[_model_service_pb2.DeleteModelResponse]],
     ) -> _abc.Awaitable[_model_service_pb2.DeleteModelResponse]:
         """Deletes a model. Fails with NOT_FOUND, and with FAILED_PRECONDITION
-        (IN_USE) while an agent's active version names it.
+        (IN_USE) while an agent's active version or a pool names it.
+        """
+
+    @_abc_1.abstractmethod
+    def TestModel(
+        self,
+        request: _model_service_pb2.TestModelRequest,
+        context: _aio.ServicerContext[_model_service_pb2.TestModelRequest, _abc.Awaitable[_model_service_pb2.TestModelResponse]],
+    ) -> _abc.Awaitable[_model_service_pb2.TestModelResponse]:
+        """Asks a model, or each of a pool's members, for a word, and says what came
+        of it. That a model fails is no error of this call. Fails with NOT_FOUND.
+        Needs the role admin, unless the model is the caller's own. Safe to
+        retry; each try is a call that the provider bills.
         """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _aio.Server) -> None: ...
