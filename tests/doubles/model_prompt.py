@@ -1,13 +1,22 @@
 """What a prompt weighs, and how much of it a provider's prefix cache would have held."""
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from typing import Any
 
+import msgspec
+
 BLOCK = 16
 TOKENS_PER_BLOCK = 4
+
+
+class _Parts(msgspec.Struct):
+    messages: msgspec.Raw
+    tools: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+_PARTS = msgspec.json.Decoder(_Parts)
 
 
 @dataclass(frozen=True)
@@ -25,10 +34,12 @@ class PromptCache:
     def __init__(self) -> None:
         self._seen: defaultdict[tuple[str, str], set[bytes]] = defaultdict(set)
 
-    def read(self, body: dict[str, Any]) -> Prompt:
-        """Returns the prompt of a request and remembers its prefixes."""
-        elements = {"tools": body.get("tools") or [], "messages": body["messages"]}
-        raw = json.dumps(elements, separators=(",", ":"), ensure_ascii=False).encode()
+    def read(self, body: dict[str, Any], sent: bytes) -> Prompt:
+        """Returns the prompt of a request and remembers its prefixes.
+
+        Of the bytes as they were sent: who spells the same otherwise has another prefix.
+        """
+        raw = prompt_bytes(sent)
         seen = self._seen[body["model"], body.get("prompt_cache_key") or ""]
         running, hits, live = blake2b(digest_size=12), 0, True
         for start in range(0, len(raw) - BLOCK + 1, BLOCK):
@@ -40,6 +51,12 @@ class PromptCache:
         return Prompt(
             len(raw) // TOKENS_PER_BLOCK, hits * TOKENS_PER_BLOCK, sha256(raw).hexdigest()
         )
+
+
+def prompt_bytes(sent: bytes) -> bytes:
+    """Returns what of a request is hashed: the tools first, then the messages, as they came."""
+    parts = _PARTS.decode(sent)
+    return bytes(parts.tools) + bytes(parts.messages).removesuffix(b"]")
 
 
 def rounds_asked(messages: list[dict[str, Any]]) -> int:

@@ -24,7 +24,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.doubles.http1 import Connection, Request, serving, sse
-from tests.doubles.model_prompt import PromptCache, rounds_asked
+from tests.doubles.model_prompt import Prompt, PromptCache, rounds_asked
 from tests.doubles.model_reply import Reply, call_events, opening, whole
 from tests.doubles.model_script import Fault, Script, read_script
 
@@ -48,6 +48,12 @@ class ModelServer:
     def __init__(self) -> None:
         self.stats: Counter[str] = Counter()
         self.log: deque[dict[str, Any]] = deque(maxlen=2000)
+        self.sent: deque[bytes] = deque(maxlen=2000)
+        """The bodies of chat completions, byte for byte."""
+
+        self.prompts: deque[Prompt] = deque(maxlen=2000)
+        """What each of them weighed, and how much of it was cached."""
+
         self.closes: list[Close] = []
         self.open_streams = 0
         self._connections: set[Connection] = set()
@@ -62,7 +68,14 @@ class ModelServer:
 
     def reset(self) -> None:
         """Forgets counters, the log, closes, and who has been refused or failed already."""
-        for store in (self.stats, self.log, self.closes, self._tries):
+        for store in (
+            self.stats,
+            self.log,
+            self.sent,
+            self.prompts,
+            self.closes,
+            self._tries,
+        ):
             store.clear()
         self._cache = PromptCache()
 
@@ -132,7 +145,7 @@ class ModelServer:
         caller = request.headers.get("authorization", "")
         if self._refuse(connection, script, caller, body["model"]):
             return
-        reply = self._reply(script, caller, body)
+        reply = self._reply(script, caller, body, request.body)
         if not body.get("stream"):
             connection.reply(200, whole(reply))
             return
@@ -148,9 +161,11 @@ class ModelServer:
                 return True
         return False
 
-    def _reply(self, script: Script, caller: str, body: dict[str, Any]) -> Reply:
+    def _reply(self, script: Script, caller: str, body: dict[str, Any], sent: bytes) -> Reply:
         model = body["model"]
-        prompt = self._cache.read(body)
+        prompt = self._cache.read(body, sent)
+        self.sent.append(sent)
+        self.prompts.append(prompt)
         self.stats["prompt_tokens"] += prompt.tokens
         self.stats["cached_tokens"] += prompt.cached
         self._tries["asked", model, prompt.digest] += 1
