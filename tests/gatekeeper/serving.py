@@ -58,6 +58,8 @@ class Gatekeeper:
     tenancy: TenancyServiceStub = field(init=False)
     stub: GatekeeperServiceStub = field(init=False)
 
+    snapshots: dict[str, bytes] = field(default_factory=dict[str, bytes])
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "tenancy", TenancyServiceStub(self.channel))
         object.__setattr__(self, "stub", GatekeeperServiceStub(self.channel))
@@ -124,8 +126,13 @@ class Tenant:
         return AdmitRequest(**values)
 
     async def admit(self, turn: AdmitRequest | None = None) -> AdmitResponse:
-        gatekeeper = self.gatekeeper
-        return await gatekeeper.stub.Admit(turn or self.turn(), metadata=gatekeeper.as_runtime)
+        """Admits a turn; later segments bring the snapshot of the first."""
+        gatekeeper, turn = self.gatekeeper, turn or self.turn()
+        if turn.segment > 1 and not turn.snapshot:
+            turn.snapshot = gatekeeper.snapshots[turn.turn]
+        response = await gatekeeper.stub.Admit(turn, metadata=gatekeeper.as_runtime)
+        gatekeeper.snapshots[turn.turn] = response.snapshot
+        return response
 
     async def release(self, turn: AdmitRequest) -> None:
         request = ReleaseRequest(turn=turn.turn, tenant=turn.tenant)

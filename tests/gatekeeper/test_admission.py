@@ -52,7 +52,7 @@ async def test_a_refusal_says_why_and_when_to_try_again(gatekeeper: Gatekeeper):
         "CONCURRENCY_LIMITED",
     )
     assert refused.domain == "gatekeeper.turnpike"
-    assert refused.metadata == {"slots": "1"}
+    assert refused.metadata == {"slots": "1", "scope": "tenant"}
     assert refused.retry_after
     assert timedelta(0) < refused.retry_after <= timedelta(seconds=1)
 
@@ -63,7 +63,7 @@ async def test_a_refusal_changes_nothing_but_is_recorded(
     tenant = await gatekeeper.create_tenant(slots=1)
     await tenant.admit()
     before = {key: await redis.dump(key) for key in await redis.keys()}
-    refused = tenant.turn(attempt=3, segment=2)
+    refused = tenant.turn(attempt=3)
 
     await refusal(tenant.admit(refused))
 
@@ -72,7 +72,7 @@ async def test_a_refusal_changes_nothing_but_is_recorded(
     async def recorded() -> bool:
         rows = await superuser.fetch("SELECT * FROM refusals WHERE turn = $1", refused.turn)
         return [(row["attempt"], row["segment"], row["reason"]) for row in rows] == [
-            (3, 2, "CONCURRENCY_LIMITED")
+            (3, 1, "CONCURRENCY_LIMITED")
         ]
 
     await until(recorded)
@@ -235,7 +235,15 @@ async def test_a_ban_is_named_before_a_redis_that_is_down(
     assert (await refused_without_redis(tenant, urls, keys, member)).reason == "BANNED"
 
 
-async def test_without_redis_nobody_is_admitted(tenant: Tenant, urls: MigrationUrls, keys: Keys):
+async def test_without_redis_nobody_spends_a_budget(
+    tenant: Tenant, urls: MigrationUrls, keys: Keys, superuser: asyncpg.Connection
+):
+    await superuser.execute(
+        "INSERT INTO budgets (tenant, scope, period, limit_micro_usd)"
+        " VALUES ($1, 'tenant', 'day', 1000000)",
+        tenant.id,
+    )
+
     refused = await refused_without_redis(tenant, urls, keys, tenant.principal)
 
     assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")

@@ -165,7 +165,9 @@ async def test_an_admission_that_overtakes_the_first_one_waits_for_nothing(
 ):
     overtaken = tenant.turn()  # has been to Postgres, and not to Redis yet
     await superuser.fetch(
-        "SELECT * FROM admit($1, $2, NULL, NULL)", overtaken.tenant, overtaken.principal
+        "SELECT * FROM read_standing($1, $2, NULL, NULL, NULL, '', 'sync', NULL, NULL, false)",
+        overtaken.tenant,
+        overtaken.principal,
     )
 
     assert await decided(tenant) == "OK"
@@ -219,7 +221,7 @@ async def test_every_key_expires_and_a_tenants_share_a_hash_slot(tenant: Tenant,
     keys = [key if isinstance(key, str) else key.decode() for key in await redis.keys()]
 
     assert {key.partition("}")[0] for key in keys} == {f"gatekeeper:{{{tenant.id}"}
-    assert len(keys) == 3
+    assert len(keys) == 6
     assert all([await redis.pttl(key) > 0 for key in keys])
 
 

@@ -92,17 +92,20 @@ async def test_when_postgres_is_back_so_is_gatekeeper(frail: Gatekeeper, databas
     await frail.tenancy.ListApiKeys(ListApiKeysRequest(), metadata=tenant.as_admin)
 
 
-async def test_while_redis_is_away_slots_are_neither_given_nor_kept(
+async def test_while_redis_is_away_a_share_of_the_slots_is_given(
     frail: Gatekeeper, cache: LocalRedis
 ):
-    tenant = await frail.create_tenant()
+    tenant = await frail.create_tenant(slots=2)
     running = tenant.turn()
     await tenant.admit(running)
 
     await asyncio.to_thread(cache.stop)
 
-    for call in (tenant.admit(), frail.renew(running), tenant.release(running)):
+    for call in (frail.renew(running), tenant.release(running)):
         assert (await refusal(call)).reason == "UNAVAILABLE"
+    assert (await refusal(frail.renew(running))).reason == "UNAVAILABLE"
+    await tenant.admit()  # beside the one whose heart beat here
+    assert (await refusal(tenant.admit())).reason == "CONCURRENCY_LIMITED"
 
 
 async def test_when_redis_is_back_so_are_the_slots(frail: Gatekeeper, cache: LocalRedis):

@@ -8,16 +8,33 @@ from typing import ClassVar, TypeAlias
 import grpc
 from google.protobuf.any_pb2 import Any as AnyProto
 from google.protobuf.message import DecodeError, Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 
 FieldViolation: TypeAlias = tuple[str, str]
 """The path of a field, `spec.tools[2]`, and what is wrong with it."""
 
 _DETAILS_KEY = "grpc-status-details-bin"
+_PUSHBACK_KEY = "grpc-retry-pushback-ms"
+_NEVER_AGAIN = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED)
 # A status travels as a header, and peers refuse those beyond 8 KiB.
 _MESSAGE_LENGTH = 1000
 _FIELDS_TOLD = 50
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaViolation:
+    """A limit that was reached."""
+
+    subject: str
+    """Whose it is: `tenant`, or `principal:…`."""
+
+    description: str
+    metric: str
+    """What is limited, such as `micro_usd`."""
+
+    period: str
+    limit: int
 
 
 class ServiceError(Exception):
@@ -39,11 +56,13 @@ class ServiceError(Exception):
         *,
         retry_after: timedelta | None = None,
         fields: Sequence[FieldViolation] = (),
+        quota: Sequence[QuotaViolation] = (),
         **metadata: str,
     ) -> None:
         super().__init__(message)
         self.metadata = metadata
         self.retry_after = retry_after
+        self.quota = tuple(quota)
         self.fields = tuple(fields)
 
 
@@ -95,7 +114,7 @@ class UnavailableError(ServiceError):
     def __init__(
         self, message: str, *, retry_after: timedelta = timedelta(seconds=1), **metadata: str
     ) -> None:
-        super().__init__(message, retry_after=retry_after, fields=(), **metadata)
+        super().__init__(message, retry_after=retry_after, fields=(), quota=(), **metadata)
 
 
 class DeadlineExceededError(ServiceError):
@@ -137,6 +156,20 @@ def to_status(error: ServiceError, domain: str = "") -> Status:
     return status
 
 
+def trailing_metadata(error: ServiceError, domain: str = "") -> Sequence[tuple[str, str | bytes]]:
+    """Returns what travels with the status: its details, and when gRPC may try again.
+
+    gRPC's own retries read the latter: never, where waiting helps nobody.
+    """
+    details = (_DETAILS_KEY, to_status(error, domain).SerializeToString())
+    if error.retry_after is not None:
+        wait = -(-error.retry_after // timedelta(milliseconds=1))
+        return (details, (_PUSHBACK_KEY, str(max(0, wait))))
+    if error.code in _NEVER_AGAIN:
+        return (details, (_PUSHBACK_KEY, "-1"))
+    return (details,)
+
+
 def from_rpc_error(error: grpc.aio.AioRpcError) -> RemoteError:
     """Returns what a peer meant by the failure of a call.
 
@@ -172,6 +205,8 @@ def _details(error: ServiceError, domain: str) -> Iterable[Message]:
         retry = RetryInfo()
         retry.retry_delay.FromTimedelta(error.retry_after)
         yield retry
+    if error.quota:
+        yield QuotaFailure(violations=map(_violation, error.quota))
     if error.fields:
         yield BadRequest(
             field_violations=[
@@ -179,6 +214,16 @@ def _details(error: ServiceError, domain: str) -> Iterable[Message]:
                 for path, message in error.fields[:_FIELDS_TOLD]
             ]
         )
+
+
+def _violation(quota: QuotaViolation) -> QuotaFailure.Violation:
+    return QuotaFailure.Violation(
+        subject=quota.subject,
+        description=quota.description,
+        quota_metric=quota.metric,
+        quota_id=quota.period,
+        quota_value=quota.limit,
+    )
 
 
 def _sent_details(error: grpc.aio.AioRpcError) -> Iterable[AnyProto]:

@@ -7,7 +7,6 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeAlias
 
 import grpc
-from grpc_status import rpc_status
 
 from turnpike.rpc.errors import (
     DeadlineExceededError,
@@ -17,6 +16,7 @@ from turnpike.rpc.errors import (
     from_rpc_error,
     of_peer,
     to_status,
+    trailing_metadata,
 )
 from turnpike.rpc.identity import Caller
 from turnpike.rpc.observation import observed
@@ -171,7 +171,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if meaning is None:
             await context.abort(grpc.StatusCode.INTERNAL, "internal error")
         else:
-            await context.abort_with_status(rpc_status.to_status(to_status(meaning, self._domain)))
+            status = to_status(meaning, self._domain)
+            trailing = trailing_metadata(meaning, self._domain)
+            await context.abort(meaning.code, status.message, trailing)
 
 
 def _credential(authorization: Any) -> str:

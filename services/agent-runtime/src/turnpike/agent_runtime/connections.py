@@ -9,12 +9,12 @@ import grpc
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.agent_runtime.cache import open_redis
 from turnpike.agent_runtime.models.clients import Clients, open_clients
 from turnpike.agent_runtime.settings import Settings
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import ToolCallServiceStub
+from turnpike.database.cache import open_redis
 from turnpike.database.engine import open_engine, open_pool
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.identity import Signer

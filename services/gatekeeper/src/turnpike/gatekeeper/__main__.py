@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -15,18 +16,27 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import (
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import (
     add_TenancyServiceServicer_to_server,
 )
+from turnpike.database.cache import open_redis
 from turnpike.database.engine import open_engine, open_pool
 from turnpike.gatekeeper import metrics
 from turnpike.gatekeeper.admission import Admission
 from turnpike.gatekeeper.authentication import Authentication, own_revocations
+from turnpike.gatekeeper.explanation import Explanation
+from turnpike.gatekeeper.holds import Holds
 from turnpike.gatekeeper.journal import Journal
+from turnpike.gatekeeper.keeping import Keeping
+from turnpike.gatekeeper.ledger import Ledger
 from turnpike.gatekeeper.revocations import Revocations
 from turnpike.gatekeeper.servicer import GatekeeperServicer
 from turnpike.gatekeeper.settings import Settings
-from turnpike.gatekeeper.slots import Slots, open_redis
+from turnpike.gatekeeper.shares import LocalShares
+from turnpike.gatekeeper.slots import Slots
+from turnpike.gatekeeper.snapshots import Seals
+from turnpike.gatekeeper.standing import Standings
 from turnpike.gatekeeper.system import System
 from turnpike.gatekeeper.tenancy import Tenancy
 from turnpike.gatekeeper.tenancy_servicer import TenancyServicer
+from turnpike.gatekeeper.terms import Price
 from turnpike.rpc.credentials import Credentials
 from turnpike.rpc.errors import UnavailableError
 from turnpike.rpc.gatekeeper import AUTHENTICATE
@@ -64,16 +74,24 @@ async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
     async with (
         _open_pool(settings.database_url.get_secret_value()) as pool,
         _open_pool(settings.system_database_url.get_secret_value()) as system_pool,
-        open_redis(settings.redis_url.get_secret_value()) as redis,
+        # Settlements cannot take the connections that admissions need.
+        _open_pool(settings.database_url.get_secret_value()) as ledger_pool,
+        open_redis(
+            settings.redis_url.get_secret_value(), connections=32, timeout=timedelta(seconds=1)
+        ) as redis,
     ):
-        system, slots = System(system_pool), Slots(redis)
+        system, slots, holds = System(system_pool), Slots(redis), Holds(redis)
         metrics.SLOTS_TAKEN.set_function(slots.taken)
         await _bootstrap(system, settings)
         engine = open_engine(settings.database_url.get_secret_value(), pool_size=5)
         journal, revocations = Journal(system), Revocations(system)
         authentication = Authentication(system, Signer(GATEKEEPER, settings.signing_key), journal)
         credentials = Credentials(Verifier(settings.trusted_keys), authentication.exchange)
-        admission = Admission(pool, system, slots, journal)
+        default = Price(input=settings.default_input_price, output=settings.default_output_price)
+        standings = Standings(pool, default=default, billing=settings.billing)
+        shares = LocalShares(settings.replicas)
+        admission = Admission(standings, holds, slots, shares, journal)
+        keeping = Keeping(system, Ledger(ledger_pool), slots, holds, shares)
 
         server = new_server(
             GATEKEEPER,
@@ -81,7 +99,14 @@ async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
             until_revoked=credentials.until_revoked,
             open_methods=frozenset({AUTHENTICATE}),
         )
-        servicer = GatekeeperServicer(authentication, revocations, admission)
+        servicer = GatekeeperServicer(
+            authentication,
+            revocations,
+            admission,
+            keeping,
+            Explanation(standings, holds),
+            Seals(settings.signing_key),
+        )
         add_GatekeeperServiceServicer_to_server(servicer, server)
         add_TenancyServiceServicer_to_server(TenancyServicer(Tenancy(engine, system)), server)
         tasks = (

@@ -1,106 +1,313 @@
 """Who gets in: the decisions gatekeeper exists to make."""
 
-import asyncio
-from collections import defaultdict
-from collections.abc import Sequence
-from uuid import UUID
-
-import asyncpg
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
 
 from turnpike.gatekeeper import metrics
-from turnpike.gatekeeper.journal import Journal
-from turnpike.gatekeeper.model import (
-    BannedError,
-    ConcurrencyLimitedError,
-    Ended,
-    MissingError,
-    RunningTurn,
-    Segment,
+from turnpike.gatekeeper.holds import (
+    ADMITTED,
+    ENDED,
+    NO_SLOT,
+    OVER_BUDGET,
+    OVER_RATE,
+    STALE,
+    Decision,
+    Holds,
 )
+from turnpike.gatekeeper.journal import Journal
+from turnpike.gatekeeper.model import MissingError, Segment
+from turnpike.gatekeeper.refusals import (
+    BannedError,
+    BudgetExhaustedError,
+    ConcurrencyLimitedError,
+    RateLimitedError,
+    SegmentEndedError,
+)
+from turnpike.gatekeeper.scripts import RedisAwayError
+from turnpike.gatekeeper.shares import LocalShares
 from turnpike.gatekeeper.slots import Slots
-from turnpike.gatekeeper.standing import read_standing
-from turnpike.gatekeeper.system import System
-from turnpike.rpc.errors import UnavailableError
+from turnpike.gatekeeper.standing import Standings
+from turnpike.gatekeeper.terms import (
+    Ask,
+    Estimate,
+    Granted,
+    Held,
+    Price,
+    Receipt,
+    Snapshot,
+    Standing,
+    Tariff,
+)
+from turnpike.rpc.errors import ServiceError, UnavailableError
+
+# How often Postgres is read again because a limit changed, or money was settled that
+# may decide; then the worst case decides.
+_READS = 6
+# How long a refused caller should wait at most: a turn may end at any moment.
+_SLOT_WAIT = timedelta(seconds=1)
+
+_Ask = Callable[[Standing, bool], Awaitable[Decision]]
+_REFUSALS = (BannedError, BudgetExhaustedError, RateLimitedError, ConcurrencyLimitedError)
 
 
 class Admission:
-    """Admits segments of turns and keeps the slots of those that run."""
+    """Admits segments of turns, and extends what they hold."""
 
-    def __init__(self, pool: asyncpg.Pool, system: System, slots: Slots, journal: Journal) -> None:
-        self._pool = pool
-        self._system = system
+    def __init__(
+        self,
+        standings: Standings,
+        holds: Holds,
+        slots: Slots,
+        shares: LocalShares,
+        journal: Journal,
+    ) -> None:
+        self._standings = standings
+        self._holds = holds
         self._slots = slots
+        self._shares = shares
         self._journal = journal
 
-    async def admit(self, segment: Segment) -> None:
+    async def admit(
+        self,
+        segment: Segment,
+        estimate: Estimate | None,
+        prices: Mapping[str, Price],
+        own_keys: frozenset[str],
+        snapshot: Snapshot | None,
+    ) -> Granted:
         """Admits a segment of a turn, or says why not.
 
-        A ban is named before a want of slots, and both before a dependency
-        that is down, since each is asked only when the one before has passed.
-        A segment that was admitted already is admitted again.
+        Bans come first, then budgets, rates and slots, and at last what is down:
+        the order is that of the checks, never that of the answers. A segment that
+        was admitted already is admitted again.
+
+        Args:
+            segment: What asks.
+            estimate: What its first model call may use, if it makes one.
+            prices: What models cost, where it is known.
+            own_keys: Models that the caller's own provider key pays.
+            snapshot: The one that the turn was given, for segments from 2 on.
 
         Raises:
-            BannedError: The principal or the agent's owner is banned, or the
-                key is revoked.
-            ConcurrencyLimitedError: Every slot of the tenant is taken.
+            BannedError: Somebody behind the turn is banned, or the key is revoked.
+            BudgetExhaustedError: A budget above it has not enough left.
+            RateLimitedError: A rate is used up for now.
+            ConcurrencyLimitedError: Every slot is taken.
             MissingError: There is no such tenant.
             UnavailableError: Postgres or Redis does not answer, or Redis has
                 lost its state a moment ago.
         """
         with metrics.ADMISSION_SECONDS.time():
             try:
-                await self._admit(segment)
-            except (BannedError, ConcurrencyLimitedError) as refusal:
-                self._journal.refused(segment, refusal.reason)
+                granted = await self._admit(segment, estimate, prices, own_keys, snapshot)
+            except _REFUSALS as refusal:
+                self._journal.refused(segment, refusal.reason, refusal.metadata)
                 metrics.count(refusal.reason)
                 raise
             except UnavailableError as outage:
                 metrics.count(outage.reason)
                 raise
         metrics.count("ADMITTED")
+        return granted
 
-    async def _admit(self, segment: Segment) -> None:
-        standing = await read_standing(self._pool, segment)
-        if standing is None:
-            raise MissingError("tenant", str(segment.tenant))
-        if standing.cause:
-            raise BannedError(standing.cause, standing.until)
-        await self._slots.acquire(
-            segment.tenant, segment.turn, slots=standing.slots, idle=standing.idle
-        )
-
-    async def release(self, tenant: UUID, turn: UUID) -> None:
-        """Gives the slot of a turn back. Does nothing if it is gone already."""
-        await self._slots.release(tenant, turn)
-
-    async def renew(self, turns: Sequence[RunningTurn]) -> list[tuple[UUID, str]]:
-        """Renews the slots of turns that run; returns which must stop, and why.
-
-        Slots are renewed also while Postgres does not answer: the turns run.
+    async def extend(
+        self, snapshot: Snapshot, segment: int, step: int, attempt: int, estimate: Estimate
+    ) -> Granted:
+        """Renews a segment's slots and tops its hold up by another call.
 
         Raises:
-            UnavailableError: Postgres or Redis does not answer.
+            BannedError: Somebody behind the turn is banned by now.
+            BudgetExhaustedError: A budget above it has not enough left.
+            SegmentEndedError: It was released already.
+            UnavailableError: Postgres does not answer; or Redis, and there are
+                budgets; or Redis has lost its state a moment ago.
         """
-        by_tenant: defaultdict[UUID, list[UUID]] = defaultdict(list)
-        for turn in turns:
-            by_tenant[turn.tenant].append(turn.turn)
-        if not turns:
-            return []
-        ended, renewed = await asyncio.gather(
-            self._system.find_ended(turns), self._slots.renew(by_tenant), return_exceptions=True
+        asking = segment_of(snapshot, segment, attempt)
+        ask = ask_for(estimate, snapshot.tariff)
+
+        async def run(standing: Standing, last: bool) -> Decision:
+            return await self._holds.extend(asking, standing, ask, step, last=last)
+
+        try:
+            _, decision = await self._decide(asking, snapshot, run)
+        except RedisAwayError:
+            standing = await self._read(asking, snapshot)
+            if standing.budgets:
+                raise
+            # Nothing is held: the turn goes on, and its slot is counted here.
+            self._shares.keep(snapshot.tenant, snapshot.turn, snapshot.principal)
+            decision = _unheld(ask)
+        return _granted(snapshot, decision, ask, estimate)
+
+    async def _admit(
+        self,
+        segment: Segment,
+        estimate: Estimate | None,
+        prices: Mapping[str, Price],
+        own_keys: frozenset[str],
+        snapshot: Snapshot | None,
+    ) -> Granted:
+        def ask_at(standing: Standing) -> tuple[Snapshot, Ask]:
+            kept = snapshot or snapshot_of(segment, standing, prices, own_keys)
+            return kept, ask_for(estimate, kept.tariff)
+
+        async def run(standing: Standing, last: bool) -> Decision:
+            return await self._holds.admit(segment, standing, ask_at(standing)[1], last=last)
+
+        standing = await self._read(segment, snapshot)
+        try:
+            standing, decision = await self._decide(segment, snapshot, run, standing)
+        except RedisAwayError as outage:
+            ask = ask_at(standing)[1]
+            decision = self._admit_locally(segment, standing, ask, outage)
+        kept, ask = ask_at(standing)
+        if decision.taken:
+            self._slots.see(segment.tenant, decision.taken)
+        return _granted(kept, decision, ask, estimate)
+
+    async def _decide(
+        self,
+        segment: Segment,
+        snapshot: Snapshot | None,
+        run: _Ask,
+        standing: Standing | None = None,
+    ) -> tuple[Standing, Decision]:
+        for reads_left in reversed(range(_READS)):
+            standing = standing or await self._read(segment, snapshot)
+            decision = await run(standing, reads_left == 0)
+            if decision.outcome != STALE:
+                if decision.outcome != ADMITTED:
+                    raise refusal_of(decision, standing, segment)
+                return standing, decision
+            standing = None
+        raise UnavailableError("the account changes too fast; try again")
+
+    async def _read(self, segment: Segment, snapshot: Snapshot | None) -> Standing:
+        standing = await self._standings.read(segment, snapshot)
+        if standing is None:
+            raise MissingError("tenant", segment.tenant)
+        return standing
+
+    def _admit_locally(
+        self, segment: Segment, standing: Standing, ask: Ask, outage: RedisAwayError
+    ) -> Decision:
+        """Decides while Redis is away: budgets are closed, the rest by a local share."""
+        for budget in standing.budgets:
+            left = budget.limit - budget.spent
+            if left < max(ask.floor, ask.input_cost):
+                raise BudgetExhaustedError(budget, max(0, left))
+        closed = bool(standing.budgets)
+        self._shares.admit(segment, standing, ask, commit=not closed)
+        if closed:
+            raise outage
+        return _unheld(ask)
+
+
+def segment_of(snapshot: Snapshot, number: int, attempt: int) -> Segment:
+    """Returns a segment of the turn that a snapshot is of."""
+    return Segment(
+        turn=snapshot.turn,
+        tenant=snapshot.tenant,
+        principal=snapshot.principal,
+        key=snapshot.key,
+        agent_owner=snapshot.agent_owner,
+        attempt=attempt,
+        number=number,
+        caller=snapshot.caller,
+        agent=snapshot.agent,
+        rate_class=snapshot.rate_class,
+    )
+
+
+def snapshot_of(
+    segment: Segment, standing: Standing, prices: Mapping[str, Price], own_keys: frozenset[str]
+) -> Snapshot:
+    """Returns what a turn's first admission fixes."""
+    return Snapshot(
+        turn=segment.turn,
+        tenant=segment.tenant,
+        principal=segment.principal,
+        caller=segment.caller,
+        key=segment.key,
+        agent_owner=segment.agent_owner,
+        agent=segment.agent,
+        rate_class=segment.rate_class,
+        payer=standing.payer,
+        plan=standing.plan,
+        tariff=Tariff(prices=prices, own_keys=own_keys, default=standing.default_price),
+    )
+
+
+def ask_for(estimate: Estimate | None, tariff: Tariff) -> Ask:
+    """Returns what a call may cost."""
+    if estimate is None:
+        return Ask(price=tariff.default, estimate=None)
+    own_key = estimate.model in tariff.own_keys
+    return Ask(price=tariff.of(estimate.model), estimate=estimate, own_key=own_key)
+
+
+def refusal_of(
+    decision: Decision, standing: Standing, segment: Segment, outcome: int | None = None
+) -> ServiceError:
+    """Returns the error that a decision is, or what one gate of it says."""
+    refusals: dict[int, Callable[[], ServiceError]] = {
+        OVER_BUDGET: lambda: _over_budget(decision),
+        OVER_RATE: lambda: _over_rate(decision),
+        NO_SLOT: lambda: _no_slot(decision, standing),
+        ENDED: lambda: SegmentEndedError(segment.turn),
+    }
+    outcome = decision.outcome if outcome is None else outcome
+    return refusals.get(outcome, lambda: _state_lost(decision))()
+
+
+def _over_budget(decision: Decision) -> ServiceError:
+    assert decision.budget is not None  # noqa: S101
+    return BudgetExhaustedError(decision.budget, decision.left)
+
+
+def _over_rate(decision: Decision) -> ServiceError:
+    assert decision.rate is not None  # noqa: S101
+    return RateLimitedError(decision.rate, timedelta(milliseconds=decision.rate_wait_ms))
+
+
+def _no_slot(decision: Decision, standing: Standing) -> ServiceError:
+    wait = min(timedelta(milliseconds=decision.lane_wait_ms), _SLOT_WAIT)
+    slots = standing.slots if decision.lane == "tenant" else standing.principal_slots or 0
+    return ConcurrencyLimitedError(slots, wait, decision.lane)
+
+
+def _state_lost(decision: Decision) -> ServiceError:
+    return UnavailableError(
+        "running turns are being counted anew; try again",
+        retry_after=timedelta(milliseconds=decision.closed_ms),
+    )
+
+
+def _unheld(ask: Ask) -> Decision:
+    held = Held(output=ask.most, clamped=False, hold=0, parts={})
+    return Decision(outcome=ADMITTED, held=held)
+
+
+def _granted(
+    snapshot: Snapshot, decision: Decision, ask: Ask, estimate: Estimate | None
+) -> Granted:
+    held = decision.held
+    assert held is not None  # noqa: S101 -- whoever is admitted was granted something
+    receipt = None
+    if held.parts:
+        receipt = Receipt(
+            turn=snapshot.turn,
+            tenant=snapshot.tenant,
+            principal=snapshot.principal,
+            key=snapshot.key,
+            agent=snapshot.agent,
+            parts=held.parts,
         )
-        if isinstance(renewed, BaseException):
-            raise renewed
-        if isinstance(ended, BaseException):
-            raise ended
-        return [(turn.turn, why) for turn in turns if (why := _why_ended(turn, ended))]
-
-
-def _why_ended(turn: RunningTurn, ended: Ended) -> str | None:
-    if (turn.tenant, turn.principal) in ended.banned:
-        return "BANNED"
-    if turn.agent_owner and (turn.tenant, turn.agent_owner) in ended.banned:
-        return "BANNED"
-    if turn.key and (turn.tenant, turn.key) in ended.keys:
-        return "KEY_REVOKED"
-    return None
+    return Granted(
+        snapshot=snapshot,
+        held=replace(held, output=held.output),
+        ask=ask,
+        default_price=estimate is not None and snapshot.tariff.is_default(estimate.model),
+        receipt=receipt,
+    )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from uuid import UUID
 
 from turnpike.gatekeeper.model import Refusal, Segment
@@ -35,11 +36,11 @@ class Journal:
         if len(self._used) < _MOST:
             self._used.add(key)
 
-    def refused(self, segment: Segment, reason: str) -> None:
+    def refused(self, segment: Segment, reason: str, details: Mapping[str, str]) -> None:
         """Notes that a segment was refused."""
         if len(self._refusals) < _MOST:
             number = (segment.tenant, segment.turn, segment.attempt, segment.number)
-            self._refusals[number] = Refusal(segment=segment, reason=reason)
+            self._refusals[number] = Refusal(segment=segment, reason=reason, details=details)
 
     async def run(self) -> None:
         """Writes until it is cancelled, and then what is left."""

@@ -9,8 +9,17 @@ SLOTS_TAKEN = gauge("slots_taken", "Slots taken, of the tenants that this replic
 _DECISIONS = counter("admission_decisions", "Admissions decided", ["decision"])
 _COUNTS = {
     decision: _DECISIONS.labels(decision)
-    for decision in ("ADMITTED", "BANNED", "CONCURRENCY_LIMITED", "UNAVAILABLE")
+    for decision in (
+        "ADMITTED",
+        "BANNED",
+        "BUDGET_EXHAUSTED",
+        "RATE_LIMITED",
+        "CONCURRENCY_LIMITED",
+        "UNAVAILABLE",
+    )
 }
+
+SETTLED = counter("settled_micro_usd", "Micro-dollars that settlements came to, replays included")
 
 
 def count(decision: str) -> None:

@@ -1,7 +1,8 @@
 """Gatekeeper's values, and the errors that it answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import grpc
@@ -77,6 +78,9 @@ class Segment:
     agent_owner: UUID | None
     attempt: int
     number: int
+    caller: UUID | None = None
+    agent: str = ""
+    rate_class: str = "sync"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,7 @@ class Refusal:
 
     segment: Segment
     reason: str
+    details: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,34 +101,8 @@ class RunningTurn:
     principal: UUID
     key: UUID | None
     agent_owner: UUID | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What Postgres says of those who ask for an admission."""
-
-    slots: int
-    """How many turns of the tenant may run at once."""
-
-    idle: bool
-    """Whether nobody in the tenant can have held a slot until now."""
-
-    cause: str | None
-    """`principal`, `agent_owner` or `key`: what keeps them out; None if nothing does."""
-
-    until: datetime | None
-    """When the ban ends, if it does."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """What may not go on, of those whom a heartbeat named."""
-
-    banned: frozenset[tuple[UUID, UUID]]
-    """Tenants and principals that are banned."""
-
-    keys: frozenset[tuple[UUID, UUID]]
-    """Tenants and API keys that are revoked, or that nobody knows."""
+    caller: UUID | None = None
+    segment: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,29 +136,3 @@ class NameTakenError(ServiceError):
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"a {kind} {name!r} exists already", kind=kind, name=name)
-
-
-class BannedError(ServiceError):
-    """The principal or the agent's owner is banned, or the key is revoked."""
-
-    code = grpc.StatusCode.PERMISSION_DENIED
-    reason = "BANNED"
-
-    def __init__(self, cause: str, until: datetime | None) -> None:
-        ends = until.astimezone(UTC).isoformat().replace("+00:00", "Z") if until else ""
-        message = "the API key is revoked" if cause == "key" else f"the {cause} is banned"
-        super().__init__(message, cause=cause, until=ends)
-
-
-class ConcurrencyLimitedError(ServiceError):
-    """Every slot of the tenant is taken."""
-
-    code = grpc.StatusCode.RESOURCE_EXHAUSTED
-    reason = "CONCURRENCY_LIMITED"
-
-    def __init__(self, slots: int, retry_after: timedelta) -> None:
-        super().__init__(
-            f"{slots} turns run already, as many as the tenant may have at once",
-            retry_after=retry_after,
-            slots=str(slots),
-        )

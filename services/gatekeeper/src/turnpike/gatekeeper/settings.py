@@ -27,7 +27,19 @@ class Settings(ServiceSettings):
     """Postgres as gatekeeper's system role, for its few listed statements."""
 
     redis_url: SecretStr
-    """Where the slots of running turns are kept."""
+    """Where the slots, rates and holds of running turns are kept."""
+
+    billing: bool = True
+    """Whether budgets and plans' caps count; slots, rates and the ledger do in any case."""
+
+    replicas: int = Field(default=1, ge=1, le=1000)
+    """How many gatekeepers there are: each admits such a share while Redis is away."""
+
+    default_input_price: int = Field(default=15_000_000, gt=0, le=900_000_000)
+    """What a million prompt tokens of a model without a price cost, in micro-dollars."""
+
+    default_output_price: int = Field(default=75_000_000, gt=0, le=900_000_000)
+    """What a million answer tokens of a model without a price cost, in micro-dollars."""
 
     bootstrap_key: Annotated[SecretStr, AfterValidator(_api_key)] | None = None
     """The first API key, `tpk_…`: from the start on it opens the tenant `first` as admin."""

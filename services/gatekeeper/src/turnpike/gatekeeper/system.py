@@ -1,5 +1,6 @@
 """The statements that see every tenant; nothing else uses the system role."""
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeAlias
@@ -10,7 +11,6 @@ import asyncpg
 from turnpike.gatekeeper.credentials import digest, prefix
 from turnpike.gatekeeper.model import (
     ApiKey,
-    Ended,
     NameTakenError,
     Principal,
     Refusal,
@@ -42,18 +42,14 @@ _IS_KEY = "SELECT true FROM api_keys WHERE hash = $1"
 _ENDED = """
 WITH extended AS (
   UPDATE tenants SET active_until = now() + interval '25 seconds' WHERE tenant IN (
-    SELECT tenant FROM tenants WHERE tenant = ANY($5::uuid[])
+    SELECT tenant FROM tenants WHERE tenant = ANY($2::uuid[])
       AND coalesce(active_until < now() + interval '12 seconds', true)
     FOR NO KEY UPDATE SKIP LOCKED))
-SELECT true AS banned, tenant, b.principal AS id
-FROM unnest($1::uuid[], $2::uuid[]) AS asked (tenant, principal)
-JOIN bans b USING (tenant, principal)
-WHERE b.expires IS NULL OR b.expires > now()
-UNION ALL
-SELECT false, asked.tenant, asked.id
-FROM unnest($3::uuid[], $4::uuid[]) AS asked (tenant, id)
-LEFT JOIN api_keys k ON k.tenant = asked.tenant AND k.id = asked.id
-WHERE k.id IS NULL OR k.revoked IS NOT NULL
+SELECT asked.turn, found.cause
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[])
+  AS asked (turn, tenant, principal, caller, agent_owner, key)
+CROSS JOIN LATERAL find_ban(
+  asked.tenant, asked.principal, asked.caller, asked.agent_owner, asked.key) AS found
 """
 
 # A token may be issued between a key's revocation and its commit. The key gets no
@@ -80,11 +76,13 @@ UPDATE api_keys SET last_used = now() WHERE id IN (
 """
 
 _REFUSED = """
-INSERT INTO refusals (tenant, turn, attempt, segment, principal, reason)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], $6::text[])
+INSERT INTO refusals (
+  tenant, turn, attempt, segment, principal, reason, caller, key, agent, details)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], $6::text[],
+  $7::uuid[], $8::uuid[], $9::text[], $10::jsonb[])
 ORDER BY 1, 2, 3, 4 -- as every replica does, so that no two wait for each other
 ON CONFLICT (tenant, turn, attempt, segment) DO UPDATE
-SET reason = excluded.reason, created = excluded.created
+SET reason = excluded.reason, created = excluded.created, details = excluded.details
 """
 
 _FORGET = (
@@ -117,20 +115,21 @@ class System:
         rows = await self._fetch(_KEY_OF_DIGEST, digest(secret))
         return _to_key(rows[0]) if rows else None
 
-    async def find_ended(self, turns: Sequence[RunningTurn]) -> Ended:
-        """Returns who of those behind running turns is banned or revoked by now.
+    async def find_ended(self, turns: Sequence[RunningTurn]) -> dict[UUID, str]:
+        """Returns what by now keeps out those behind running turns, by turn.
 
-        Says in the same round trip that their tenants hold slots.
+        The cause is as in `find_ban`. Says in the same round trip that their tenants
+        hold slots.
         """
-        people = {(turn.tenant, turn.principal) for turn in turns}
-        people |= {(turn.tenant, turn.agent_owner) for turn in turns if turn.agent_owner}
-        keys = {(turn.tenant, turn.key) for turn in turns if turn.key}
-        tenants = {turn.tenant for turn in turns}
-        rows = await self._fetch(_ENDED, *_columns(people), *_columns(keys), list(tenants))
-        return Ended(
-            banned=frozenset((row["tenant"], row["id"]) for row in rows if row["banned"]),
-            keys=frozenset((row["tenant"], row["id"]) for row in rows if not row["banned"]),
-        )
+        columns = [
+            [turn.turn for turn in turns],
+            [turn.tenant for turn in turns],
+            [turn.principal for turn in turns],
+            [turn.caller for turn in turns],
+            [turn.agent_owner for turn in turns],
+            [turn.key for turn in turns],
+        ]
+        return {row["turn"]: row["cause"] for row in await self._fetch(_ENDED, *columns)}
 
     async def revocations_after(self, position: int) -> list[Revocation]:
         """Returns the oldest revocations after a position, in their order.
@@ -159,6 +158,10 @@ class System:
             [refusal.segment.number for refusal in refusals],
             [refusal.segment.principal for refusal in refusals],
             [refusal.reason for refusal in refusals],
+            [refusal.segment.caller for refusal in refusals],
+            [refusal.segment.key for refusal in refusals],
+            [refusal.segment.agent for refusal in refusals],
+            [json.dumps(dict(refusal.details)) for refusal in refusals],
         ]
         await self._fetch(_REFUSED, *columns)
 
@@ -263,8 +266,3 @@ def _to_key(row: asyncpg.Record) -> ApiKey:
         expires=row["expires"],
         revoked=row["revoked"],
     )
-
-
-def _columns(pairs: Iterable[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID]]:
-    ordered = list(pairs)
-    return [first for first, _ in ordered], [second for _, second in ordered]

@@ -293,3 +293,55 @@ class HeartbeatResponse(_message.Message):
     revoked: _containers.RepeatedCompositeFieldContainer[HeartbeatResponse.RevokedTurn]
     missing_holds: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, revoked: _Optional[_Iterable[_Union[HeartbeatResponse.RevokedTurn, _Mapping]]] = ..., missing_holds: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ExplainAdmissionRequest(_message.Message):
+    __slots__ = ("principal", "key", "agent_owner", "caller", "rate_class", "agent", "estimate", "prices")
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    AGENT_OWNER_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    RATE_CLASS_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    PRICES_FIELD_NUMBER: _ClassVar[int]
+    principal: str
+    key: str
+    agent_owner: str
+    caller: str
+    rate_class: RateClass
+    agent: str
+    estimate: Estimate
+    prices: _containers.RepeatedCompositeFieldContainer[ModelPrice]
+    def __init__(self, principal: _Optional[str] = ..., key: _Optional[str] = ..., agent_owner: _Optional[str] = ..., caller: _Optional[str] = ..., rate_class: _Optional[_Union[RateClass, str]] = ..., agent: _Optional[str] = ..., estimate: _Optional[_Union[Estimate, _Mapping]] = ..., prices: _Optional[_Iterable[_Union[ModelPrice, _Mapping]]] = ...) -> None: ...
+
+class ExplainAdmissionResponse(_message.Message):
+    __slots__ = ("decision", "plan", "payer", "gates")
+    class Gate(_message.Message):
+        __slots__ = ("name", "reason", "detail", "metadata", "retry_after")
+        class MetadataEntry(_message.Message):
+            __slots__ = ("key", "value")
+            KEY_FIELD_NUMBER: _ClassVar[int]
+            VALUE_FIELD_NUMBER: _ClassVar[int]
+            key: str
+            value: str
+            def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        REASON_FIELD_NUMBER: _ClassVar[int]
+        DETAIL_FIELD_NUMBER: _ClassVar[int]
+        METADATA_FIELD_NUMBER: _ClassVar[int]
+        RETRY_AFTER_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        reason: str
+        detail: str
+        metadata: _containers.ScalarMap[str, str]
+        retry_after: _duration_pb2.Duration
+        def __init__(self, name: _Optional[str] = ..., reason: _Optional[str] = ..., detail: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., retry_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    PAYER_FIELD_NUMBER: _ClassVar[int]
+    GATES_FIELD_NUMBER: _ClassVar[int]
+    decision: str
+    plan: str
+    payer: str
+    gates: _containers.RepeatedCompositeFieldContainer[ExplainAdmissionResponse.Gate]
+    def __init__(self, decision: _Optional[str] = ..., plan: _Optional[str] = ..., payer: _Optional[str] = ..., gates: _Optional[_Iterable[_Union[ExplainAdmissionResponse.Gate, _Mapping]]] = ...) -> None: ...

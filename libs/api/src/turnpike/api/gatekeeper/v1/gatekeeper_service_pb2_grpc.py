@@ -74,6 +74,11 @@ class GatekeeperServiceStub:
                 request_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.HeartbeatRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.HeartbeatResponse.FromString,
                 _registered_method=True)
+        self.ExplainAdmission = channel.unary_unary(
+                '/turnpike.api.gatekeeper.v1.GatekeeperService/ExplainAdmission',
+                request_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ExplainAdmissionRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ExplainAdmissionResponse.FromString,
+                _registered_method=True)
 
 
 class GatekeeperServiceServicer:
@@ -113,7 +118,7 @@ class GatekeeperServiceServicer:
         For agent-runtime only. Takes the rate tokens, the slot and the hold on
         every budget above the turn, or none of them: a refusal changes nothing and
         is recorded. Idempotent by (turn, attempt, segment); admitting segment n + 1
-        replaces the hold of n. Fails, decided in this order whatever answered
+        takes over from n: its slot, and what n holds that is not settled yet. Fails, decided in this order whatever answered
         first, with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED,
         with QuotaFailure), RESOURCE_EXHAUSTED (RATE_LIMITED, with RetryInfo and
         QuotaFailure), RESOURCE_EXHAUSTED (CONCURRENCY_LIMITED, with RetryInfo), or
@@ -132,7 +137,9 @@ class GatekeeperServiceServicer:
 
         For agent-runtime only. Idempotent by (turn, segment, step, attempt). Fails
         with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED),
-        FAILED_PRECONDITION (SNAPSHOT_INVALID) or UNAVAILABLE. Safe to retry.
+        FAILED_PRECONDITION (SNAPSHOT_INVALID, or SEGMENT_ENDED when it was released
+        already) or UNAVAILABLE. Tokens a minute are charged and never refused here:
+        a turn that runs goes on. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,6 +176,19 @@ class GatekeeperServiceServicer:
         For agent-runtime only; one call per replica and interval. A turn whose
         slot was lost, with Redis, is registered again; one whose hold was lost is
         named, and the next call brings its receipt. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainAdmission(self, request, context):
+        """Says what each gate would decide for a principal now, and why, and consumes
+        nothing.
+
+        For admins of the principal's tenant. Every gate answers, also those behind
+        one that refuses. Fails with PERMISSION_DENIED (FORBIDDEN) or UNAVAILABLE
+        when Postgres is away; while Redis is, the gates that need it say so. Safe
+        to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,6 +231,11 @@ def add_GatekeeperServiceServicer_to_server(servicer, server):
                     servicer.Heartbeat,
                     request_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.HeartbeatRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.HeartbeatResponse.SerializeToString,
+            ),
+            'ExplainAdmission': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainAdmission,
+                    request_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ExplainAdmissionRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ExplainAdmissionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -407,6 +432,33 @@ class GatekeeperService:
             '/turnpike.api.gatekeeper.v1.GatekeeperService/Heartbeat',
             turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.HeartbeatRequest.SerializeToString,
             turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.HeartbeatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainAdmission(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.gatekeeper.v1.GatekeeperService/ExplainAdmission',
+            turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ExplainAdmissionRequest.SerializeToString,
+            turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2.ExplainAdmissionResponse.FromString,
             options,
             channel_credentials,
             insecure,

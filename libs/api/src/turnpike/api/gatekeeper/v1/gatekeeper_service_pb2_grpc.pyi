@@ -42,7 +42,7 @@ class GatekeeperServiceStub:
     For agent-runtime only. Takes the rate tokens, the slot and the hold on
     every budget above the turn, or none of them: a refusal changes nothing and
     is recorded. Idempotent by (turn, attempt, segment); admitting segment n + 1
-    replaces the hold of n. Fails, decided in this order whatever answered
+    takes over from n: its slot, and what n holds that is not settled yet. Fails, decided in this order whatever answered
     first, with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED,
     with QuotaFailure), RESOURCE_EXHAUSTED (RATE_LIMITED, with RetryInfo and
     QuotaFailure), RESOURCE_EXHAUSTED (CONCURRENCY_LIMITED, with RetryInfo), or
@@ -57,7 +57,9 @@ class GatekeeperServiceStub:
 
     For agent-runtime only. Idempotent by (turn, segment, step, attempt). Fails
     with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED),
-    FAILED_PRECONDITION (SNAPSHOT_INVALID) or UNAVAILABLE. Safe to retry.
+    FAILED_PRECONDITION (SNAPSHOT_INVALID, or SEGMENT_ENDED when it was released
+    already) or UNAVAILABLE. Tokens a minute are charged and never refused here:
+    a turn that runs goes on. Safe to retry.
     """
     Settle: _aio.UnaryUnaryMultiCallable[_gatekeeper_service_pb2.SettleRequest, _gatekeeper_service_pb2.SettleResponse]
     """Writes what a turn used into the ledger, then lowers its hold by it.
@@ -82,6 +84,15 @@ class GatekeeperServiceStub:
     For agent-runtime only; one call per replica and interval. A turn whose
     slot was lost, with Redis, is registered again; one whose hold was lost is
     named, and the next call brings its receipt. Safe to retry.
+    """
+    ExplainAdmission: _aio.UnaryUnaryMultiCallable[_gatekeeper_service_pb2.ExplainAdmissionRequest, _gatekeeper_service_pb2.ExplainAdmissionResponse]
+    """Says what each gate would decide for a principal now, and why, and consumes
+    nothing.
+
+    For admins of the principal's tenant. Every gate answers, also those behind
+    one that refuses. Fails with PERMISSION_DENIED (FORBIDDEN) or UNAVAILABLE
+    when Postgres is away; while Redis is, the gates that need it say so. Safe
+    to retry.
     """
 
 class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -130,7 +141,7 @@ class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
         For agent-runtime only. Takes the rate tokens, the slot and the hold on
         every budget above the turn, or none of them: a refusal changes nothing and
         is recorded. Idempotent by (turn, attempt, segment); admitting segment n + 1
-        replaces the hold of n. Fails, decided in this order whatever answered
+        takes over from n: its slot, and what n holds that is not settled yet. Fails, decided in this order whatever answered
         first, with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED,
         with QuotaFailure), RESOURCE_EXHAUSTED (RATE_LIMITED, with RetryInfo and
         QuotaFailure), RESOURCE_EXHAUSTED (CONCURRENCY_LIMITED, with RetryInfo), or
@@ -151,7 +162,9 @@ class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
 
         For agent-runtime only. Idempotent by (turn, segment, step, attempt). Fails
         with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED),
-        FAILED_PRECONDITION (SNAPSHOT_INVALID) or UNAVAILABLE. Safe to retry.
+        FAILED_PRECONDITION (SNAPSHOT_INVALID, or SEGMENT_ENDED when it was released
+        already) or UNAVAILABLE. Tokens a minute are charged and never refused here:
+        a turn that runs goes on. Safe to retry.
         """
 
     @_abc_1.abstractmethod
@@ -194,6 +207,21 @@ class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
         For agent-runtime only; one call per replica and interval. A turn whose
         slot was lost, with Redis, is registered again; one whose hold was lost is
         named, and the next call brings its receipt. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainAdmission(
+        self,
+        request: _gatekeeper_service_pb2.ExplainAdmissionRequest,
+        context: _aio.ServicerContext[_gatekeeper_service_pb2.ExplainAdmissionRequest, _abc.Awaitable[_gatekeeper_service_pb2.ExplainAdmissionResponse]],
+    ) -> _abc.Awaitable[_gatekeeper_service_pb2.ExplainAdmissionResponse]:
+        """Says what each gate would decide for a principal now, and why, and consumes
+        nothing.
+
+        For admins of the principal's tenant. Every gate answers, also those behind
+        one that refuses. Fails with PERMISSION_DENIED (FORBIDDEN) or UNAVAILABLE
+        when Postgres is away; while Redis is, the gates that need it say so. Safe
+        to retry.
         """
 
 def add_GatekeeperServiceServicer_to_server(servicer: GatekeeperServiceServicer, server: _aio.Server) -> None: ...

@@ -1,15 +1,14 @@
-"""The connection to Redis: it neither waits long nor loses a cancellation."""
+"""Connections to Redis, which neither wait long nor lose a cancellation."""
 
 import asyncio
 from collections.abc import Iterable
+from datetime import timedelta
 
 from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-_TIMEOUT_SECONDS = 2.0
 _CONNECT_SECONDS = 1.0
-_CONNECTIONS = 64
 
 
 class CancellableConnection(Connection):
@@ -31,18 +30,22 @@ class CancellableConnection(Connection):
             raise asyncio.CancelledError
 
 
-def open_redis(url: str) -> Redis:
+def open_redis(
+    url: str, *, connections: int = 64, timeout: timedelta = timedelta(seconds=2)
+) -> Redis:
     """Returns a client on `url`; nothing is connected yet.
 
-    A command that finds every connection taken waits for one, as it waits for Redis.
+    A command that finds every connection taken waits for one, as it waits for
+    Redis: no longer than `timeout`. A connection that died is replaced once.
     """
+    seconds = timeout.total_seconds()
     pool = BlockingConnectionPool.from_url(
         url,
         connection_class=CancellableConnection,
-        max_connections=_CONNECTIONS,
-        timeout=_TIMEOUT_SECONDS,
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_CONNECT_SECONDS,
+        max_connections=connections,
+        timeout=seconds,
+        socket_timeout=seconds,
+        socket_connect_timeout=min(seconds, _CONNECT_SECONDS),
         # The library's own retries would make a Redis that is away look slow.
         retry=Retry(NoBackoff(), 1),
     )

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from turnpike.agent_runtime.cache import open_redis
 from turnpike.cli.stack.redis import LocalRedis
+from turnpike.database.cache import open_redis
 
 
 @pytest.mark.parametrize("ticks", range(8))
