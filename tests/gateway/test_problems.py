@@ -28,6 +28,7 @@ REFUSALS = [
     (C.ALREADY_EXISTS, "CONFLICT", 409),
     (C.ABORTED, "CONFLICT", 409),
     (C.FAILED_PRECONDITION, "IN_USE", 409),
+    (C.FAILED_PRECONDITION, "SNAPSHOT_INVALID", 409),
     (C.FAILED_PRECONDITION, "APPROVAL_DECIDED", 409),
     (C.OUT_OF_RANGE, "LOG_TRIMMED", 410),
     (C.FAILED_PRECONDITION, "ETAG_MISMATCH", 412),
@@ -75,6 +76,52 @@ async def test_a_reason_decides_the_status(
             "errors",
             "trace_id",
         }
+
+
+async def test_a_refusal_for_a_rate_says_which_and_how_long(
+    upstream: Upstream, client: httpx.AsyncClient
+):
+    upstream.runtime.refusal = RefusedError(
+        C.RESOURCE_EXHAUSTED,
+        "RATE_LIMITED",
+        retry_after=timedelta(seconds=2.2),
+        limit="sync",
+        per_minute="60",
+        burst="10",
+    )
+
+    response = await client.post(RUN, json=BODY)
+
+    assert response.status_code == 429
+    told = {name: value for name, value in response.headers.items() if "ratelimit" in name}
+    assert response.headers["retry-after"] == "3"
+    assert told == {
+        "ratelimit": '"sync";r=0;t=3',
+        "ratelimit-policy": '"sync";q=60;w=60;burst=10',
+        "ratelimit-limit": "60",
+        "ratelimit-remaining": "0",
+        "ratelimit-reset": "3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("reason", "metadata"),
+    [
+        pytest.param("RATE_LIMITED", {}, id="no rate named"),
+        pytest.param("RATE_LIMITED", {"limit": 'a"b', "per_minute": "6"}, id="no header's name"),
+        pytest.param("RATE_LIMITED", {"limit": "sync", "per_minute": "many"}, id="no number"),
+        pytest.param("CONCURRENCY_LIMITED", {"slots": "64"}, id="slots"),
+        pytest.param("BUDGET_EXHAUSTED", {"limit": "sync", "per_minute": "6"}, id="a budget"),
+    ],
+)
+async def test_other_refusals_say_nothing_of_a_rate(
+    upstream: Upstream, client: httpx.AsyncClient, reason: str, metadata: dict[str, str]
+):
+    upstream.runtime.refusal = RefusedError(C.RESOURCE_EXHAUSTED, reason, **metadata)
+
+    response = await client.post(RUN, json=BODY)
+
+    assert [name for name in response.headers if "ratelimit" in name] == []
 
 
 async def test_what_nobody_foresaw_tells_nothing(upstream: Upstream, client: httpx.AsyncClient):

@@ -38,7 +38,18 @@ from turnpike.gateway.routes.threads import ThreadRoutes
 from turnpike.gateway.routes.turns import TurnRoutes
 from turnpike.gateway.streams import Streams
 
-_EXPOSED = ("ETag", "Location", "Retry-After", "traceparent", "X-Turnpike-Result")
+_EXPOSED = (
+    "ETag",
+    "Location",
+    "RateLimit",
+    "RateLimit-Limit",
+    "RateLimit-Policy",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "traceparent",
+    "X-Turnpike-Result",
+)
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

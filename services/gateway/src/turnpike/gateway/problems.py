@@ -1,6 +1,7 @@
 """What goes wrong, as callers read it: `application/problem+json`."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,7 @@ _OF_REASON = {
     "APPROVAL_DECIDED": 409,
     "CONFLICT": 409,
     "IN_USE": 409,
+    "SNAPSHOT_INVALID": 409,
     "THREAD_BUSY": 409,
     "LOG_TRIMMED": 410,
     "ETAG_MISMATCH": 412,
@@ -51,6 +53,9 @@ _OF_CODE = {
     grpc.StatusCode.DEADLINE_EXCEEDED: (504, "DEADLINE_EXCEEDED", "a service took too long"),
 }
 _INTERNAL = (500, "INTERNAL", "internal error")
+
+# What may stand in a header as it is.
+_RATE_NAME = re.compile(r"^[a-z0-9_-]{1,64}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,8 @@ class ProblemError(Exception):
             headers["allow"] = self.allow
         if self.status == HTTPStatus.UNAUTHORIZED:
             headers["www-authenticate"] = "Bearer"
+        if self.reason == "RATE_LIMITED":
+            headers |= _rate_headers(self.metadata, self.retry_after or 1)
         return headers
 
 
@@ -177,6 +184,25 @@ def internal() -> ProblemError:
 def too_late() -> ProblemError:
     """Returns the failure of a call that took longer than the edge waits."""
     return ProblemError(*_OF_CODE[grpc.StatusCode.DEADLINE_EXCEEDED])
+
+
+def _rate_headers(limit: Mapping[str, str], wait: int) -> dict[str, str]:
+    """Returns what a refusal for a rate says of the rate, where it names one.
+
+    The fields of draft-ietf-httpapi-ratelimit-headers, and beside them the
+    three of its older versions, which is what most clients read.
+    """
+    name, rate, burst = (limit.get(key, "") for key in ("limit", "per_minute", "burst"))
+    if not (_RATE_NAME.match(name) and rate.isdecimal()):
+        return {}
+    extra = f";burst={burst}" if burst.isdecimal() else ""
+    return {
+        "ratelimit-policy": f'"{name}";q={rate};w=60{extra}',
+        "ratelimit": f'"{name}";r=0;t={wait}',
+        "ratelimit-limit": rate,
+        "ratelimit-remaining": "0",
+        "ratelimit-reset": str(wait),
+    }
 
 
 def _told(errors: Sequence[FieldError]) -> str:
