@@ -43,6 +43,7 @@ from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
 from turnpike.agent_runtime.turns.ownership import Owner
 from turnpike.agent_runtime.turns.preparing import Sources
 from turnpike.agent_runtime.turns.servicer import TurnServicer
+from turnpike.agent_runtime.turns.settling import Settler
 from turnpike.agent_runtime.turns.signals import Signals
 from turnpike.agent_runtime.turns.starting import EnsureDefault, InlineVersion, Starter
 from turnpike.agent_runtime.turns.store import TurnStore
@@ -143,6 +144,8 @@ def _new_owner(
 ) -> Owner:
     lease = Lease(settings.replica_name, settings.listen_address)
     models = _models(settings, stores)
+    admission = Admission(GatekeeperServiceStub(peers.gatekeeper))
+    settler = Settler(stores.system_engine, admission)
     return Owner(
         lease=lease,
         system_engine=stores.system_engine,
@@ -154,6 +157,7 @@ def _new_owner(
             model_client=peers.clients.client,
             patience=_patience(settings),
             may_open=lease.is_fresh,
+            owed=settler.owed,
         ),
         sources=Sources(
             engine=stores.engine,
@@ -164,7 +168,8 @@ def _new_owner(
             ledger=PrefixStore(stores.pool),
             salt=_salt(settings),
         ),
-        admission=Admission(GatekeeperServiceStub(peers.gatekeeper)),
+        admission=admission,
+        settler=settler,
         signals=Signals(stores.redis),
         capacity=settings.capacity,
     )

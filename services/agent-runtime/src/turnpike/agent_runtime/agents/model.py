@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
+from uuid import UUID
 
 DEFAULT_MAX_STEPS = 25
 
@@ -40,3 +41,11 @@ class AgentSpec:
             allow=tuple(stored["allow"]),
             deny=tuple(stored["deny"]),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """An agent's spec, and who made it."""
+
+    spec: AgentSpec
+    created_by: UUID

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from turnpike.agent_runtime.agents.model import AgentSpec
+from turnpike.agent_runtime.agents.model import AgentSpec, Version
 
 _COLUMNS = (
     "a.name, a.active_version, a.etag, a.created, a.updated, v.number, v.spec FROM agents a"
@@ -34,7 +34,7 @@ _ADD_VERSION = text(
     " SELECT :id, :tenant, :agent, coalesce(max(number), 0) + 1, :digest,"
     "  CAST(:spec AS jsonb), :created_by FROM agent_versions WHERE agent = :agent"
 )
-_VERSION = text("SELECT spec FROM agent_versions WHERE id = :id")
+_VERSION = text("SELECT spec, created_by FROM agent_versions WHERE id = :id")
 _VERSIONS = text(
     "SELECT v.id, v.number, v.spec, v.created, v.id = a.active_version AS active"
     " FROM agent_versions v JOIN agents a ON a.name = v.agent"
@@ -163,10 +163,12 @@ async def list_versions(
     ]
 
 
-async def get_version(connection: AsyncConnection, version: UUID) -> AgentSpec | None:
-    """Returns the spec of a version."""
-    spec = await connection.scalar(_VERSION, {"id": version})
-    return AgentSpec.from_dict(spec) if spec else None
+async def get_version(connection: AsyncConnection, version: UUID) -> Version | None:
+    """Returns a version."""
+    row = (await connection.execute(_VERSION, {"id": version})).one_or_none()
+    if row is None:
+        return None
+    return Version(spec=AgentSpec.from_dict(row.spec), created_by=row.created_by)
 
 
 async def inline_version(

@@ -26,10 +26,6 @@ def request_body(prompt: Prompt) -> bytes:
         body["prompt_cache_key"] = prompt.caching.key
     if prompt.caching.retention:
         body["prompt_cache_retention"] = prompt.caching.retention
-    if prompt.model.max_output:
-        # OpenAI's own newer models refuse the old name, other servers do not know the new one.
-        name = "max_tokens" if prompt.model.base_url else "max_completion_tokens"
-        body[name] = prompt.model.max_output
     if prompt.tools_wire:
         body["tools"] = orjson.Fragment(prompt.tools_wire)
     elif prompt.tools:
@@ -38,6 +34,11 @@ def request_body(prompt: Prompt) -> bytes:
         orjson.Fragment(message.wire) if message.wire else message_to_wire(message)
         for message in prompt.messages
     ]
+    if prompt.model.max_output:
+        # OpenAI's own newer models refuse the old name, other servers do not know the new one.
+        # What is left of a budget changes from request to request.
+        name = "max_tokens" if prompt.model.base_url else "max_completion_tokens"
+        body[name] = prompt.model.max_output
     return orjson.dumps(body)
 
 

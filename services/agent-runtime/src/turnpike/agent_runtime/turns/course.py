@@ -8,9 +8,15 @@ from turnpike.agent_runtime.prefix.model import Entry, Reported
 from turnpike.agent_runtime.tools.registry import Effect
 from turnpike.agent_runtime.tools.toolset import Toolset
 from turnpike.agent_runtime.turns.asking import prompt_bytes
+from turnpike.agent_runtime.turns.estimating import (
+    DEFAULT_MAX_OUTPUT,
+    Estimate,
+    messages_bound,
+    tools_bound,
+)
 from turnpike.agent_runtime.turns.ledgering import Said
 from turnpike.agent_runtime.turns.listening import Heard
-from turnpike.agent_runtime.turns.model import Call, Step, Turn
+from turnpike.agent_runtime.turns.model import Call, Rate, Spend, Step, Turn
 from turnpike.agent_runtime.turns.prompting import answer_messages, reply_message
 from turnpike.agent_runtime.turns.store import Ending, Reply
 
@@ -21,8 +27,26 @@ class Course:
     What it says of the answer is what folding the log would say.
     """
 
-    def __init__(self, turn: Turn, steps: Sequence[Step], said: Said | None, model: Model) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        steps: Sequence[Step],
+        said: Said | None,
+        model: Model,
+        *,
+        head: int = 0,
+    ) -> None:
+        """Goes on with a turn.
+
+        Args:
+            turn: The turn.
+            steps: Its committed steps.
+            said: The prompt, as far as its steps have ended; None when nobody is asked.
+            model: What is asked.
+            head: How many tokens the prompt has at most; 0 when only its bytes say.
+        """
         self.steps = list(steps)
+        self._head = head
         self._turn = turn
         self._said = said
         self._model = model
@@ -34,11 +58,20 @@ class Course:
         """The step whose calls were asked for, and have not ended."""
         return self.steps[-1] if self.steps and not self.steps[-1].done else None
 
-    def prompt(self, traceparent: str) -> Prompt:
-        """Returns what the model is asked next."""
+    def estimate(self, toolset: Toolset) -> Estimate:
+        """Returns what asking the model next may use at most."""
+        return Estimate(
+            model=self._model.name,
+            input_tokens=self._head or self._bound(toolset),
+            max_output_tokens=self._model.max_output or DEFAULT_MAX_OUTPUT,
+        )
+
+    def prompt(self, traceparent: str, limit: int | None) -> Prompt:
+        """Returns what the model is asked next; `limit` is what was granted of its answer."""
         if self._said is None:
             raise RuntimeError("a turn that is not run asks nobody")
-        return self._said.prompt(self._model, traceparent)
+        model = self._model if limit is None else replace(self._model, max_output=limit)
+        return self._said.prompt(model, traceparent)
 
     def hear(self, heard: Heard) -> None:
         """Says that a model call of the next step began."""
@@ -59,9 +92,15 @@ class Course:
         self.steps[-1] = replace(step, done=True)
         self._keep(answer_messages(step), entry)
 
-    def entry_asked(self, step: Step) -> Entry | None:
+    def answered(self, step: Step, toolset: Toolset) -> None:
+        """Says that the last step's calls have ended: the prompt will go on with their results."""
+        # What a provider counted ends with the reply; the answers to its calls come after.
+        before = step.tokens or self._bound(toolset)
+        self._head = before + messages_bound(answer_messages(step))
+
+    def entry_asked(self, step: Step, reply: Reply) -> Entry | None:
         """Returns what the thread's ledger is given with a step that asks for calls."""
-        return self._entry([reply_message(step)], step.number, self._reported())
+        return self._entry([reply_message(step)], step.number, self._reported(reply))
 
     def entry_done(self, step: Step) -> Entry | None:
         """Returns what the thread's ledger is given when a step's calls have ended."""
@@ -73,22 +112,30 @@ class Course:
         added = answer_messages(step) if step else []
         if ending.reply and ending.reply.text:
             added = [*added, reply_message(self._spoken(ending.reply, []))]
-        return self._entry(added, ending.step, self._reported() if ending.reply else None)
+        reported = self._reported(ending.reply) if ending.reply else None
+        return self._entry(added, ending.step, reported)
 
-    def reply(self) -> Reply:
-        """Returns what the model said in this step."""
+    def reply(self, rate: Rate) -> Reply:
+        """Returns what the model said in this step, at what it is charged at."""
+        heard = self._heard
+        usage = heard.usage(None, prompt_bytes(self._said.messages if self._said else ()))
         return Reply(
             step=self._asking,
-            text="".join(self._heard.text),
-            reasoning="".join(self._heard.reasoning),
-            usage=self._heard.usage(
-                self._model.prices, prompt_bytes(self._said.messages if self._said else ())
+            text="".join(heard.text),
+            reasoning="".join(heard.reasoning),
+            spend=Spend(
+                step=self._asking,
+                attempt=heard.attempt,
+                model=self._model.name,
+                usage=rate.priced(usage),
+                estimated=heard.reported is None,
+                default_prices=rate.default,
             ),
+            tokens=_counted(heard),
         )
 
-    def step(self, toolset: Toolset) -> Step:
+    def step(self, reply: Reply, toolset: Toolset) -> Step:
         """Returns this step, as the model left it."""
-        reply = self.reply()
         return self._spoken(reply, _calls(reply.step, self._heard, toolset))
 
     def effects(self, step: Step) -> list[Effect]:
@@ -106,13 +153,20 @@ class Course:
             for call in step.calls
         ]
 
-    def ending(self, status: str, *, reason: str = "", message: str = "") -> Ending:
-        """Returns how the turn ends here: what was said stays, what was asked is closed."""
-        reply = self.reply() if self._heard.anything or status == "COMPLETED" else None
+    def ending(self, status: str, rate: Rate, *, reason: str = "", message: str = "") -> Ending:
+        """Returns how the turn ends here: what was said stays, what was asked is closed.
+
+        A call that is under way has its prompt to be paid, though it said nothing yet;
+        one that failed without a word has not.
+        """
+        reply = self.reply(rate)
+        paid = bool(self._asking) and self._heard.is_paid
+        said = self._heard.anything or status == "COMPLETED"
         step = self.open_step
         return Ending(
             status=status,
-            reply=reply,
+            reply=reply if said else None,
+            spend=reply.spend if paid else None,
             results=step.calls if step else [],
             step=step.number if step else len(self.steps),
             answer=self._answer(),
@@ -127,6 +181,7 @@ class Course:
             text=reply.text,
             reasoning=reply.reasoning,
             done=False,
+            tokens=reply.tokens,
             calls=calls,
         )
 
@@ -142,8 +197,12 @@ class Course:
             self._said.history.commit(entry)
             self._said.add(messages)
 
-    def _reported(self) -> Reported:
-        usage, heard = self.reply().usage, self._heard
+    def _bound(self, toolset: Toolset) -> int:
+        said = self._said.messages if self._said else ()
+        return messages_bound(said) + tools_bound(toolset.definitions)
+
+    def _reported(self, reply: Reply) -> Reported:
+        usage, heard = reply.usage, self._heard
         return Reported(
             prompt_tokens=usage.input_tokens,
             cached_tokens=usage.cached_tokens,
@@ -155,6 +214,12 @@ class Course:
         if self._asking:
             return "".join(self._heard.text)
         return self.steps[-1].text if self.steps else ""
+
+
+def _counted(heard: Heard) -> int:
+    """Returns the tokens of the prompt and its reply, if the provider counted them."""
+    said = heard.reported
+    return said.input_tokens + said.output_tokens if said and said.input_tokens else 0
 
 
 def _calls(number: int, heard: Heard, toolset: Toolset) -> list[Call]:

@@ -3,19 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.model import Batch, CancelDesiredError, Claim
 from turnpike.agent_runtime.events.tails import Tails
 from turnpike.agent_runtime.events.writer import Body, LogWriter
-from turnpike.agent_runtime.models.prompt import Model, ModelClient
+from turnpike.agent_runtime.models.prompt import Model, ModelClient, Prompt
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.turns import stating
+from turnpike.agent_runtime.turns.allowance import Allowance
 from turnpike.agent_runtime.turns.asking import Patience, ask
 from turnpike.agent_runtime.turns.calling import Caller
 from turnpike.agent_runtime.turns.course import Course
-from turnpike.agent_runtime.turns.model import Step, Turn, TurnFailedError
+from turnpike.agent_runtime.turns.model import Rate, Spend, Step, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.preparing import Prepared
+from turnpike.agent_runtime.turns.stopping import CANCEL, Stop
 from turnpike.agent_runtime.turns.store import Ending, Reply, TurnStore
 from turnpike.telemetry import adopt, span, traceparent
 
@@ -38,18 +41,8 @@ class Parts:
 
     patience: Patience
     may_open: Callable[[], bool]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
-    """Why a turn is ended early: its status, and its error if it has one."""
-
-    status: str
-    reason: str
-    message: str
-
-
-CANCEL = Stop(status="CANCELLED", reason="CANCELLED", message="somebody cancelled the turn")
+    owed: Callable[[], None]
+    """Told that something is to be settled."""
 
 
 class Driver:
@@ -61,6 +54,7 @@ class Driver:
         claim: Claim,
         turn: Turn,
         prepared: Prepared,
+        allowance: Allowance,
         *,
         on_end: OnEnd,
     ) -> None:
@@ -73,10 +67,14 @@ class Driver:
         self._claim = claim
         self._turn = turn
         self._prepared = prepared
-        self._course = Course(turn, prepared.steps, prepared.said, prepared.model)
+        self._allowance = allowance
+        self._course = Course(
+            turn, prepared.steps, prepared.said, prepared.model, head=prepared.head
+        )
         self._stop: Stop | None = None
         self._work: asyncio.Task[None] | None = None
         self._ending = False
+        self._granting: asyncio.Future[int | None] | None = None
         self._writer = LogWriter(
             parts.log,
             claim,
@@ -134,7 +132,7 @@ class Driver:
         async with asyncio.TaskGroup() as group:
             appending = group.create_task(self._writer.run())
             if self._is_uncommitted:
-                await self._writer.reset(self._turn.committed_seq, self._store_reset)
+                await self._void_what_was_left()
             await self._end_stopped(stop)
             await self._flush()
             appending.cancel()
@@ -166,8 +164,7 @@ class Driver:
         is_first = self._turn.committed_seq == 0
         if self._is_uncommitted:
             # Together, or an owner who dies between the two leaves a log without a start.
-            after = self._turn.committed_seq
-            await self._writer.reset(after, self._store_reset, *([started] if is_first else []))
+            await self._void_what_was_left(*([started] if is_first else []))
         elif is_first:
             self._writer.emit(**started)
 
@@ -180,42 +177,88 @@ class Driver:
             if number > most:
                 raise TurnFailedError("MAX_STEPS_EXCEEDED", f"the agent may take {most} steps")
             await self._ask(number)
-            step = self._course.step(self._prepared.toolset)
+            reply = self._course.reply(self._rate)
+            step = self._course.step(reply, self._prepared.toolset)
             if not step.calls:
-                await self._end(self._course.ending("COMPLETED"))
+                await self._end(self._course.ending("COMPLETED", self._rate))
                 return
-            await self._commit_asked(step)
+            await self._commit_asked(step, reply)
             await self._finish_step(step)
 
     async def _ask(self, number: int) -> None:
         model = self._prepared.model
+        tried = self._tried(number)
         with span(f"chat {model.model}", "client", _asking(model, number)) as asking:
+            granting, self._granting = self._granting, None
+            limit = await (granting or self._limit(number))
             heard = await ask(
                 self._parts.model_client(model.provider),
-                self._course.prompt(traceparent()),
+                self._course.prompt(traceparent(), limit),
                 self._writer,
                 step=number,
+                tried=tried,
                 patience=self._parts.patience,
-                store_reset=self._store_reset,
+                void=partial(self._void, number),
                 heard_so_far=self._course.hear,
             )
-            used = self._course.reply().usage
+            used = self._course.reply(self._rate).usage
             asking.set("gen_ai.usage.input_tokens", used.input_tokens)
             asking.set("gen_ai.usage.output_tokens", used.output_tokens)
             asking.set("gen_ai.response.finish_reasons", heard.ended)
 
-    async def _commit_asked(self, step: Step) -> None:
-        reply = self._course.reply()
+    def _tried(self, number: int) -> int:
+        """Returns how often a step's model was asked by owners before this one."""
+        tried = self._turn.standing.attempts(number)
+        left = self._prepared.left
+        return max(tried, left.attempt) if left and left.step == number else tried
+
+    @property
+    def _rate(self) -> Rate:
+        return self._allowance.rate(self._prepared.model.name)
+
+    async def _limit(self, number: int, attempt: int = 0) -> int | None:
+        """Has a model call granted; returns the limit of its answer."""
+        estimate = self._course.estimate(self._prepared.toolset)
+        return await self._allowance.cover(number, attempt or self._tried(number) + 1, estimate)
+
+    async def _void(self, number: int, mark: int, attempt: int) -> Prompt:
+        """Voids a try that was paid for; returns what is asked in the next."""
+        await self._reset(mark, self._course.reply(self._rate).spend)
+        limit = await self._limit(number, attempt)
+        return self._course.prompt(traceparent(), limit)
+
+    async def _void_what_was_left(self, *after: Body) -> None:
+        """Voids what an owner before this one showed, and bills it for who is dead."""
+        left, committed = self._prepared.left, self._turn.committed_seq
+        if left is None:
+            await self._writer.reset(committed, self._store_reset, *after)
+        else:
+            await self._reset(committed, left.spend(self._allowance.rate(left.model)), *after)
+
+    async def _reset(self, mark: int, spend: Spend, *after: Body) -> None:
+        async def store(batch: Batch) -> None:
+            await self._allowance.kept()
+            await self._parts.store.commit_void(self._claim, spend, batch)
+            self._course.forget()
+            self._parts.owed()
+
+        await self._writer.reset(mark, store, *after, stating.used(spend))
+        self._allowance.spent(spend.usage)
+
+    async def _commit_asked(self, step: Step, reply: Reply) -> None:
         effects = self._course.effects(step)
         asked = [stating.requested(*each) for each in zip(step.calls, effects, strict=True)]
 
         async def store(batch: Batch) -> None:
-            entry = self._course.entry_asked(step)
+            entry = self._course.entry_asked(step, reply)
+            await self._allowance.kept()
             await self._parts.store.commit_asked(self._claim, reply, step.calls, batch, entry)
             # Here, since a cancelled driver goes on to its end knowing this.
             self._course.asked(step, entry)
+            self._allowance.spent(reply.usage)
+            self._parts.owed()
 
-        await self._writer.commit([self._used(reply), *asked], store)
+        await self._writer.commit([stating.used(reply.spend), *asked], store)
 
     async def _finish_step(self, step: Step) -> None:
         """Runs a step's calls and commits how they ended."""
@@ -230,21 +273,41 @@ class Driver:
             await self._parts.store.commit_done(self._claim, step.number, step.calls, batch, entry)
             self._course.done(step, entry)
 
-        await self._writer.commit([], store)
+        self._course.answered(step, self._prepared.toolset)
+        # The next call is granted while this one's results are stored.
+        granting = self._grant_ahead(step.number + 1)
+        try:
+            await self._writer.commit([], store)
+        except BaseException:
+            if granting is not None:
+                granting.cancel()
+            raise
+        self._granting = granting
+
+    def _grant_ahead(self, number: int) -> "asyncio.Future[int | None] | None":
+        if self._handing_over or number > self._prepared.max_steps:
+            return None
+        granting = asyncio.ensure_future(self._limit(number))
+        # Whoever is stopped meanwhile does not ask what came of it.
+        granting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return granting
 
     async def _end_stopped(self, stop: Stop) -> None:
         """Ends the turn before its answer stands: what was said stays, what was asked is closed."""
         if step := self._course.open_step:
             await self._caller.cancel(step.calls, self._course.effects(step))
-        ending = self._course.ending(stop.status, reason=stop.reason, message=stop.message)
+        ending = self._course.ending(
+            stop.status, self._rate, reason=stop.reason, message=stop.message
+        )
         await self._end(ending)
 
     async def _end(self, ending: Ending) -> None:
         self._ending = True
-        said = [self._used(ending.reply)] if ending.reply else []
+        said = [stating.used(ending.spend)] if ending.spend else []
 
         async def store(batch: Batch) -> None:
             entry = self._course.entry_ended(ending)
+            await self._allowance.kept()
             promoted = await self._parts.store.finish(self._claim, ending, batch, entry)
             self.status = ending.status
             # Before anybody sees the end: who asks again at once finds the slot free.
@@ -259,9 +322,6 @@ class Driver:
     async def _store_reset(self, batch: Batch) -> None:
         await self._parts.store.commit_log(self._claim, batch)
         self._course.forget()
-
-    def _used(self, reply: Reply) -> Body:
-        return stating.used(reply, self._prepared.model.name)
 
     def _attributes(self) -> dict[str, str | int]:
         return {

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from turnpike.agent_runtime.turns import system
 from turnpike.agent_runtime.turns.admission import Admission
 from turnpike.agent_runtime.turns.counting import TAKEOVERS
-from turnpike.agent_runtime.turns.drive import CANCEL, Stop
 from turnpike.agent_runtime.turns.model import Turn
 from turnpike.agent_runtime.turns.running import Roster, Running
 from turnpike.agent_runtime.turns.signals import Signals
+from turnpike.agent_runtime.turns.stopping import CANCEL, Stop
 from turnpike.database.failures import is_unavailable
 from turnpike.database.replicas import RENEW_SECONDS, Lease
 from turnpike.database.tenancy import system_transaction
@@ -222,15 +222,29 @@ class Keeper:
 
     async def _heartbeat_forever(self) -> None:
         while True:
-            if slots := self._roster.slots:
-                try:
-                    revoked = await self._admission.heartbeat(self._lease.id, slots)
-                except RemoteError:
-                    revoked = {}
-                for turn, reason in revoked.items():
-                    if running := self._roster.find(turn):
-                        running.stop(_revoked(reason))
-            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            # Who was asked for receipts brings them at once.
+            if not await self._heartbeat():
+                await asyncio.sleep(_HEARTBEAT_SECONDS)
+
+    async def _heartbeat(self) -> bool:
+        """Renews the slots; says whether gatekeeper asked for receipts that there are."""
+        slots = self._roster.slots
+        if not slots:
+            return False
+        try:
+            beat = await self._admission.heartbeat(self._lease.id, slots)
+        except RemoteError:
+            return False
+        for turn, reason in beat.revoked.items():
+            if running := self._roster.find(turn):
+                running.stop(_revoked(reason))
+        brought = {slot.turn for slot in slots if slot.receipt}
+        for running in self._roster:
+            running.receipt_wanted = running.turn.id in beat.missing
+        return any(
+            running.receipt_wanted and running.slot.receipt and running.turn.id not in brought
+            for running in self._roster
+        )
 
     async def _listen_forever(self) -> None:
         while True:

@@ -41,6 +41,12 @@ class Heard:
     first_delta: timedelta | None = None
     """How long the first piece took; None until it came."""
 
+    attempt: int = 1
+    """Which try at the step's model call says it."""
+
+    failed: bool = False
+    """The call failed, and nothing more comes of it."""
+
     pieces: int = 0
     reported: UsagePiece | None = None
     ended: str = ""
@@ -49,6 +55,11 @@ class Heard:
     def anything(self) -> bool:
         """Whether the model said anything at all."""
         return self.pieces > 0
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the provider wants something for it: not for what it refused."""
+        return self.anything or not self.failed
 
     @property
     def tool_uses(self) -> list[ToolUse]:

@@ -1,11 +1,12 @@
 """What a turn is, without any I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+_MICRO = 1_000_000
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "REFUSED"})
 
 
@@ -31,6 +32,91 @@ class Usage:
 
 
 NO_USAGE = Usage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What a model's tokens are charged at: millionths of a US dollar for a million."""
+
+    input: int
+    output: int
+    cached: int
+    cache_write: int
+    default: bool = False
+    """The model's own prices are unknown: it is the tenant's default."""
+
+    def cost(self, usage: Usage) -> int:
+        """Returns what tokens cost in micro-dollars, rounded up: what was used is never free."""
+        cached = min(usage.cached_tokens, usage.input_tokens)
+        written = min(usage.cache_write_tokens, usage.input_tokens - cached)
+        return -(
+            -(
+                (usage.input_tokens - cached - written) * self.input
+                + cached * self.cached
+                + written * self.cache_write
+                + usage.output_tokens * self.output
+            )
+            // _MICRO
+        )
+
+    def priced(self, usage: Usage) -> Usage:
+        """Returns usage with what it costs."""
+        return replace(usage, cost_micro_usd=self.cost(usage))
+
+
+FREE = Rate(input=0, output=0, cached=0, cache_write=0)
+"""Of a turn that was never admitted: it has used nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What one model call used, as the ledger is told of it."""
+
+    step: int
+    attempt: int
+    """Which try at the step's model call it was, from 1."""
+
+    model: str
+    usage: Usage
+    estimated: bool = False
+    """Reckoned, not reported: the call was cut, or its owner died."""
+
+    default_prices: bool = False
+    call: int = 0
+    """0 is the model call; what else a step is billed for counts from 1."""
+
+    kind: str = "CHAT"
+    """`CHAT`, or `INTERNAL` for what the platform asks for itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a turn stands with gatekeeper. Never shown."""
+
+    segment: int = 1
+    """The segment that runs, or is to be admitted next: from an admission to the next pause."""
+
+    admitted: int = 0
+    """The last segment that was admitted, and is known to be."""
+
+    snapshot: bytes = b""
+    """Who pays, under which plan and prices: signed, and gatekeeper's own."""
+
+    rates: Mapping[str, Rate] = field(default_factory=dict[str, Rate])
+    """What was granted, by model."""
+
+    paid_step: int = 0
+    paid_attempts: int = 0
+    """Tries at the model call of `paid_step` that were voided and settled."""
+
+    @property
+    def is_admitted(self) -> bool:
+        """Whether the segment is admitted; else it is to be, whoever claims the turn."""
+        return self.admitted >= self.segment
+
+    def attempts(self, step: int) -> int:
+        """Returns how many tries at a step's model call are accounted for already."""
+        return self.paid_attempts if self.paid_step == step else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +152,8 @@ class Turn:
     error_message: str
     created: datetime
     finished: datetime | None
+    standing: Standing = field(default_factory=Standing)
+    """Read by claims alone."""
 
     @property
     def ended(self) -> bool:
@@ -99,6 +187,9 @@ class Step:
     text: str
     reasoning: str
     done: bool
+    tokens: int = 0
+    """What a prompt that ends with this reply has at most; 0 when nobody knows."""
+
     calls: list[Call] = field(default_factory=list[Call])
 
 

@@ -4,22 +4,39 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-import grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.agent_runtime.events.model import Claim, FenceLostError
-from turnpike.agent_runtime.turns.admission import Admission
+from turnpike.agent_runtime.turns.admission import (
+    ASYNC,
+    SYNC,
+    Admission,
+    RateClass,
+    Slot,
+    is_away,
+)
+from turnpike.agent_runtime.turns.allowance import Allowance
 from turnpike.agent_runtime.turns.counting import FENCES_REFUSED, TURNS
-from turnpike.agent_runtime.turns.drive import CANCEL, Driver, Parts, Stop
+from turnpike.agent_runtime.turns.drive import Driver, Parts
 from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.keeping import Keeper
 from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
-from turnpike.agent_runtime.turns.preparing import Prepared, Sources, prepare, prepare_end
+from turnpike.agent_runtime.turns.preparing import (
+    Chosen,
+    Prepared,
+    Sources,
+    choose,
+    prepare,
+    prepare_end,
+)
 from turnpike.agent_runtime.turns.running import Roster, Running
+from turnpike.agent_runtime.turns.settling import Settler
 from turnpike.agent_runtime.turns.signals import Signals
+from turnpike.agent_runtime.turns.stopping import CANCEL, Stop
 from turnpike.database.replicas import Lease
 from turnpike.rpc.errors import RemoteError, UnavailableError
 
@@ -29,7 +46,8 @@ T = TypeVar("T")
 
 _LAST_CLAIM = 3
 _RETRY = timedelta(seconds=1)
-_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+# What waiting does not mend.
+_FINAL = frozenset({"BANNED", "BUDGET_EXHAUSTED", "SNAPSHOT_INVALID"})
 _HAND_OVER_SECONDS = 5.0
 
 EXPIRE = Stop(status="EXPIRED", reason="DEADLINE_EXCEEDED", message="its thread was never free")
@@ -54,6 +72,7 @@ class Owner:
         parts: Parts,
         sources: Sources,
         admission: Admission,
+        settler: Settler,
         signals: Signals,
         capacity: int,
     ) -> None:
@@ -61,6 +80,7 @@ class Owner:
         self._parts = parts
         self._sources = sources
         self._admission = admission
+        self._settler = settler
         self._signals = signals
         self._roster = Roster()
         self._keeper = Keeper(
@@ -85,9 +105,10 @@ class Owner:
         return self._keeper.ready
 
     async def serve(self) -> None:
-        """Keeps the lease, sweeps and renews slots until cancelled."""
+        """Keeps the lease, sweeps, renews slots and settles what is owed, until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
+            group.create_task(self._settler.serve())
             group.create_task(self._keeper.serve())
 
     async def start(self, turn: Turn, *, new_thread: bool) -> None:
@@ -148,7 +169,23 @@ class Owner:
             fence=turn.fence,
             owner=self.lease.id,
         )
-        return self._roster.enter(turn, claim)
+        slot = Slot(
+            turn=turn.id,
+            tenant=turn.tenant,
+            principal=turn.principal,
+            api_key=turn.api_key,
+            segment=turn.standing.segment,
+        )
+        allowance = Allowance(
+            self._admission,
+            slot,
+            turn.standing,
+            keep=partial(self._parts.store.commit_admitted, claim),
+            patience=self._parts.patience.turn,
+        )
+        running = Running(turn, claim, allowance)
+        self._roster.enter(running)
+        return running
 
     def _take_over(self, turn: Turn) -> None:
         running = self._enter(turn)
@@ -170,7 +207,7 @@ class Owner:
         except RemoteError as error:
             logger.warning("turn %s could not go on: %s", running.turn.id, error)
             # A service that is away is no fault of the turn's.
-            forgive = error.code in _AWAY
+            forgive = is_away(error)
         except Exception:
             logger.exception("turn %s could not go on here", running.turn.id)
         finally:
@@ -183,13 +220,13 @@ class Owner:
     ) -> None:
         turn, refusal = running.turn, None
         try:
+            chosen = await _caught(choose(self._sources, turn, new_thread=new_thread))
             async with asyncio.TaskGroup() as group:
                 preparing = group.create_task(
-                    _caught(prepare(self._sources, running.claim, turn, new_thread=new_thread))
+                    _caught(self._prepare(running, chosen, new_thread=new_thread))
                 )
-                refusal = await _caught(self._admission.admit(turn))
+                refusal = await self._admit(running, chosen, SYNC)
                 if refusal is None:
-                    running.admitted = True
                     told.set_result(None)
                 else:
                     preparing.cancel()
@@ -211,12 +248,62 @@ class Owner:
             await self._end(running, EXPIRE)
         elif turn.fruitless > _LAST_CLAIM:
             await self._end(running, POISON)
-        elif refusal := await _caught(self._admission.admit(turn)):
-            await self._not_admitted(running, refusal)
         else:
-            running.admitted = True
-            preparing = prepare(self._sources, running.claim, turn, new_thread=False)
-            await self._go_on(running, await _caught(preparing))
+            chosen = await _caught(choose(self._sources, turn, new_thread=False))
+            if refusal := await self._admit_again(running, chosen):
+                await self._not_admitted(running, refusal)
+            else:
+                preparing = self._prepare(running, chosen, new_thread=False)
+                await self._go_on(running, await _caught(preparing))
+
+    async def _prepare(
+        self, running: Running, chosen: Chosen | Exception, *, new_thread: bool
+    ) -> Prepared:
+        if isinstance(chosen, Exception):
+            raise chosen
+        return await prepare(
+            self._sources, running.claim, running.turn, chosen, new_thread=new_thread
+        )
+
+    async def _admit(
+        self, running: Running, chosen: Chosen | Exception, rate_class: RateClass
+    ) -> Exception | None:
+        """Has the turn's segment admitted; returns why it is not.
+
+        Also what cannot be run is: who may not enter hears of that first.
+        """
+        turn = running.turn
+        if isinstance(chosen, Exception):
+            asking = self._admission.admit(turn, rate_class=rate_class)
+        else:
+            running.allowance.belongs_to(chosen.agent_owner)
+            asking = self._admission.admit(
+                turn,
+                agent_owner=str(chosen.agent_owner),
+                estimate=chosen.estimate(turn),
+                prices=chosen.prices,
+                rate_class=rate_class,
+            )
+        admitted = await _caught(asking)
+        if isinstance(admitted, Exception):
+            return admitted
+        running.admitted = True
+        running.allowance.admit(admitted)
+        return None
+
+    async def _admit_again(self, running: Running, chosen: Chosen | Exception) -> Exception | None:
+        """Goes on with the segment that an owner before this one was admitted with.
+
+        Its next model call asks for more, and whether anybody was banned meanwhile;
+        the heartbeat renews its slot.
+        """
+        if not running.turn.standing.is_admitted:
+            # Nobody waits for a turn that was queued.
+            return await self._admit(running, chosen, ASYNC)
+        if not isinstance(chosen, Exception):
+            running.allowance.belongs_to(chosen.agent_owner)
+        running.admitted = True
+        return None
 
     async def _refuse(self, running: Running, refusal: Exception) -> None:
         if not isinstance(refusal, RemoteError):
@@ -227,7 +314,7 @@ class Owner:
     async def _not_admitted(self, running: Running, refusal: Exception) -> None:
         if not isinstance(refusal, RemoteError):
             raise refusal
-        if refusal.code is not grpc.StatusCode.PERMISSION_DENIED:
+        if refusal.reason not in _FINAL:
             # No room now: the turn waits, owned by nobody, and is claimed again.
             delay = refusal.retry_after or _RETRY
             await self._keeper.let_go(running, delay=delay, forgive=True)
@@ -263,6 +350,7 @@ class Owner:
             running.claim,
             running.turn,
             prepared,
+            running.allowance,
             on_end=lambda promoted: self._on_end(running, promoted),
         )
         return running.driver
@@ -289,7 +377,8 @@ class Owner:
         # A claim before this one may have left a slot, and died.
         if running.admitted or running.turn.fence > 1:
             running.admitted = False
-            await self._admission.release(running.slot)
+            await self._admission.free(running.slot)
+        self._settler.owed()
 
 
 async def _caught(work: Awaitable[T]) -> T | Exception:

@@ -9,7 +9,7 @@ from uuid import UUID
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.agent_runtime.agents.model import AgentSpec
+from turnpike.agent_runtime.agents.model import AgentSpec, Version
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.model import Claim
 from turnpike.agent_runtime.models.prompt import Model
@@ -19,12 +19,22 @@ from turnpike.agent_runtime.prefix.store import PrefixStore
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.tools.toolset import Tool, Toolset
 from turnpike.agent_runtime.turns import queries
+from turnpike.agent_runtime.turns.admission import Price
+from turnpike.agent_runtime.turns.estimating import (
+    DEFAULT_MAX_OUTPUT,
+    Estimate,
+    messages_bound,
+    text_bound,
+)
 from turnpike.agent_runtime.turns.failures import first_of
+from turnpike.agent_runtime.turns.inheriting import Left, left_behind
 from turnpike.agent_runtime.turns.ledgering import Said
 from turnpike.agent_runtime.turns.model import PastTurn, Step, Turn
-from turnpike.agent_runtime.turns.prompting import messages
+from turnpike.agent_runtime.turns.prompting import answer_messages, messages
 from turnpike.database.tenancy import tenant_transaction
 
+# What a template's variables may add to the instructions and to an input.
+_VARIABLES_BOUND = 512
 _NO_MODEL = Model(
     tenant=UUID(int=0), name="", provider="", model="", base_url="", api_key="", prices=None
 )
@@ -44,6 +54,46 @@ class Prepared:
     """None when the turn is not to be run."""
 
     steps: Sequence[Step] = ()
+    head: int = 0
+    """How many tokens the prompt has at most; 0 when only its bytes say."""
+
+    left: Left | None = None
+    """The model call that an owner before this one died in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What a turn runs: known before it is admitted."""
+
+    spec: AgentSpec
+    agent_owner: UUID
+    """Who made the agent's version."""
+
+    model: Model
+    head: int
+    """What the thread's prompt has at most before this turn, in tokens; 0 when nobody knows."""
+
+    def estimate(self, turn: Turn) -> Estimate:
+        """Returns what the first model call may use, as far as that is known by now.
+
+        Tools are not: a call that they make larger is granted anew before it is made.
+        """
+        before = self.head or text_bound(self.spec.instructions)
+        return Estimate(
+            model=self.model.name,
+            input_tokens=before + _input_bound(turn),
+            max_output_tokens=self.model.max_output or DEFAULT_MAX_OUTPUT,
+        )
+
+    @property
+    def prices(self) -> list[Price]:
+        """What every model that the turn may call costs.
+
+        A key of one's own costs nothing here, unless its owner gave the model prices.
+        """
+        model = self.model
+        own_key = model.own_key and model.prices is None
+        return [Price(model=model.name, prices=model.prices, own_key=own_key)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +103,7 @@ class Sources:
     engine: AsyncEngine
     log: TurnLog
     registry: Registry
-    version: Callable[[UUID, UUID], Coroutine[None, None, AgentSpec]]
+    version: Callable[[UUID, UUID], Coroutine[None, None, Version]]
     """Returns a tenant's agent version by its id."""
 
     model: Callable[[Turn, str], Coroutine[None, None, Model]]
@@ -63,13 +113,37 @@ class Sources:
     salt: Salt
 
 
-async def prepare(sources: Sources, claim: Claim, turn: Turn, *, new_thread: bool) -> Prepared:
+async def choose(sources: Sources, turn: Turn, *, new_thread: bool) -> Chosen:
+    """Returns what a turn runs.
+
+    Raises:
+        TurnFailedError: Its model is unusable.
+    """
+    version = await sources.version(turn.tenant, turn.agent_version)
+    try:
+        async with asyncio.TaskGroup() as group:
+            model = group.create_task(sources.model(turn, version.spec.model))
+            head = None if new_thread else group.create_task(_head(sources.engine, turn))
+    except ExceptionGroup as failures:
+        raise first_of(failures) from failures
+    return Chosen(
+        spec=version.spec,
+        agent_owner=version.created_by,
+        model=model.result(),
+        head=head.result() if head else 0,
+    )
+
+
+async def prepare(
+    sources: Sources, claim: Claim, turn: Turn, chosen: Chosen, *, new_thread: bool
+) -> Prepared:
     """Returns everything that driving the turn takes.
 
     Args:
         sources: Where it comes from.
         claim: The claim to drive it for; opens the log.
         turn: The turn.
+        chosen: What it runs.
         new_thread: Nothing was said in its thread before.
 
     Raises:
@@ -77,12 +151,11 @@ async def prepare(sources: Sources, claim: Claim, turn: Turn, *, new_thread: boo
         TurnFailedError: It cannot be driven, now or later.
         RemoteError: The registry does not answer.
     """
-    spec = await sources.version(turn.tenant, turn.agent_version)
+    spec = chosen.spec
     fresh = new_thread and turn.fence == 1
     try:
         async with asyncio.TaskGroup() as group:
-            opening = group.create_task(open_log(sources.log, claim, turn))
-            model = group.create_task(sources.model(turn, spec.model))
+            opening = group.create_task(_opened(sources.log, claim, turn))
             tools = group.create_task(_tools(sources.registry, turn, spec))
             said = None if fresh else group.create_task(_said(sources.engine, turn))
             ledger = None if fresh else group.create_task(_ledger(sources, turn))
@@ -90,9 +163,11 @@ async def prepare(sources: Sources, claim: Claim, turn: Turn, *, new_thread: boo
         raise first_of(failures) from failures
     past, steps = said.result() if said else ([], [])
     toolset = Toolset(tools.result(), deny=spec.deny)
+    last_seq, left = opening.result()
     return Prepared(
-        last_seq=opening.result(),
-        model=model.result(),
+        last_seq=last_seq,
+        left=left,
+        model=chosen.model,
         toolset=toolset,
         max_steps=spec.max_steps,
         said=Said(
@@ -106,6 +181,7 @@ async def prepare(sources: Sources, claim: Claim, turn: Turn, *, new_thread: boo
             resumed=bool(steps),
         ),
         steps=steps,
+        head=_known(chosen, turn, steps),
     )
 
 
@@ -115,12 +191,12 @@ async def prepare_end(sources: Sources, claim: Claim, turn: Turn) -> Prepared:
     Raises:
         FenceLostError: Another claim owns the turn.
     """
-    last_seq = await open_log(sources.log, claim, turn)
+    last_seq, left = await _opened(sources.log, claim, turn)
     steps: Sequence[Step] = ()
     if turn.step:
         async with tenant_transaction(sources.engine, turn.tenant) as connection:
             steps = (await queries.steps_of(connection, [turn.id])).get(turn.id, [])
-    return Prepared(last_seq=last_seq, steps=steps)
+    return Prepared(last_seq=last_seq, left=left, steps=steps)
 
 
 async def open_log(log: TurnLog, claim: Claim, turn: Turn) -> int:
@@ -136,6 +212,31 @@ async def open_log(log: TurnLog, claim: Claim, turn: Turn) -> int:
         # Redis is away; nobody knows what it showed.
         return if_lost
     return last
+
+
+async def _opened(log: TurnLog, claim: Claim, turn: Turn) -> tuple[int, Left | None]:
+    last_seq = await open_log(log, claim, turn)
+    return last_seq, await left_behind(log, turn, last_seq)
+
+
+def _known(chosen: Chosen, turn: Turn, steps: Sequence[Step]) -> int:
+    """Returns how many tokens the prompt has at most, from what a provider counted."""
+    if not steps:
+        return chosen.head and chosen.head + _input_bound(turn)
+    last = steps[-1]
+    if not last.tokens:
+        return 0
+    # An open step's answers are added when they have come.
+    return last.tokens + (messages_bound(answer_messages(last)) if last.done else 0)
+
+
+def _input_bound(turn: Turn) -> int:
+    return _VARIABLES_BOUND + sum(text_bound(part["text"]) for part in turn.input)
+
+
+async def _head(engine: AsyncEngine, turn: Turn) -> int:
+    async with tenant_transaction(engine, turn.tenant) as connection:
+        return await queries.head_tokens(connection, turn)
 
 
 async def _tools(registry: Registry, turn: Turn, spec: AgentSpec) -> list[Tool]:

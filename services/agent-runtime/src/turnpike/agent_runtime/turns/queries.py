@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from turnpike.agent_runtime.turns.model import Call, PastTurn, Step, Turn, Usage
+from turnpike.agent_runtime.turns.model import Call, PastTurn, Rate, Standing, Step, Turn, Usage
 
 TURN_COLUMNS = """
 id, position, tenant, thread, principal, api_key, attempt, status, waiting_for, agent,
@@ -16,6 +17,8 @@ fruitless, committed_seq, reserved_seq, step, answer, input_tokens, output_token
 cached_tokens, cache_write_tokens, cost_micro_usd, error_reason, error_message, created,
 finished
 """
+# What only a claim reads, and nobody is shown.
+CLAIM_COLUMNS = f"{TURN_COLUMNS}, snapshot, segment, admitted, rates, paid_step, paid_attempts"
 
 _GET = text(
     f"SELECT {TURN_COLUMNS} FROM turns"  # noqa: S608 # the columns are a constant
@@ -47,6 +50,19 @@ _PAST = text(
     "SELECT id, position, input, created, time_zone FROM turns"
     " WHERE thread = :thread AND position < :position"
     " AND status IN ('COMPLETED', 'FAILED', 'CANCELLED') ORDER BY position"
+)
+
+
+# What was said after the last reply counts by its bytes: the answers to its calls.
+_HEAD = text(
+    "SELECT t.agent_version, CAST(s.reply->>'tokens' AS bigint) AS tokens,"
+    " (SELECT coalesce(sum(octet_length(c.result) + octet_length(c.structured) + 100), 0)"
+    "  FROM calls c WHERE c.turn = t.id AND c.step = s.step) AS answers"
+    " FROM turns t LEFT JOIN LATERAL (SELECT * FROM steps s WHERE s.turn = t.id"
+    "  ORDER BY s.step DESC LIMIT 1) s ON true"
+    " WHERE t.thread = :thread AND t.position < :position"
+    " AND t.status IN ('COMPLETED', 'FAILED', 'CANCELLED')"
+    " ORDER BY t.position DESC LIMIT 1"
 )
 
 
@@ -93,6 +109,18 @@ async def thread_exists(
     ) is not None
 
 
+async def head_tokens(connection: AsyncConnection, turn: Turn) -> int:
+    """Returns what a thread's prompt has at most before a turn; 0 when nobody knows.
+
+    What another agent version counted says nothing of this one's prompt.
+    """
+    values = {"thread": turn.thread, "position": turn.position}
+    row = (await connection.execute(_HEAD, values)).one_or_none()
+    if row is None or not row.tokens or row.agent_version != turn.agent_version:
+        return 0
+    return int(row.tokens + row.answers)
+
+
 async def steps_of(connection: AsyncConnection, turns: Sequence[UUID]) -> dict[UUID, list[Step]]:
     """Returns the committed steps of turns, in order, with their calls."""
     calls: dict[tuple[UUID, int], list[Call]] = defaultdict(list)
@@ -108,6 +136,7 @@ async def steps_of(connection: AsyncConnection, turns: Sequence[UUID]) -> dict[U
                 text=row.reply["text"],
                 reasoning=row.reply["reasoning"],
                 done=row.done,
+                tokens=row.reply.get("tokens", 0),
                 calls=calls[row.turn, row.step],
             )
         )
@@ -134,7 +163,7 @@ async def past_turns(connection: AsyncConnection, turn: Turn) -> list[PastTurn]:
 
 
 def turn_of(row: RowMapping) -> Turn:
-    """Returns the turn in a row of `TURN_COLUMNS`."""
+    """Returns the turn in a row of `TURN_COLUMNS`, or of `CLAIM_COLUMNS`."""
     values = dict(row)
     usage = Usage(
         input_tokens=values.pop("input_tokens"),
@@ -143,4 +172,18 @@ def turn_of(row: RowMapping) -> Turn:
         cache_write_tokens=values.pop("cache_write_tokens"),
         cost_micro_usd=values.pop("cost_micro_usd"),
     )
+    if "snapshot" in values:
+        values["standing"] = _standing_of(values)
     return Turn(usage=usage, **values)
+
+
+def _standing_of(values: dict[str, Any]) -> Standing:
+    rates: dict[str, dict[str, Any]] = values.pop("rates")
+    return Standing(
+        segment=values.pop("segment"),
+        admitted=values.pop("admitted"),
+        snapshot=values.pop("snapshot") or b"",
+        rates={model: Rate(**rate) for model, rate in rates.items()},
+        paid_step=values.pop("paid_step"),
+        paid_attempts=values.pop("paid_attempts"),
+    )

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from turnpike.agent_runtime.events.model import Claim
 from turnpike.agent_runtime.turns.admission import Slot
+from turnpike.agent_runtime.turns.allowance import Allowance
 from turnpike.agent_runtime.turns.counting import IN_FLIGHT
-from turnpike.agent_runtime.turns.drive import Driver, Stop
+from turnpike.agent_runtime.turns.drive import Driver
 from turnpike.agent_runtime.turns.model import Turn
+from turnpike.agent_runtime.turns.stopping import Stop
 
 
 @dataclass(slots=True, eq=False)
@@ -18,20 +20,22 @@ class Running:
 
     turn: Turn
     claim: Claim
+    allowance: Allowance
     driver: Driver | None = None
     task: asyncio.Task[None] | None = None
     admitted: bool = False
+    receipt_wanted: bool = False
+    """Gatekeeper has lost the hold: the next heartbeat brings its receipt."""
+
     stopped: Stop | None = None
     over: bool = False
     """The turn has ended, or was given up: this claim writes nothing more."""
 
     @property
     def slot(self) -> Slot:
-        """What gatekeeper knows it by."""
-        turn = self.turn
-        return Slot(
-            turn=turn.id, tenant=turn.tenant, principal=turn.principal, api_key=turn.api_key
-        )
+        """What a heartbeat says of it."""
+        slot = self.allowance.slot
+        return slot if self.receipt_wanted else replace(slot, receipt=b"")
 
     def stop(self, stop: Stop) -> None:
         """Ends the turn early; one that is not driven yet ends once it is."""
@@ -55,11 +59,10 @@ class Roster:
     def __contains__(self, turn: UUID) -> bool:
         return turn in self._running
 
-    def enter(self, turn: Turn, claim: Claim) -> Running:
+    def enter(self, running: Running) -> None:
         """Adds a turn, in place of an older claim of it."""
-        running = self._running[turn.id] = Running(turn, claim)
+        self._running[running.turn.id] = running
         self._count()
-        return running
 
     def leave(self, running: Running) -> None:
         """Takes a claim off, unless a newer one has its place."""

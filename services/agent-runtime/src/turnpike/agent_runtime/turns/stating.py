@@ -2,8 +2,8 @@
 
 from turnpike.agent_runtime.events.writer import Body
 from turnpike.agent_runtime.tools.registry import Effect
-from turnpike.agent_runtime.turns.model import Call, Turn, Usage
-from turnpike.agent_runtime.turns.store import Ending, Reply
+from turnpike.agent_runtime.turns.model import Call, Spend, Turn, Usage
+from turnpike.agent_runtime.turns.store import Ending
 from turnpike.api.agent_runtime.v1 import event_pb2, turn_pb2
 
 
@@ -31,11 +31,16 @@ def requested(call: Call, effect: Effect) -> Body:
     }
 
 
-def used(reply: Reply, model: str) -> Body:
+def used(spend: Spend) -> Body:
     """States what a model call used."""
     return {
         "usage": event_pb2.UsageReported(
-            step=reply.step, model=model, usage=usage_to_proto(reply.usage)
+            step=spend.step,
+            model=spend.model,
+            usage=usage_to_proto(spend.usage),
+            attempt=spend.attempt,
+            estimated=spend.estimated,
+            default_prices=spend.default_prices,
         )
     }
 

@@ -23,19 +23,28 @@ from turnpike.agent_runtime.events.model import (
 )
 from turnpike.agent_runtime.prefix.model import Entry
 from turnpike.agent_runtime.prefix.observing import observe
-from turnpike.agent_runtime.turns.model import Call, StartRequest, Usage
+from turnpike.agent_runtime.turns import rows
+from turnpike.agent_runtime.turns.model import Call, Spend, Standing, StartRequest, Usage
 from turnpike.database.failures import is_unavailable
 
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 30.0
 _CLAIM = "SELECT * FROM claim_turn({})".format(", ".join(f"${i}" for i in range(1, 21)))  # noqa: S608 # placeholders
-_ASKED = "SELECT commit_asked({})".format(", ".join(f"${i}" for i in range(1, 13)))
+_ASKED = "SELECT owe(commit_asked({}), $1, $2, $13, false)".format(
+    ", ".join(f"${i}" for i in range(1, 13))
+)
 _DONE = "SELECT commit_done({})".format(", ".join(f"${i}" for i in range(1, 11)))
 _LOG = "SELECT commit_log($1, $2, $3, $4, $5, $6, $7, $8)"
-_FINISH = "SELECT finish_turn({})".format(", ".join(f"${i}" for i in range(1, 17)))
+_FINISH = "SELECT owe(finish_turn({}), $1, $2, $17, $18)".format(
+    ", ".join(f"${i}" for i in range(1, 17))
+)
+_VOID = "SELECT commit_void({})".format(", ".join(f"${i}" for i in range(1, 13)))
+_ADMITTED = "SELECT commit_admitted($1, $2, $3, $4, $5, $6, $7)"
 _CANCEL = "SELECT * FROM cancel_turn($1, $2, $3, $4)"
 _QUEUE_DEADLINE = timedelta(hours=24)
+# Why gatekeeper refuses a turn that it then holds nothing for.
+_DECIDED = frozenset({"BANNED", "BUDGET_EXHAUSTED", "RATE_LIMITED", "CONCURRENCY_LIMITED"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +67,20 @@ class Reply:
     step: int
     text: str
     reasoning: str
-    usage: Usage
+    spend: Spend
+    tokens: int = 0
+    """What a prompt that ends with this reply has at most; 0 when nobody knows."""
+
+    @property
+    def usage(self) -> Usage:
+        """What the model call used."""
+        return self.spend.usage
 
     def as_json(self) -> str:
         """Returns what is stored of it."""
-        return orjson.dumps({"text": self.text, "reasoning": self.reasoning}).decode()
+        return orjson.dumps(
+            {"text": self.text, "reasoning": self.reasoning, "tokens": self.tokens}
+        ).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +100,16 @@ class Ending:
     answer: str | None
     """The turn's answer; None keeps what is stored."""
 
+    spend: Spend | None = None
+    """What the last model call used, unless that is committed already."""
+
     reason: str = ""
     message: str = ""
+
+    @property
+    def owes_release(self) -> bool:
+        """Whether gatekeeper may hold something for the turn: not if it refused it."""
+        return self.status != "REFUSED" or self.reason not in _DECIDED
 
 
 class TurnStore:
@@ -150,8 +176,40 @@ class TurnStore:
             claim.owner,
             reply.step,
             reply.as_json(),
-            orjson.dumps([_asked(call) for call in calls]).decode(),
+            rows.asked(calls),
             reply.usage.as_list(),
+            batch.first,
+            batch.last,
+            batch.events,
+            batch.reserve,
+            rows.owed([reply.spend]),
+        )
+
+    async def commit_admitted(self, claim: Claim, standing: Standing) -> None:
+        """Keeps what gatekeeper admitted, for whoever claims the turn next."""
+        await self._commit(
+            _ADMITTED,
+            claim.tenant,
+            claim.turn,
+            claim.fence,
+            claim.owner,
+            standing.admitted,
+            standing.snapshot,
+            rows.rates(dict(standing.rates)),
+        )
+
+    async def commit_void(self, claim: Claim, spend: Spend, batch: Batch) -> None:
+        """Commits the reset of a try at a model call that was paid for."""
+        await self._commit(
+            _VOID,
+            claim.tenant,
+            claim.turn,
+            claim.fence,
+            claim.owner,
+            spend.step,
+            spend.attempt,
+            spend.usage.as_list(),
+            rows.owed([spend]),
             batch.first,
             batch.last,
             batch.events,
@@ -176,7 +234,7 @@ class TurnStore:
             claim.fence,
             claim.owner,
             step,
-            _results(calls),
+            rows.results(calls),
             batch.first,
             batch.last,
             batch.events,
@@ -211,7 +269,7 @@ class TurnStore:
         Returns:
             Whether the thread's next turn is due now.
         """
-        reply = ending.reply
+        reply, spend = ending.reply, ending.spend
         outcome = await self._commit_with(
             claim,
             entry,
@@ -224,14 +282,16 @@ class TurnStore:
             ending.status,
             reply.step if reply else ending.step,
             reply.as_json() if reply else None,
-            _results(ending.results) if ending.results else None,
+            rows.results(ending.results) if ending.results else None,
             ending.answer,
-            (reply.usage if reply else Usage()).as_list(),
+            (spend.usage if spend else Usage()).as_list(),
             ending.reason,
             ending.message,
             batch.first,
             batch.last,
             batch.events,
+            rows.owed([spend] if spend else []),
+            ending.owes_release,
         )
         return outcome == "PROMOTED"
 
@@ -286,29 +346,3 @@ async def _persist(attempt: Callable[[], Awaitable[T]]) -> T:
             if not is_unavailable(error) or time.monotonic() > give_up_at:
                 raise
         await asyncio.sleep(0.2)
-
-
-def _asked(call: Call) -> dict[str, object]:
-    return {
-        "ordinal": call.ordinal,
-        "call_id": call.call_id,
-        "provider_id": call.provider_id,
-        "name": call.name,
-        "arguments": call.arguments,
-        "definition_digest": call.definition_digest,
-    }
-
-
-def _results(calls: list[Call]) -> str:
-    return orjson.dumps(
-        [
-            {
-                "ordinal": call.ordinal,
-                "outcome": call.outcome,
-                "result": call.result,
-                "structured": call.structured,
-            }
-            for call in calls
-            if call.outcome
-        ]
-    ).decode()

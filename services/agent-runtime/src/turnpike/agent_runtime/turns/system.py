@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from turnpike.agent_runtime.turns.model import Turn
-from turnpike.agent_runtime.turns.queries import TURN_COLUMNS, turn_of
+from turnpike.agent_runtime.turns.queries import CLAIM_COLUMNS, turn_of
 
 # One claimer each: SKIP LOCKED passes over rows that another sweep is claiming. A
 # process that was declared dead, and does not know it yet, claims nothing.
@@ -20,7 +21,7 @@ _CLAIM_DUE = text(
     "  AND status IN ('QUEUED', 'RUNNING', 'WAITING')"
     "  AND EXISTS (SELECT FROM replicas r WHERE r.id = :owner AND NOT r.dead)"
     "  ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
-    f" RETURNING {TURN_COLUMNS}"
+    f" RETURNING {CLAIM_COLUMNS}"
 )
 # The second claim without progress waits a little: what broke may mend. What is to
 # be cancelled waits for nothing.
@@ -50,6 +51,38 @@ _REMARKABLE = text(
     "SELECT id, fence, desired FROM turns WHERE owner = :owner"
     " AND (desired <> '' OR NOT id = ANY(:running))"
 )
+
+
+# Claimed for a while: whoever dies with it leaves it to the next one, and settling twice
+# is settling once. Nothing is added to a segment after the row that ends it.
+_CLAIM_OWED = text(
+    "UPDATE usage_outbox o SET due_at = statement_timestamp() + :hold, tries = tries + 1"
+    " WHERE id IN (SELECT id FROM usage_outbox WHERE due_at <= statement_timestamp()"
+    "  ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
+    " RETURNING id, tenant, turn, segment, snapshot, entries, ends, tries,"
+    "  (SELECT count(*) FROM usage_outbox s WHERE s.turn = o.turn AND s.segment = o.segment)"
+    "   AS of_segment"
+)
+_SETTLED = text("DELETE FROM usage_outbox WHERE id = ANY(:ids)")
+_OWED_LATER = text(
+    "UPDATE usage_outbox SET due_at = statement_timestamp() + :delay WHERE id = ANY(:ids)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """A row of the outbox: what one commit used, or the end of a segment, or both."""
+
+    id: int
+    tenant: UUID
+    turn: UUID
+    segment: int
+    snapshot: bytes | None
+    entries: list[dict[str, Any]]
+    ends: bool
+    tries: int
+    of_segment: int
+    """How many rows its segment has, this one included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +151,19 @@ async def owned_by(
     """Returns those of a replica's turns that it does not run, or that are to be cancelled."""
     rows = await connection.execute(_REMARKABLE, {"owner": owner, "running": list(running)})
     return [Owned(turn=row.id, fence=row.fence, desired=row.desired) for row in rows]
+
+
+async def claim_owed(connection: AsyncConnection, *, hold: timedelta, limit: int) -> list[Owed]:
+    """Claims what is to be settled for a while, oldest first."""
+    rows = await connection.execute(_CLAIM_OWED, {"hold": hold, "limit": limit})
+    return [Owed(**row) for row in rows.mappings()]
+
+
+async def settled(connection: AsyncConnection, ids: Sequence[int]) -> None:
+    """Forgets what gatekeeper's ledger has."""
+    await connection.execute(_SETTLED, {"ids": list(ids)})
+
+
+async def owed_later(connection: AsyncConnection, ids: Sequence[int], *, delay: timedelta) -> None:
+    """Leaves what could not be settled to whoever claims it after a delay."""
+    await connection.execute(_OWED_LATER, {"ids": list(ids), "delay": delay})

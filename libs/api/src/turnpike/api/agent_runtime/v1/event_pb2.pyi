@@ -57,14 +57,16 @@ class TurnStarted(_message.Message):
     def __init__(self, thread: _Optional[str] = ..., agent: _Optional[str] = ..., agent_version: _Optional[str] = ..., trace_id: _Optional[str] = ...) -> None: ...
 
 class StepStarted(_message.Message):
-    __slots__ = ("step", "attempt", "model")
+    __slots__ = ("step", "attempt", "model", "prompt_tokens")
     STEP_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     step: int
     attempt: int
     model: str
-    def __init__(self, step: _Optional[int] = ..., attempt: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
+    prompt_tokens: int
+    def __init__(self, step: _Optional[int] = ..., attempt: _Optional[int] = ..., model: _Optional[str] = ..., prompt_tokens: _Optional[int] = ...) -> None: ...
 
 class TextDelta(_message.Message):
     __slots__ = ("text",)
@@ -140,14 +142,20 @@ class ThreadTitled(_message.Message):
     def __init__(self, title: _Optional[str] = ...) -> None: ...
 
 class UsageReported(_message.Message):
-    __slots__ = ("step", "model", "usage")
+    __slots__ = ("step", "model", "usage", "attempt", "estimated", "default_prices")
     STEP_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_PRICES_FIELD_NUMBER: _ClassVar[int]
     step: int
     model: str
     usage: _turn_pb2.Usage
-    def __init__(self, step: _Optional[int] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[_turn_pb2.Usage, _Mapping]] = ...) -> None: ...
+    attempt: int
+    estimated: bool
+    default_prices: bool
+    def __init__(self, step: _Optional[int] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[_turn_pb2.Usage, _Mapping]] = ..., attempt: _Optional[int] = ..., estimated: _Optional[bool] = ..., default_prices: _Optional[bool] = ...) -> None: ...
 
 class TurnFinished(_message.Message):
     __slots__ = ("status", "error")

@@ -1,0 +1,123 @@
+"""Settling what turns used: from the outbox into gatekeeper's ledger, until it is there."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from turnpike.agent_runtime.turns import system
+from turnpike.agent_runtime.turns.admission import Admission, is_away
+from turnpike.agent_runtime.turns.counting import OUTBOX
+from turnpike.agent_runtime.turns.system import Owed
+from turnpike.database.failures import is_unavailable
+from turnpike.database.tenancy import system_transaction
+from turnpike.rpc.errors import RemoteError
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 1.0
+_HOLD = timedelta(seconds=15)
+_MOST_AT_ONCE = 100
+_SIDE_BY_SIDE = 8
+_FIRST_DELAY_SECONDS = 0.25
+_LONGEST_DELAY_SECONDS = 30.0
+# What gatekeeper refuses it refuses the next time too, until somebody mends it.
+_REFUSED_DELAY_SECONDS = 300.0
+
+
+class Settler:
+    """Drains the outbox. Every replica has one; a row is drained by one at a time.
+
+    Nothing is billed twice, whoever dies where: an entry is known to the ledger by
+    its ids. Nothing is lost: a row is deleted when the ledger has it.
+    """
+
+    def __init__(self, engine: AsyncEngine, admission: Admission) -> None:
+        self._engine = engine
+        self._admission = admission
+        self._room = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._news = asyncio.Event()
+
+    def owed(self) -> None:
+        """Says that something is to be settled: it is looked for at once."""
+        self._news.set()
+
+    async def serve(self) -> None:
+        """Settles what is due until cancelled."""
+        while True:
+            # Before the look, or what is owed during it waits for the next one.
+            self._news.clear()
+            if await self._drained():
+                continue
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def _drained(self) -> bool:
+        """Settles what is due; says whether there may be more."""
+        try:
+            return await self._drain() == _MOST_AT_ONCE
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            logger.warning("postgres is away; what turns used is settled later")
+            return False
+
+    async def _drain(self) -> int:
+        async with system_transaction(self._engine) as connection:
+            rows = await system.claim_owed(connection, hold=_HOLD, limit=_MOST_AT_ONCE)
+        segments: dict[tuple[object, int], list[Owed]] = defaultdict(list)
+        for row in rows:
+            segments[row.turn, row.segment].append(row)
+        async with asyncio.TaskGroup() as group:
+            settling = [group.create_task(self._settle(each)) for each in segments.values()]
+        if done := [id_ for task in settling for id_ in task.result()]:
+            async with system_transaction(self._engine) as connection:
+                await system.settled(connection, done)
+        return len(rows)
+
+    async def _settle(self, rows: list[Owed]) -> list[int]:
+        """Settles what one segment used; returns the rows that are done with."""
+        async with self._room:
+            try:
+                await self._send(rows)
+            except RemoteError as error:
+                OUTBOX.labels(result="AWAY" if is_away(error) else "REFUSED").inc()
+                await self._put_off(rows, error)
+                return []
+        whole = len(rows) == rows[0].of_segment
+        done = [row.id for row in rows if whole or not row.ends]
+        if len(done) < len(rows):
+            await self._later([row for row in rows if row.ends], _LOOK_SECONDS)
+        OUTBOX.labels(result="SETTLED").inc(len(done))
+        return done
+
+    async def _send(self, rows: list[Owed]) -> None:
+        first = rows[0]
+        if entries := [entry for row in rows for entry in row.entries]:
+            snapshot = next(row.snapshot or b"" for row in rows if row.entries)
+            await self._admission.settle(
+                first.turn, first.tenant, first.segment, snapshot=snapshot, entries=entries
+            )
+        # Others of the segment may be under way elsewhere: then its end is sent again.
+        if any(row.ends for row in rows) and len(rows) == first.of_segment:
+            await self._admission.release(first.turn, first.tenant, first.segment, settled=True)
+
+    async def _put_off(self, rows: Sequence[Owed], error: RemoteError) -> None:
+        tries = max(row.tries for row in rows)
+        delay = min(_FIRST_DELAY_SECONDS * 2 ** min(tries - 1, 10), _LONGEST_DELAY_SECONDS)
+        if not is_away(error):
+            logger.error("gatekeeper refused what turn %s used: %s", rows[0].turn, error)
+            delay = _REFUSED_DELAY_SECONDS
+        await self._later(rows, delay)
+
+    async def _later(self, rows: Sequence[Owed], seconds: float) -> None:
+        async with system_transaction(self._engine) as connection:
+            await system.owed_later(
+                connection, [row.id for row in rows], delay=timedelta(seconds=seconds)
+            )
