@@ -17,7 +17,7 @@ from tests.agent_runtime.turns.world import (
     watching,
 )
 from turnpike.agent_runtime.events.fold import fold
-from turnpike.agent_runtime.turns.drive import CANCEL
+from turnpike.agent_runtime.turns.stopping import CANCEL
 from turnpike.api.agent_runtime.v1 import turn_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.turn_pb2 import ToolOutcome, Turn, TurnStatus
 

@@ -11,7 +11,7 @@ import pytest
 from tests.agent_runtime.turns.claims import Claims, call
 from tests.agent_runtime.turns.world import World
 from turnpike.agent_runtime.events.model import Batch, CancelDesiredError, Claim, FenceLostError
-from turnpike.agent_runtime.turns.model import Usage
+from turnpike.agent_runtime.turns.model import Spend, Usage
 from turnpike.agent_runtime.turns.store import Ending, Reply, TurnStore
 from turnpike.database.engine import open_engine, open_pool
 from turnpike.database.tenancy import system_transaction
@@ -32,7 +32,14 @@ VALUES: dict[str, Any] = {
     "p_last": 2,
     "p_events": b"",
     "p_reserve": 20_000,
+    "p_attempt": 1,
+    "p_entries": "[]",
+    "p_segment": 1,
+    "p_snapshot": b"signed",
+    "p_rates": "{}",
 }
+WITHOUT_EVENTS = {"commit_admitted"}
+"""Functions that commit nothing to the log."""
 
 
 @pytest.fixture
@@ -79,9 +86,11 @@ async def execute(world: World, name: str, parameters: list[str], claim: Claim) 
 
 async def test_every_commit_is_given_a_fence(world: World):
     assert set(await fenced_functions(world)) == {
+        "commit_admitted",
         "commit_asked",
         "commit_done",
         "commit_log",
+        "commit_void",
         "finish_turn",
     }
 
@@ -93,7 +102,8 @@ async def test_a_function_that_writes_for_the_current_claim_writes(world: World,
         outcome = await execute(world, name, parameters, claim)
 
         assert outcome == "OK", name
-        assert (await world.row(str(claim.turn)))["committed_seq"] == 2, name
+        committed = (await world.row(str(claim.turn)))["committed_seq"]
+        assert committed == (0 if name in WITHOUT_EVENTS else 2), name
 
 
 async def test_a_function_refuses_every_stale_claim_and_writes_nothing(
@@ -244,7 +254,8 @@ async def test_a_process_that_was_declared_dead_claims_nothing(world: World, cla
 
 
 def reply() -> Reply:
-    return Reply(step=1, text="hello", reasoning="", usage=Usage())
+    spend = Spend(step=1, attempt=1, model="model", usage=Usage())
+    return Reply(step=1, text="hello", reasoning="", spend=spend)
 
 
 def ending(status: str) -> Ending:
