@@ -41,8 +41,14 @@ async def service(urls: MigrationUrls) -> AsyncGenerator[asyncpg.Connection]:
     await connection.close()
 
 
-async def fill(tenant: Tenant, url: str) -> Tenant:
+async def fill(tenant: Tenant, url: str, superuser: asyncpg.Connection) -> Tenant:
     """Gives a tenant a row in every table."""
+    # What is settled leaves the outbox; this stays.
+    await superuser.execute(
+        "INSERT INTO usage_outbox (tenant, turn, segment, entries, ends, due_at)"
+        " VALUES ($1, gen_random_uuid(), 1, '[]', true, 'infinity')",
+        UUID(tenant.id),
+    )
     wanted = {"provider": "openai", "base_url": url, "model": "n=1+tool=no__tool", "api_key": "k"}
     await tenant.model("member", **wanted)
     await tenant.model("pool", provider="pool", model="", members=[{"model": "member"}])
@@ -67,7 +73,7 @@ async def test_every_table_shows_a_tenant_its_own_rows_alone(
     superuser: asyncpg.Connection,
     service: asyncpg.Connection,
 ):
-    mine, theirs = [await fill(await new_tenant(), provider_url) for _ in range(2)]
+    mine, theirs = [await fill(await new_tenant(), provider_url, superuser) for _ in range(2)]
     tables = [table for table in await superuser.fetch(TABLES) if table["name"] not in NOBODY_S]
 
     assert len(tables) >= 8
@@ -88,7 +94,7 @@ async def test_no_row_can_be_written_for_another_tenant(
     superuser: asyncpg.Connection,
     service: asyncpg.Connection,
 ):
-    mine, theirs = [await fill(await new_tenant(), provider_url) for _ in range(2)]
+    mine, theirs = [await fill(await new_tenant(), provider_url, superuser) for _ in range(2)]
     tables = [row["name"] for row in await superuser.fetch(TABLES) if row["name"] not in NOBODY_S]
 
     for table in tables:
