@@ -17,6 +17,8 @@ _NUMBERS = 2**63
 
 A = TypeVar("A")
 B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 
 
 def page_size(requested: int) -> int:
@@ -66,6 +68,15 @@ def cursor_of(token: str, first: Callable[[str], A], /) -> tuple[A] | None: ...
 def cursor_of(
     token: str, first: Callable[[str], A], second: Callable[[str], B], /
 ) -> tuple[A, B] | None: ...
+@overload
+def cursor_of(
+    token: str,
+    first: Callable[[str], A],
+    second: Callable[[str], B],
+    third: Callable[[str], C],
+    fourth: Callable[[str], D],
+    /,
+) -> tuple[A, B, C, D] | None: ...
 def cursor_of(token: str, /, *parsers: Callable[[str], object]) -> tuple[object, ...] | None:
     """Returns the cursor in a page token; None for the first page's empty token.
 

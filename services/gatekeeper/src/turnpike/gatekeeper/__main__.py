@@ -8,19 +8,36 @@ from typing import Any
 
 import asyncpg
 import grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2, tenancy_service_pb2
+from turnpike.api.gatekeeper.v1 import (
+    account_service_pb2,
+    gatekeeper_service_pb2,
+    tenancy_service_pb2,
+    usage_service_pb2,
+)
+from turnpike.api.gatekeeper.v1.account_service_pb2_grpc import (
+    add_AccountServiceServicer_to_server,
+)
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import (
     add_GatekeeperServiceServicer_to_server,
 )
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import (
     add_TenancyServiceServicer_to_server,
 )
+from turnpike.api.gatekeeper.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
 from turnpike.database.cache import open_redis
 from turnpike.database.engine import open_engine, open_pool
 from turnpike.gatekeeper import metrics
+from turnpike.gatekeeper.accounts.budgets import Budgets
+from turnpike.gatekeeper.accounts.overrides import LimitsOfTenants
+from turnpike.gatekeeper.accounts.plans import Plans
+from turnpike.gatekeeper.accounts.refusals import Refusals
+from turnpike.gatekeeper.accounts.servicer import Accounts, AccountServicer
+from turnpike.gatekeeper.accounts.subscriptions import Subscriptions
 from turnpike.gatekeeper.admission import Admission
 from turnpike.gatekeeper.authentication import Authentication, own_revocations
+from turnpike.gatekeeper.authority import Authority
 from turnpike.gatekeeper.explanation import Explanation
 from turnpike.gatekeeper.holds import Holds
 from turnpike.gatekeeper.journal import Journal
@@ -37,6 +54,8 @@ from turnpike.gatekeeper.system import System
 from turnpike.gatekeeper.tenancy import Tenancy
 from turnpike.gatekeeper.tenancy_servicer import TenancyServicer
 from turnpike.gatekeeper.terms import Price
+from turnpike.gatekeeper.usage.reports import Reports
+from turnpike.gatekeeper.usage.servicer import UsageServicer
 from turnpike.rpc.credentials import Credentials
 from turnpike.rpc.errors import UnavailableError
 from turnpike.rpc.gatekeeper import AUTHENTICATE
@@ -47,8 +66,10 @@ from turnpike.rpc.server import listen, new_server, serve_until_signalled
 FIRST_TENANT = "first"
 
 SERVICES = (
+    account_service_pb2.DESCRIPTOR.services_by_name["AccountService"].full_name,
     gatekeeper_service_pb2.DESCRIPTOR.services_by_name["GatekeeperService"].full_name,
     tenancy_service_pb2.DESCRIPTOR.services_by_name["TenancyService"].full_name,
+    usage_service_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name,
 )
 
 
@@ -84,6 +105,7 @@ async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
         metrics.SLOTS_TAKEN.set_function(slots.taken)
         await _bootstrap(system, settings)
         engine = open_engine(settings.database_url.get_secret_value(), pool_size=5)
+        system_engine = open_engine(settings.system_database_url.get_secret_value(), pool_size=2)
         journal, revocations = Journal(system), Revocations(system)
         authentication = Authentication(system, Signer(GATEKEEPER, settings.signing_key), journal)
         credentials = Credentials(Verifier(settings.trusted_keys), authentication.exchange)
@@ -109,6 +131,7 @@ async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
         )
         add_GatekeeperServiceServicer_to_server(servicer, server)
         add_TenancyServiceServicer_to_server(TenancyServicer(Tenancy(engine, system)), server)
+        _add_accounts(server, engine, system_engine)
         tasks = (
             journal.run(),
             revocations.run(),
@@ -119,6 +142,22 @@ async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
                 yield server
         finally:
             await engine.dispose()
+            await system_engine.dispose()
+
+
+def _add_accounts(server: grpc.aio.Server, engine: AsyncEngine, system_engine: AsyncEngine) -> None:
+    """Lets a server tell what may be used, and what was."""
+    authority = Authority(engine)
+    accounts = Accounts(
+        plans=Plans(engine, system_engine, authority),
+        subscriptions=Subscriptions(engine, system_engine, authority),
+        limits=LimitsOfTenants(engine, authority),
+        budgets=Budgets(engine),
+        refusals=Refusals(engine),
+    )
+    add_AccountServiceServicer_to_server(AccountServicer(accounts), server)
+    reports = Reports(engine, system_engine, authority)
+    add_UsageServiceServicer_to_server(UsageServicer(reports), server)
 
 
 async def _bootstrap(system: System, settings: Settings) -> None:

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2 as turnpike_dot_api_dot_gatekeeper_dot_v1_dot_gatekeeper__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.turnpike/api/gatekeeper/v1/usage_service.proto\x12\x1aturnpike.api.gatekeeper.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x33turnpike/api/gatekeeper/v1/gatekeeper_service.proto\"\xec\x01\n\x0bUsageFilter\x12\x17\n\x06tenant\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1a\n\tprincipal\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x17\n\x05\x61gent\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x17\n\x05model\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12-\n\tfrom_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\ttime_zone\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"\xd5\x01\n\x12ReportUsageRequest\x12\x37\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\'.turnpike.api.gatekeeper.v1.UsageFilter\x12K\n\x02\x62y\x18\x02 \x03(\x0e\x32*.turnpike.api.gatekeeper.v1.UsageDimensionB\x13\xbaH\x10\x92\x01\r\x10\x05\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xf3\x01\n\x13ReportUsageResponse\x12\x32\n\x04rows\x18\x01 \x03(\x0b\x32$.turnpike.api.gatekeeper.v1.UsageRow\x12\x33\n\x05total\x18\x02 \x01(\x0b\x32$.turnpike.api.gatekeeper.v1.UsageSum\x12-\n\tfrom_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t\"\xaa\x01\n\x08UsageRow\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12*\n\x06period\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x03sum\x18\x06 \x01(\x0b\x32$.turnpike.api.gatekeeper.v1.UsageSum\"\xde\x02\n\x08UsageSum\x12\x0f\n\x07\x65ntries\x18\x01 \x01(\x03\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\x03\x12\x15\n\rcached_tokens\x18\x03 \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x04 \x01(\x03\x12\x15\n\routput_tokens\x18\x05 \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x06 \x01(\x03\x12\x16\n\x0e\x63ost_micro_usd\x18\x07 \x01(\x03\x12=\n\x0e\x64\x65\x66\x61ult_priced\x18\x08 \x01(\x0b\x32%.turnpike.api.gatekeeper.v1.UsagePart\x12\x38\n\testimated\x18\t \x01(\x0b\x32%.turnpike.api.gatekeeper.v1.UsagePart\x12\x36\n\x07own_key\x18\n \x01(\x0b\x32%.turnpike.api.gatekeeper.v1.UsagePart\"D\n\tUsagePart\x12\x0f\n\x07\x65ntries\x18\x01 \x01(\x03\x12\x0e\n\x06tokens\x18\x02 \x01(\x03\x12\x16\n\x0e\x63ost_micro_usd\x18\x03 \x01(\x03\"\x9d\x01\n\x10ListUsageRequest\x12\x37\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\'.turnpike.api.gatekeeper.v1.UsageFilter\x12\x15\n\x04turn\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"e\n\x11ListUsageResponse\x12\x37\n\x07\x65ntries\x18\x01 \x03(\x0b\x32&.turnpike.api.gatekeeper.v1.UsageEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbc\x03\n\nUsageEntry\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04turn\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\r\x12\x0c\n\x04\x63\x61ll\x18\x04 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\x11\n\tprincipal\x18\x06 \x01(\t\x12\r\n\x05\x61gent\x18\x07 \x01(\t\x12\r\n\x05model\x18\x08 \x01(\t\x12\x33\n\x04kind\x18\t \x01(\x0e\x32%.turnpike.api.gatekeeper.v1.UsageKind\x12\x14\n\x0cinput_tokens\x18\n \x01(\x03\x12\x15\n\rcached_tokens\x18\x0b \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x0c \x01(\x03\x12\x15\n\routput_tokens\x18\r \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x0e \x01(\x03\x12\x16\n\x0e\x63ost_micro_usd\x18\x0f \x01(\x03\x12\x16\n\x0e\x64\x65\x66\x61ult_priced\x18\x10 \x01(\x08\x12\x11\n\testimated\x18\x11 \x01(\x08\x12\x0f\n\x07own_key\x18\x12 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xf0\x01\n\x0eUsageDimension\x12\x1f\n\x1bUSAGE_DIMENSION_UNSPECIFIED\x10\x00\x12\x1a\n\x16USAGE_DIMENSION_TENANT\x10\x01\x12\x1d\n\x19USAGE_DIMENSION_PRINCIPAL\x10\x02\x12\x19\n\x15USAGE_DIMENSION_AGENT\x10\x03\x12\x19\n\x15USAGE_DIMENSION_MODEL\x10\x04\x12\x18\n\x14USAGE_DIMENSION_HOUR\x10\x05\x12\x17\n\x13USAGE_DIMENSION_DAY\x10\x06\x12\x19\n\x15USAGE_DIMENSION_MONTH\x10\x07\x32\xe8\x01\n\x0cUsageService\x12n\n\x0bReportUsage\x12..turnpike.api.gatekeeper.v1.ReportUsageRequest\x1a/.turnpike.api.gatekeeper.v1.ReportUsageResponse\x12h\n\tListUsage\x12,.turnpike.api.gatekeeper.v1.ListUsageRequest\x1a-.turnpike.api.gatekeeper.v1.ListUsageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.turnpike/api/gatekeeper/v1/usage_service.proto\x12\x1aturnpike.api.gatekeeper.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x33turnpike/api/gatekeeper/v1/gatekeeper_service.proto\"\x90\x02\n\x0bUsageFilter\x12\x17\n\x06tenant\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1a\n\tprincipal\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12#\n\x05\x61gent\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\xc8\x01\x32\n^[^\\x00]*$\x12#\n\x05model\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x18\xc8\x01\x32\n^[^\\x00]*$\x12-\n\tfrom_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\ttime_zone\x18\x07 \x01(\tB\x13\xbaH\x10r\x0e\x18\x64\x32\n^[^\\x00]*$\"\xd5\x01\n\x12ReportUsageRequest\x12\x37\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\'.turnpike.api.gatekeeper.v1.UsageFilter\x12K\n\x02\x62y\x18\x02 \x03(\x0e\x32*.turnpike.api.gatekeeper.v1.UsageDimensionB\x13\xbaH\x10\x92\x01\r\x10\x05\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xf3\x01\n\x13ReportUsageResponse\x12\x32\n\x04rows\x18\x01 \x03(\x0b\x32$.turnpike.api.gatekeeper.v1.UsageRow\x12\x33\n\x05total\x18\x02 \x01(\x0b\x32$.turnpike.api.gatekeeper.v1.UsageSum\x12-\n\tfrom_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t\"\xaa\x01\n\x08UsageRow\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12*\n\x06period\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x03sum\x18\x06 \x01(\x0b\x32$.turnpike.api.gatekeeper.v1.UsageSum\"\xde\x02\n\x08UsageSum\x12\x0f\n\x07\x65ntries\x18\x01 \x01(\x03\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\x03\x12\x15\n\rcached_tokens\x18\x03 \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x04 \x01(\x03\x12\x15\n\routput_tokens\x18\x05 \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x06 \x01(\x03\x12\x16\n\x0e\x63ost_micro_usd\x18\x07 \x01(\x03\x12=\n\x0e\x64\x65\x66\x61ult_priced\x18\x08 \x01(\x0b\x32%.turnpike.api.gatekeeper.v1.UsagePart\x12\x38\n\testimated\x18\t \x01(\x0b\x32%.turnpike.api.gatekeeper.v1.UsagePart\x12\x36\n\x07own_key\x18\n \x01(\x0b\x32%.turnpike.api.gatekeeper.v1.UsagePart\"D\n\tUsagePart\x12\x0f\n\x07\x65ntries\x18\x01 \x01(\x03\x12\x0e\n\x06tokens\x18\x02 \x01(\x03\x12\x16\n\x0e\x63ost_micro_usd\x18\x03 \x01(\x03\"\x9d\x01\n\x10ListUsageRequest\x12\x37\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\'.turnpike.api.gatekeeper.v1.UsageFilter\x12\x15\n\x04turn\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"e\n\x11ListUsageResponse\x12\x37\n\x07\x65ntries\x18\x01 \x03(\x0b\x32&.turnpike.api.gatekeeper.v1.UsageEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbc\x03\n\nUsageEntry\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04turn\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\r\x12\x0c\n\x04\x63\x61ll\x18\x04 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\x11\n\tprincipal\x18\x06 \x01(\t\x12\r\n\x05\x61gent\x18\x07 \x01(\t\x12\r\n\x05model\x18\x08 \x01(\t\x12\x33\n\x04kind\x18\t \x01(\x0e\x32%.turnpike.api.gatekeeper.v1.UsageKind\x12\x14\n\x0cinput_tokens\x18\n \x01(\x03\x12\x15\n\rcached_tokens\x18\x0b \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x0c \x01(\x03\x12\x15\n\routput_tokens\x18\r \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x0e \x01(\x03\x12\x16\n\x0e\x63ost_micro_usd\x18\x0f \x01(\x03\x12\x16\n\x0e\x64\x65\x66\x61ult_priced\x18\x10 \x01(\x08\x12\x11\n\testimated\x18\x11 \x01(\x08\x12\x0f\n\x07own_key\x18\x12 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xf0\x01\n\x0eUsageDimension\x12\x1f\n\x1bUSAGE_DIMENSION_UNSPECIFIED\x10\x00\x12\x1a\n\x16USAGE_DIMENSION_TENANT\x10\x01\x12\x1d\n\x19USAGE_DIMENSION_PRINCIPAL\x10\x02\x12\x19\n\x15USAGE_DIMENSION_AGENT\x10\x03\x12\x19\n\x15USAGE_DIMENSION_MODEL\x10\x04\x12\x18\n\x14USAGE_DIMENSION_HOUR\x10\x05\x12\x17\n\x13USAGE_DIMENSION_DAY\x10\x06\x12\x19\n\x15USAGE_DIMENSION_MONTH\x10\x07\x32\xe8\x01\n\x0cUsageService\x12n\n\x0bReportUsage\x12..turnpike.api.gatekeeper.v1.ReportUsageRequest\x1a/.turnpike.api.gatekeeper.v1.ReportUsageResponse\x12h\n\tListUsage\x12,.turnpike.api.gatekeeper.v1.ListUsageRequest\x1a-.turnpike.api.gatekeeper.v1.ListUsageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,11 +39,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USAGEFILTER'].fields_by_name['principal']._loaded_options = None
   _globals['_USAGEFILTER'].fields_by_name['principal']._serialized_options = b'\272H\004r\002\030@'
   _globals['_USAGEFILTER'].fields_by_name['agent']._loaded_options = None
-  _globals['_USAGEFILTER'].fields_by_name['agent']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_USAGEFILTER'].fields_by_name['agent']._serialized_options = b'\272H\021r\017\030\310\0012\n^[^\\x00]*$'
   _globals['_USAGEFILTER'].fields_by_name['model']._loaded_options = None
-  _globals['_USAGEFILTER'].fields_by_name['model']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_USAGEFILTER'].fields_by_name['model']._serialized_options = b'\272H\021r\017\030\310\0012\n^[^\\x00]*$'
   _globals['_USAGEFILTER'].fields_by_name['time_zone']._loaded_options = None
-  _globals['_USAGEFILTER'].fields_by_name['time_zone']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_USAGEFILTER'].fields_by_name['time_zone']._serialized_options = b'\272H\020r\016\030d2\n^[^\\x00]*$'
   _globals['_REPORTUSAGEREQUEST'].fields_by_name['by']._loaded_options = None
   _globals['_REPORTUSAGEREQUEST'].fields_by_name['by']._serialized_options = b'\272H\020\222\001\r\020\005\030\001\"\007\202\001\004\020\001 \000'
   _globals['_REPORTUSAGEREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -56,26 +56,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUSAGEREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\364\003'
   _globals['_LISTUSAGEREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTUSAGEREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
-  _globals['_USAGEDIMENSION']._serialized_start=2201
-  _globals['_USAGEDIMENSION']._serialized_end=2441
+  _globals['_USAGEDIMENSION']._serialized_start=2237
+  _globals['_USAGEDIMENSION']._serialized_end=2477
   _globals['_USAGEFILTER']._serialized_start=194
-  _globals['_USAGEFILTER']._serialized_end=430
-  _globals['_REPORTUSAGEREQUEST']._serialized_start=433
-  _globals['_REPORTUSAGEREQUEST']._serialized_end=646
-  _globals['_REPORTUSAGERESPONSE']._serialized_start=649
-  _globals['_REPORTUSAGERESPONSE']._serialized_end=892
-  _globals['_USAGEROW']._serialized_start=895
-  _globals['_USAGEROW']._serialized_end=1065
-  _globals['_USAGESUM']._serialized_start=1068
-  _globals['_USAGESUM']._serialized_end=1418
-  _globals['_USAGEPART']._serialized_start=1420
-  _globals['_USAGEPART']._serialized_end=1488
-  _globals['_LISTUSAGEREQUEST']._serialized_start=1491
-  _globals['_LISTUSAGEREQUEST']._serialized_end=1648
-  _globals['_LISTUSAGERESPONSE']._serialized_start=1650
-  _globals['_LISTUSAGERESPONSE']._serialized_end=1751
-  _globals['_USAGEENTRY']._serialized_start=1754
-  _globals['_USAGEENTRY']._serialized_end=2198
-  _globals['_USAGESERVICE']._serialized_start=2444
-  _globals['_USAGESERVICE']._serialized_end=2676
+  _globals['_USAGEFILTER']._serialized_end=466
+  _globals['_REPORTUSAGEREQUEST']._serialized_start=469
+  _globals['_REPORTUSAGEREQUEST']._serialized_end=682
+  _globals['_REPORTUSAGERESPONSE']._serialized_start=685
+  _globals['_REPORTUSAGERESPONSE']._serialized_end=928
+  _globals['_USAGEROW']._serialized_start=931
+  _globals['_USAGEROW']._serialized_end=1101
+  _globals['_USAGESUM']._serialized_start=1104
+  _globals['_USAGESUM']._serialized_end=1454
+  _globals['_USAGEPART']._serialized_start=1456
+  _globals['_USAGEPART']._serialized_end=1524
+  _globals['_LISTUSAGEREQUEST']._serialized_start=1527
+  _globals['_LISTUSAGEREQUEST']._serialized_end=1684
+  _globals['_LISTUSAGERESPONSE']._serialized_start=1686
+  _globals['_LISTUSAGERESPONSE']._serialized_end=1787
+  _globals['_USAGEENTRY']._serialized_start=1790
+  _globals['_USAGEENTRY']._serialized_end=2234
+  _globals['_USAGESERVICE']._serialized_start=2480
+  _globals['_USAGESERVICE']._serialized_end=2712
 # @@protoc_insertion_point(module_scope)

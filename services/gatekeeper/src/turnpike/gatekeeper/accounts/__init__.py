@@ -1,0 +1,1 @@
+"""What tenants and people may use: plans, subscriptions, overrides, budgets, refusals."""

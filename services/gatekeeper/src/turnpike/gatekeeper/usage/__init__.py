@@ -1,0 +1,1 @@
+"""What was used: the ledger's entries, and sums of them."""

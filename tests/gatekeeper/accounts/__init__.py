@@ -1,0 +1,1 @@
+"""Plans, subscriptions, limits, budgets, refusals and usage."""
