@@ -23,7 +23,8 @@ def plan(name: str, **limits: int) -> pb.Plan:
 
 
 async def put(accounts: Accounts, wished: pb.Plan, **terms: Any) -> pb.UpdatePlanResponse:
-    request = pb.UpdatePlanRequest(plan=wished, **{"allow_missing": True, **terms})
+    given: dict[str, Any] = {"allow_missing": True, **terms}
+    request = pb.UpdatePlanRequest(plan=wished, **given)
     return await accounts.stub.UpdatePlan(request, metadata=PLATFORM)
 
 

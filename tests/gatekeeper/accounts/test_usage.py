@@ -18,7 +18,10 @@ from turnpike.api.gatekeeper.v1.principal_pb2 import Role
 from turnpike.rpc.identity import bearer
 
 AT = datetime(2026, 3, 10, 12, 7, 30, tzinfo=UTC)
-YEAR = {"from_time": datetime(2026, 1, 1, tzinfo=UTC), "to_time": datetime(2026, 11, 1, tzinfo=UTC)}
+YEAR: dict[str, Any] = {
+    "from_time": datetime(2026, 1, 1, tzinfo=UTC),
+    "to_time": datetime(2026, 11, 1, tzinfo=UTC),
+}
 
 
 async def test_a_report_adds_up_all_that_is_counted(
@@ -160,10 +163,10 @@ async def test_periods_begin_where_the_time_zone_says(
         for hour, minute in ((0, 0), (3, 14), (23, 59))
     ]
     expected: defaultdict[datetime, int] = defaultdict(int)
-    cut = {"hour": {}, "day": {"hour": 0}, "month": {"day": 1, "hour": 0}}[period]
+    cuts: dict[str, dict[str, Any]] = {"day": {"hour": 0}, "month": {"day": 1, "hour": 0}}
     for at in times:
         await write_entry(superuser, tenant, at=at)
-        begins = at.astimezone(there).replace(minute=0, second=0, fold=0, **cut)
+        begins = at.astimezone(there).replace(minute=0, second=0, fold=0, **cuts.get(period, {}))
         expected[begins.astimezone(UTC)] += 1
 
     found = await accounts.report(
