@@ -31,8 +31,12 @@ from turnpike.agent_runtime.models.probing import Prober
 from turnpike.agent_runtime.models.prompt import Model, ModelError
 from turnpike.agent_runtime.models.refusals import REASONS
 from turnpike.agent_runtime.models.servicer import ModelServicer
+from turnpike.agent_runtime.prefix.clients import ClientSessions
 from turnpike.agent_runtime.prefix.keys import Salt
+from turnpike.agent_runtime.prefix.listing import Sessions
+from turnpike.agent_runtime.prefix.servicer import PrefixServicer
 from turnpike.agent_runtime.prefix.store import PrefixStore
+from turnpike.agent_runtime.prefix.sweeping import sweep_forever
 from turnpike.agent_runtime.settings import Settings
 from turnpike.agent_runtime.threads.catalogue import CancelTurn, Threads
 from turnpike.agent_runtime.threads.servicer import ThreadServicer
@@ -50,6 +54,9 @@ from turnpike.agent_runtime.turns.store import TurnStore
 from turnpike.agent_runtime.turns.viewing import Viewer, Views
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
+from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import (
+    add_PrefixServiceServicer_to_server,
+)
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import (
     add_ThreadServiceServicer_to_server,
 )
@@ -68,7 +75,7 @@ from turnpike.rpc.server import listen, new_server, serve_until_signalled
 
 SERVICES = tuple(
     f"turnpike.api.agent_runtime.v1.{name}"
-    for name in ("TurnService", "ThreadService", "AgentService", "ModelService")
+    for name in ("TurnService", "ThreadService", "AgentService", "ModelService", "PrefixService")
 )
 
 # A NUL, in a text or in JSON.
@@ -82,6 +89,7 @@ class Replica:
     server: grpc.aio.Server
     owner: Owner
     tails: Tails
+    clients: ClientSessions
 
     async def drain(self, grace: timedelta) -> None:
         """Hands on what it runs, then sends those who watch it to where that is."""
@@ -121,6 +129,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
     ):
         log, batches = TurnLog(stores.redis), Batches(stores.pool, stores.system_pool)
         tails = Tails(log, batches)
+        clients = ClientSessions(PrefixStore(stores.pool), _salt(settings))
         owner = _new_owner(settings, stores, peers, log, tails)
         server = new_server(
             settings.service(),
@@ -129,12 +138,17 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             translate=_translate,
         )
         _add_servicers(server, settings, stores, peers, batches=batches, tails=tails, owner=owner)
+        works = (
+            owner.serve(),
+            tails.follow(),
+            tails.poll(),
+            clients.serve(),
+            sweep_forever(stores.system_engine, settings.prefix_tenant_bytes),
+        )
         async with asyncio.TaskGroup() as group:
-            background = [
-                group.create_task(work) for work in (owner.serve(), tails.follow(), tails.poll())
-            ]
+            background = [group.create_task(work) for work in works]
             await owner.ready.wait()
-            yield Replica(server, owner, tails)
+            yield Replica(server, owner, tails, clients)
             for task in background:
                 task.cancel()
 
@@ -207,6 +221,7 @@ def _add_servicers(
     add_ThreadServiceServicer_to_server(ThreadServicer(threads), server)
     add_AgentServiceServicer_to_server(AgentServicer(agents, default), server)
     prober = Prober(_models(settings, stores), peers.clients, patience=settings.first_chunk_timeout)
+    add_PrefixServiceServicer_to_server(PrefixServicer(Sessions(engine)), server)
     add_ModelServiceServicer_to_server(
         ModelServicer(models, prober, platform_tenant=settings.platform_tenant), server
     )

@@ -50,6 +50,10 @@ class Settings(ServiceSettings):
     pool_size: int = Field(default=10, ge=2)
     """How many connections each of the two database roles may hold."""
 
+    prefix_tenant_bytes: int = Field(default=256 << 20, ge=0)
+    """How many bytes of prompts the prefix ledger keeps for each tenant; what was used within ten
+    minutes stays beyond that."""
+
     first_chunk_timeout: Seconds = timedelta(seconds=120)
     """How many seconds a model may take to say the first thing."""
 

@@ -130,6 +130,38 @@ def _usage(body: Any) -> bytes:
     )
 
 
+def _context(body: Any) -> bytes:
+    return _fields(
+        {
+            "step": body.step,
+            "model": body.model,
+            "tokens": body.tokens,
+            "window": body.window,
+            "cached_tokens": body.cached_tokens,
+            "predicted_tokens": body.predicted_tokens,
+            "reckoned": body.reckoned,
+            "miss": body.miss or None,
+        }
+    )
+
+
+def _context_compacted(body: Any) -> bytes:
+    usage = body.usage
+    return _fields(
+        {
+            "tokens": body.tokens,
+            "turns": body.turns,
+            "usage": {
+                "input_tokens": usage.input_tokens,
+                "output_tokens": usage.output_tokens,
+                "cached_tokens": usage.cached_tokens,
+                "cache_write_tokens": usage.cache_write_tokens,
+                "cost_micro_usd": usage.cost_micro_usd,
+            },
+        }
+    )
+
+
 def _turn_finished(body: Any) -> bytes:
     error = error_document(body.error) if body.HasField("error") else None
     return _fields({"status": STATUSES.get(body.status, "FAILED"), "error": error})
@@ -148,5 +180,7 @@ _WRITERS: dict[str, tuple[str, Callable[[Any], bytes]]] = {
     "model_changed": ("model.changed", _model_changed),
     "thread_titled": ("thread.titled", _thread_titled),
     "usage": ("usage", _usage),
+    "context_measured": ("context", _context),
+    "context_compacted": ("context.compacted", _context_compacted),
     "turn_finished": ("turn.finished", _turn_finished),
 }

@@ -48,6 +48,9 @@ class Reason(StrEnum):
     EVICTED_BY_PROVIDER = "EVICTED_BY_PROVIDER"
     """The bytes were the same, and the provider did not have them any more."""
 
+    EVICTED = "EVICTED"
+    """The ledger was evicted, and what is said now is not what it held."""
+
     BYPASS = "BYPASS"
     """The ledger could not be read: the request went out as it came."""
 

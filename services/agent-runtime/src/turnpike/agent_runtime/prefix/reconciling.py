@@ -71,7 +71,7 @@ def _fresh(head: Head, history: Sequence[bytes], miss: Miss) -> Opening:
 def _rebuilt(head: Head, history: Sequence[bytes]) -> Opening:
     """Returns what was evicted, made again from what else is stored; the hash proves it."""
     if len(history) < head.count or chained(b"", history[: head.count]) != head.chain:
-        return _fresh(head, history, Miss(Reason.DIVERGENCE))
+        return _fresh(head, history, Miss(Reason.EVICTED))
     return Opening(
         head=head,
         epoch=head.epoch,

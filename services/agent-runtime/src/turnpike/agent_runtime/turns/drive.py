@@ -10,6 +10,7 @@ from turnpike.agent_runtime.events.model import Batch, CancelDesiredError, Claim
 from turnpike.agent_runtime.events.tails import Tails
 from turnpike.agent_runtime.events.writer import Body, LogWriter
 from turnpike.agent_runtime.models.prompt import Model, ModelClient, Prompt
+from turnpike.agent_runtime.prefix.model import Entry
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.turns import stating
 from turnpike.agent_runtime.turns.allowance import Allowance
@@ -249,8 +250,9 @@ class Driver:
         effects = self._course.effects(step)
         asked = [stating.requested(*each) for each in zip(step.calls, effects, strict=True)]
 
+        entry = self._course.entry_asked(step, reply)
+
         async def store(batch: Batch) -> None:
-            entry = self._course.entry_asked(step, reply)
             await self._allowance.kept()
             await self._parts.store.commit_asked(self._claim, reply, step.calls, batch, entry)
             # Here, since a cancelled driver goes on to its end knowing this.
@@ -258,7 +260,9 @@ class Driver:
             self._allowance.spent(reply.usage)
             self._parts.owed()
 
-        await self._writer.commit([stating.used(reply.spend), *asked], store)
+        await self._writer.commit(
+            [*self._measured(step.number, entry), stating.used(reply.spend), *asked], store
+        )
 
     async def _finish_step(self, step: Step) -> None:
         """Runs a step's calls and commits how they ended."""
@@ -303,10 +307,11 @@ class Driver:
 
     async def _end(self, ending: Ending) -> None:
         self._ending = True
+        entry = self._course.entry_ended(ending)
         said = [stating.used(ending.spend)] if ending.spend else []
+        measured = self._measured(ending.reply.step, entry) if ending.reply else []
 
         async def store(batch: Batch) -> None:
-            entry = self._course.entry_ended(ending)
             await self._allowance.kept()
             promoted = await self._parts.store.finish(self._claim, ending, batch, entry)
             self.status = ending.status
@@ -314,7 +319,7 @@ class Driver:
             await self._on_end(promoted)
 
         try:
-            await self._writer.commit([*said, stating.finished(ending)], store)
+            await self._writer.commit([*measured, *said, stating.finished(ending)], store)
         except CancelDesiredError:
             self._ending = False
             raise
@@ -322,6 +327,9 @@ class Driver:
     async def _store_reset(self, batch: Batch) -> None:
         await self._parts.store.commit_log(self._claim, batch)
         self._course.forget()
+
+    def _measured(self, step: int, entry: Entry | None) -> list[Body]:
+        return [stating.measured(step, self._prepared.model, entry)] if entry else []
 
     def _attributes(self) -> dict[str, str | int]:
         return {

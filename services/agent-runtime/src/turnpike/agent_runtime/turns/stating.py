@@ -1,6 +1,8 @@
 """The events that state what a turn came to."""
 
 from turnpike.agent_runtime.events.writer import Body
+from turnpike.agent_runtime.models.prompt import Model
+from turnpike.agent_runtime.prefix.model import Entry
 from turnpike.agent_runtime.tools.registry import Effect
 from turnpike.agent_runtime.turns.model import Call, Spend, Turn, Usage
 from turnpike.agent_runtime.turns.store import Ending
@@ -41,6 +43,23 @@ def used(spend: Spend) -> Body:
             attempt=spend.attempt,
             estimated=spend.estimated,
             default_prices=spend.default_prices,
+        )
+    }
+
+
+def measured(step: int, model: Model, entry: Entry) -> Body:
+    """States how full the model's context is, by what the provider reported."""
+    said = entry.reported
+    return {
+        "context_measured": event_pb2.ContextMeasured(
+            step=step,
+            model=model.name,
+            tokens=entry.sent.tokens,
+            window=model.context_window,
+            cached_tokens=said.cached_tokens if said else 0,
+            predicted_tokens=entry.predicted,
+            reckoned=said is None or said.reckoned,
+            miss=str(entry.miss.reason) if entry.miss else "",
         )
     }
 

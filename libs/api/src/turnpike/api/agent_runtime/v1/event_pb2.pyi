@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Event(_message.Message):
-    __slots__ = ("seq", "time", "turn_started", "step_started", "text_delta", "reasoning_delta", "tool_requested", "tool_started", "tool_finished", "log_reset", "model_retrying", "usage", "turn_finished", "model_changed", "thread_titled")
+    __slots__ = ("seq", "time", "turn_started", "step_started", "text_delta", "reasoning_delta", "tool_requested", "tool_started", "tool_finished", "log_reset", "model_retrying", "usage", "turn_finished", "model_changed", "thread_titled", "context_measured", "context_compacted")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     TURN_STARTED_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,8 @@ class Event(_message.Message):
     TURN_FINISHED_FIELD_NUMBER: _ClassVar[int]
     MODEL_CHANGED_FIELD_NUMBER: _ClassVar[int]
     THREAD_TITLED_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_MEASURED_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_COMPACTED_FIELD_NUMBER: _ClassVar[int]
     seq: int
     time: _timestamp_pb2.Timestamp
     turn_started: TurnStarted
@@ -42,7 +44,9 @@ class Event(_message.Message):
     turn_finished: TurnFinished
     model_changed: ModelChanged
     thread_titled: ThreadTitled
-    def __init__(self, seq: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., turn_started: _Optional[_Union[TurnStarted, _Mapping]] = ..., step_started: _Optional[_Union[StepStarted, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., tool_requested: _Optional[_Union[ToolRequested, _Mapping]] = ..., tool_started: _Optional[_Union[ToolStarted, _Mapping]] = ..., tool_finished: _Optional[_Union[ToolFinished, _Mapping]] = ..., log_reset: _Optional[_Union[LogReset, _Mapping]] = ..., model_retrying: _Optional[_Union[ModelRetrying, _Mapping]] = ..., usage: _Optional[_Union[UsageReported, _Mapping]] = ..., turn_finished: _Optional[_Union[TurnFinished, _Mapping]] = ..., model_changed: _Optional[_Union[ModelChanged, _Mapping]] = ..., thread_titled: _Optional[_Union[ThreadTitled, _Mapping]] = ...) -> None: ...
+    context_measured: ContextMeasured
+    context_compacted: ContextCompacted
+    def __init__(self, seq: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., turn_started: _Optional[_Union[TurnStarted, _Mapping]] = ..., step_started: _Optional[_Union[StepStarted, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., tool_requested: _Optional[_Union[ToolRequested, _Mapping]] = ..., tool_started: _Optional[_Union[ToolStarted, _Mapping]] = ..., tool_finished: _Optional[_Union[ToolFinished, _Mapping]] = ..., log_reset: _Optional[_Union[LogReset, _Mapping]] = ..., model_retrying: _Optional[_Union[ModelRetrying, _Mapping]] = ..., usage: _Optional[_Union[UsageReported, _Mapping]] = ..., turn_finished: _Optional[_Union[TurnFinished, _Mapping]] = ..., model_changed: _Optional[_Union[ModelChanged, _Mapping]] = ..., thread_titled: _Optional[_Union[ThreadTitled, _Mapping]] = ..., context_measured: _Optional[_Union[ContextMeasured, _Mapping]] = ..., context_compacted: _Optional[_Union[ContextCompacted, _Mapping]] = ...) -> None: ...
 
 class TurnStarted(_message.Message):
     __slots__ = ("thread", "agent", "agent_version", "trace_id")
@@ -156,6 +160,36 @@ class UsageReported(_message.Message):
     estimated: bool
     default_prices: bool
     def __init__(self, step: _Optional[int] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[_turn_pb2.Usage, _Mapping]] = ..., attempt: _Optional[int] = ..., estimated: _Optional[bool] = ..., default_prices: _Optional[bool] = ...) -> None: ...
+
+class ContextMeasured(_message.Message):
+    __slots__ = ("step", "model", "tokens", "window", "cached_tokens", "predicted_tokens", "reckoned", "miss")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PREDICTED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    RECKONED_FIELD_NUMBER: _ClassVar[int]
+    MISS_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    model: str
+    tokens: int
+    window: int
+    cached_tokens: int
+    predicted_tokens: int
+    reckoned: bool
+    miss: str
+    def __init__(self, step: _Optional[int] = ..., model: _Optional[str] = ..., tokens: _Optional[int] = ..., window: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., predicted_tokens: _Optional[int] = ..., reckoned: _Optional[bool] = ..., miss: _Optional[str] = ...) -> None: ...
+
+class ContextCompacted(_message.Message):
+    __slots__ = ("tokens", "turns", "usage")
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TURNS_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    tokens: int
+    turns: int
+    usage: _turn_pb2.Usage
+    def __init__(self, tokens: _Optional[int] = ..., turns: _Optional[int] = ..., usage: _Optional[_Union[_turn_pb2.Usage, _Mapping]] = ...) -> None: ...
 
 class TurnFinished(_message.Message):
     __slots__ = ("status", "error")
