@@ -1,7 +1,7 @@
 """Agent-runtime's composition root: the only module that knows every other."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +18,13 @@ from turnpike.agent_runtime.agents.model import AgentSpec
 from turnpike.agent_runtime.agents.servicer import AgentServicer
 from turnpike.agent_runtime.agents.versions import Versions
 from turnpike.agent_runtime.callers import Person, require_person
+from turnpike.agent_runtime.completions.admission import Door
+from turnpike.agent_runtime.completions.asking import Completions
+from turnpike.agent_runtime.completions.asking import Patience as CompletionPatience
+from turnpike.agent_runtime.completions.model import Question
+from turnpike.agent_runtime.completions.servicer import CompletionServicer
+from turnpike.agent_runtime.completions.settling import Settlement
+from turnpike.agent_runtime.completions.store import OutboxStore
 from turnpike.agent_runtime.connections import Peers, Stores, open_peers, open_stores
 from turnpike.agent_runtime.events.batches import Batches
 from turnpike.agent_runtime.events.log import TurnLog
@@ -53,6 +60,9 @@ from turnpike.agent_runtime.turns.starting import EnsureDefault, InlineVersion, 
 from turnpike.agent_runtime.turns.store import TurnStore
 from turnpike.agent_runtime.turns.viewing import Viewer, Views
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
+from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import (
+    add_CompletionServiceServicer_to_server,
+)
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import (
     add_PrefixServiceServicer_to_server,
@@ -75,7 +85,14 @@ from turnpike.rpc.server import listen, new_server, serve_until_signalled
 
 SERVICES = tuple(
     f"turnpike.api.agent_runtime.v1.{name}"
-    for name in ("TurnService", "ThreadService", "AgentService", "ModelService", "PrefixService")
+    for name in (
+        "TurnService",
+        "ThreadService",
+        "AgentService",
+        "ModelService",
+        "CompletionService",
+        "PrefixService",
+    )
 )
 
 # A NUL, in a text or in JSON.
@@ -138,11 +155,14 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             translate=_translate,
         )
         _add_servicers(server, settings, stores, peers, batches=batches, tails=tails, owner=owner)
+        completions = _new_completions(settings, stores, peers, owner, clients)
+        add_CompletionServiceServicer_to_server(CompletionServicer(completions), server)
         works = (
             owner.serve(),
             tails.follow(),
             tails.poll(),
             clients.serve(),
+            completions.serve(),
             sweep_forever(stores.system_engine, settings.prefix_tenant_bytes),
         )
         async with asyncio.TaskGroup() as group:
@@ -192,6 +212,35 @@ def _new_owner(
 def _models(settings: Settings, stores: Stores) -> Models:
     secret = next(iter(settings.secret_keys.values()))
     return Models(stores.pool, Envelope(settings.secret_keys), Fingerprints(secret))
+
+
+def _new_completions(
+    settings: Settings, stores: Stores, peers: Peers, owner: Owner, clients: ClientSessions
+) -> Completions:
+    outbox = OutboxStore(stores.pool)
+    door = Door(GatekeeperServiceStub(peers.gatekeeper))
+    return Completions(
+        replica=owner.lease.id,
+        door=door,
+        choices=_choices(_models(settings, stores)),
+        client=peers.clients.client,
+        sessions=clients,
+        settlement=lambda admitted: Settlement(outbox, door, admitted, owner.owed),
+        patience=CompletionPatience(first=settings.first_chunk_timeout, idle=settings.idle_timeout),
+    )
+
+
+def _choices(models: Models) -> Callable[[Question], Awaitable[Sequence[Model]]]:
+    async def find(question: Question) -> Sequence[Model]:
+        wanted = Wanted(tenant=question.tenant, principal=question.principal, name=question.model)
+        choice = await models.choice(wanted)
+        if choice is None:
+            return ()
+        # Those of a last resort come last.
+        candidates = sorted(choice.candidates, key=lambda each: each.last_resort)
+        return [each.model for each in candidates]
+
+    return find
 
 
 def _add_servicers(

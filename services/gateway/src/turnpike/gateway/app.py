@@ -10,10 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
+from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import CompletionServiceStub
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStub
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
@@ -25,10 +26,13 @@ from turnpike.gateway.edge import Edge
 from turnpike.gateway.problems import ProblemError, invalid
 from turnpike.gateway.readiness import Readiness
 from turnpike.gateway.routes.agents import AgentRoutes
+from turnpike.gateway.routes.answers import Answers
 from turnpike.gateway.routes.connectors import ConnectorRoutes
 from turnpike.gateway.routes.embeddings import EmbeddingRoutes
 from turnpike.gateway.routes.faults import faults_of
 from turnpike.gateway.routes.models import ModelRoutes
+from turnpike.gateway.routes.openai.chat import ChatRoutes
+from turnpike.gateway.routes.openai.models import OpenAiModelRoutes
 from turnpike.gateway.routes.route import Entrance
 from turnpike.gateway.routes.sessions import SessionRoutes
 from turnpike.gateway.routes.streams import StreamRoutes
@@ -95,7 +99,10 @@ def make_app(
     app = FastAPI(title="Turnpike", version="1", redirect_slashes=False)
     turns = TurnServiceStub(channels.agent_runtime)
     # What is asked most comes first: routes are tried in order.
-    app.router.routes[:0] = StreamRoutes(entrance, turns, streams).routes()
+    app.router.routes[:0] = [
+        *StreamRoutes(entrance, turns, streams).routes(),
+        *_foreign_routes(channels.agent_runtime, entrance, streams),
+    ]
     for router in (
         TurnRoutes(turns).router(entrance),
         ThreadRoutes(ThreadServiceStub(channels.agent_runtime)).router(entrance),
@@ -112,6 +119,21 @@ def make_app(
     openapi.install(app)
     _wrap(app, cors_origins)
     return app
+
+
+def _foreign_routes(runtime: grpc.aio.Channel, entrance: Entrance, streams: Streams) -> list[Route]:
+    """Returns the routes that speak other vendors' forms."""
+    answers = Answers(
+        TurnServiceStub(runtime),
+        ThreadServiceStub(runtime),
+        CompletionServiceStub(runtime),
+        streams,
+    )
+    models, agents = ModelServiceStub(runtime), AgentServiceStub(runtime)
+    return [
+        *ChatRoutes(entrance, answers).routes(),
+        *OpenAiModelRoutes(entrance, answers, models, agents).routes(),
+    ]
 
 
 def _wrap(app: FastAPI, cors_origins: Sequence[str]) -> None:

@@ -8,6 +8,12 @@ from typing import Any
 import grpc
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from turnpike.gateway.envelopes import (
+    is_foreign,
+    problem_headers,
+    request_headers,
+    write_problem,
+)
 from turnpike.gateway.metrics import REQUESTS
 from turnpike.gateway.problems import (
     ProblemError,
@@ -49,7 +55,7 @@ class Edge:
         adopt(header(scope, b"traceparent") or None)
         attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
         with span(f"HTTP {scope['method']}", "server", attributes) as current:
-            answer = _Answer(send)
+            answer = _Answer(send, scope["path"])
             inner = _as_get(scope)
             try:
                 await self._serve(inner, receive, answer)
@@ -77,9 +83,11 @@ class Edge:
 class _Answer:
     """The way back to the client."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, path: str) -> None:
         self.status = 0
         self._send = send
+        self._path = path
+        self._foreign = is_foreign(path)
         self._began = perf_counter()
         self._waited = 0.0
 
@@ -91,14 +99,21 @@ class _Answer:
                 *message.get("headers", ()),
                 (b"traceparent", traceparent().encode()),
             ]
+            if self._foreign:
+                named = request_headers(self._path, current_trace_id())
+                message["headers"] += [(k.encode(), v.encode()) for k, v in named.items()]
         await self._send(message)
 
     async def fail(self, problem: ProblemError) -> None:
         """Answers with a problem; where an answer had begun, it stays cut short."""
         if self.status:
             return
-        headers = [(k.encode(), v.encode()) for k, v in problem.headers().items()]
-        body = problem.body(current_trace_id())
+        if self._foreign:
+            named = problem_headers(problem)
+            body = write_problem(problem, self._path, current_trace_id())
+        else:
+            named, body = problem.headers(), problem.body(current_trace_id())
+        headers = [(k.encode(), v.encode()) for k, v in named.items()]
         headers.append((b"content-length", str(len(body)).encode()))
         await self({"type": "http.response.start", "status": problem.status, "headers": headers})
         await self({"type": "http.response.body", "body": body})

@@ -11,3 +11,4 @@ REATTACHMENTS = counter(
     "gateway_reattachments", "Streams that went on at another replica, unseen by their readers."
 )
 EVENTS = counter("gateway_events", "Events written to streams.")
+PIECES = counter("gateway_completion_pieces", "Parts of proxied answers written to clients.")

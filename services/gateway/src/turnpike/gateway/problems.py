@@ -36,6 +36,16 @@ _OF_REASON = {
     "DEADLINE_EXCEEDED": 504,
 }
 
+# Of turns that ended without an answer.
+_OF_TURN = {
+    "CANCELLED": 409,
+    "KEY_REVOKED": 401,
+    "MODEL_UNUSABLE": 400,
+    "PROVIDER_ERROR": 502,
+    "PROVIDER_RATE_LIMITED": 429,
+    "PROVIDER_UNREACHABLE": 503,
+}
+
 # What a status without a reason of ours stands for: its HTTP status, a reason,
 # and words, since the status's own text may name what callers must not see.
 _OF_CODE = {
@@ -173,6 +183,25 @@ def of_own(error: ServiceError) -> ProblemError:
         metadata=error.metadata,
         errors=[FieldError(path, text) for path, text in error.fields],
         retry_after=_seconds(error.retry_after, status),
+    )
+
+
+def of_turn(
+    status: str, reason: str, message: str, metadata: Mapping[str, str] | None = None
+) -> ProblemError:
+    """Returns what it means that a turn ended without an answer, where an answer was asked.
+
+    Args:
+        status: How the turn ended.
+        reason: The reason of its error.
+        message: What its error says.
+        metadata: What names the turn.
+    """
+    return ProblemError(
+        _OF_TURN.get(reason, _OF_REASON.get(reason, 500)),
+        reason or status,
+        message or f"the turn ended as {status}",
+        metadata=metadata,
     )
 
 

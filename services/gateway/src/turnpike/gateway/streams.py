@@ -1,16 +1,16 @@
-"""Event streams: one writer for each, one write for what arrived together."""
+"""Streams: one writer for each, one write for what arrived together."""
 
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import Enum
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from starlette.types import Receive, Send
 
-from turnpike.gateway.events import DRAINING, HEARTBEAT, RETRY, write_frames
-from turnpike.gateway.logs import Log, LogInterruptedError
-from turnpike.gateway.metrics import EVENTS, STREAM_ENDS, STREAMS
+from turnpike.gateway.events import DRAINING, HEARTBEAT
+from turnpike.gateway.logs import LogInterruptedError
+from turnpike.gateway.metrics import STREAM_ENDS, STREAMS
 
 
 class End(Enum):
@@ -21,10 +21,39 @@ class End(Enum):
     GONE = "client_gone"
     STALLED = "client_stalled"
     DRAINED = "drained"
+    AT_REST = "at_rest"
+
+
+class Source(Protocol):
+    """What a stream is made of, as the bytes that its client is sent."""
+
+    resumable: bool
+    """Whether its reader can go on elsewhere; what cannot be resumed is not cut by a drain."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether everything was returned."""
+        ...
+
+    def opening(self) -> bytes:
+        """Returns what is there already, to be sent with the headers."""
+        ...
+
+    async def read(self) -> bytes:
+        """Returns what comes next; raises `LogInterruptedError` where it breaks off."""
+        ...
+
+    async def at_rest(self) -> bytes:
+        """Returns how to end after a silence, or nothing where the stream goes on."""
+        ...
+
+    def close(self) -> None:
+        """Hangs up."""
+        ...
 
 
 class Streams:
-    """The event streams that are open in this process."""
+    """The streams that are open in this process."""
 
     def __init__(self, *, heartbeat: timedelta, stall: timedelta) -> None:
         self._heartbeat = heartbeat.total_seconds()
@@ -34,29 +63,29 @@ class Streams:
     def drain(self) -> None:
         """Ends every stream such that its reader connects again, elsewhere."""
         for stream in self._open:
-            stream.end(End.DRAINED)
+            if stream.source.resumable:
+                stream.end(End.DRAINED)
 
     async def serve(
-        self, log: Log, receive: Receive, send: Send, headers: Mapping[str, str]
+        self, source: Source, receive: Receive, send: Send, headers: Mapping[str, str]
     ) -> None:
-        """Writes a log to a client until its terminal event.
+        """Writes a source to a client until its end.
 
         What the client is slow to read waits in the services, not here; one
-        that takes nothing at all for too long is cut off. The turn goes on,
-        however the stream ends.
+        that takes nothing at all for too long is cut off.
         """
-        stream = _Stream(send)
+        stream = _Stream(send, source)
         watcher = asyncio.create_task(stream.watch(receive, self._heartbeat, self._stall))
         self._open.add(stream)
         STREAMS.inc()
         try:
-            await stream.run(log, headers)
+            await stream.run(headers)
         except asyncio.CancelledError:
             if stream.why is None or stream.task.uncancel() > 0:
                 raise
         finally:
             watcher.cancel()
-            log.close()
+            source.close()
             self._open.discard(stream)
             STREAMS.dec()
         why = stream.why or End.FINISHED
@@ -68,7 +97,8 @@ class Streams:
 class _Stream:
     """One stream and its client."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, source: Source) -> None:
+        self.source = source
         self.task = cast("asyncio.Task[Any]", asyncio.current_task())
         self.why: End | None = None
         self._send = send
@@ -82,7 +112,8 @@ class _Stream:
             self.why = why
             self.task.cancel()
 
-    async def run(self, log: Log, headers: Mapping[str, str]) -> None:
+    async def run(self, headers: Mapping[str, str]) -> None:
+        source = self.source
         await self._send(
             {
                 "type": "http.response.start",
@@ -90,14 +121,13 @@ class _Stream:
                 "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
             }
         )
-        events = log.take()
-        EVENTS.inc(len(events))
-        await self.write(RETRY + write_frames(events, log.turn), more=not log.ended)
+        await self.write(source.opening(), more=not source.ended)
         try:
-            while not log.ended:
-                events = await log.read()
-                EVENTS.inc(len(events))
-                await self.write(write_frames(events, log.turn), more=not log.ended)
+            while not source.ended:
+                body = await source.read()
+                # Nothing to write is no sign of life for the client.
+                if body or source.ended:
+                    await self.write(body, more=not source.ended)
         except LogInterruptedError:
             self.why = End.INTERRUPTED
             await self.write(b"", more=False)
@@ -131,6 +161,12 @@ class _Stream:
         elif silence >= heartbeat:
             try:
                 async with asyncio.timeout(stall):
-                    await self.write(HEARTBEAT, more=True)
+                    await self._break_silence()
             except TimeoutError:
                 self.end(End.STALLED)
+
+    async def _break_silence(self) -> None:
+        last = await self.source.at_rest()
+        await self.write(last or HEARTBEAT, more=not last)
+        if last:
+            self.end(End.AT_REST)

@@ -94,6 +94,8 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
     if model.max_output:
         arguments["max_tokens"] = model.max_output
     arguments |= cache_arguments(prompt.caching)
+    if prompt.parameters:
+        arguments |= orjson.loads(prompt.parameters)
     if prompt.tools_wire:
         arguments["tools"] = orjson.loads(prompt.tools_wire)
     elif prompt.tools:

@@ -47,6 +47,8 @@ def request_body(prompt: Prompt) -> bytes:
         # What is left of a budget changes from request to request.
         name = "max_tokens" if prompt.model.base_url else "max_completion_tokens"
         body[name] = prompt.model.max_output
+    if prompt.parameters:
+        body |= orjson.loads(prompt.parameters)
     return orjson.dumps(body)
 
 

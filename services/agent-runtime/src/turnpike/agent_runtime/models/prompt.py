@@ -110,6 +110,9 @@ class Prompt:
     tools_wire: bytes = b""
     """The tools as the OpenAI wire has them, as they were sent before; empty when never."""
 
+    parameters: bytes = b""
+    """What else is asked, in OpenAI's words: a JSON object; empty for nothing."""
+
     caching: Caching = Caching()
 
 

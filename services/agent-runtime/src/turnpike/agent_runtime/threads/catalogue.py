@@ -41,9 +41,15 @@ class Threads:
         self._cancel_turn = cancel_turn
 
     async def create(
-        self, person: Person, *, title: str, metadata: Mapping[str, str], temporary: bool
+        self,
+        person: Person,
+        *,
+        title: str,
+        metadata: Mapping[str, str],
+        temporary: bool,
+        session: str = "",
     ) -> Thread:
-        """Creates an empty thread."""
+        """Creates an empty thread, or returns the person's thread of a session."""
         async with tenant_transaction(self._engine, person.tenant) as connection:
             return await store.create_thread(
                 connection,
@@ -52,6 +58,7 @@ class Threads:
                 title=title,
                 metadata=metadata,
                 temporary=temporary,
+                session=session,
             )
 
     async def get(self, person: Person, thread: UUID) -> Thread:

@@ -28,6 +28,7 @@ class ThreadServicer(ThreadServiceServicer):
             title=_clean(request.thread.title),
             metadata=_cleaned(request.thread.metadata),
             temporary=request.thread.temporary,
+            session=_clean(request.session),
         )
         return pb.CreateThreadResponse(thread=_thread_to_proto(thread))
 

@@ -19,6 +19,13 @@ _CREATE = text(
     f" (:id, :tenant, :principal, :title, CAST(:metadata AS jsonb), :temporary)"
     f" RETURNING {_COLUMNS}"
 )
+# Of a session there is one, whoever of two came first.
+_CREATE_OF_SESSION = text(
+    "INSERT INTO threads (id, tenant, principal, title, metadata, temporary, session) VALUES"  # noqa: S608 # constants
+    " (:id, :tenant, :principal, :title, CAST(:metadata AS jsonb), :temporary, :session)"
+    " ON CONFLICT (tenant, principal, session) WHERE session IS NOT NULL AND NOT deleting"
+    f" DO UPDATE SET updated = statement_timestamp() RETURNING {_COLUMNS}"
+)
 _GET = text(f"SELECT {_COLUMNS} FROM threads WHERE id = :id AND {_MINE}")  # noqa: S608 # constants
 _LIST = text(
     f"SELECT {_COLUMNS} FROM threads WHERE NOT temporary AND {_MINE}"  # noqa: S608 # constants
@@ -56,8 +63,9 @@ async def create_thread(
     title: str,
     metadata: Mapping[str, str],
     temporary: bool,
+    session: str = "",
 ) -> Thread:
-    """Stores a new thread."""
+    """Stores a new thread; returns the one of `session` as it is, if there is one."""
     values = {
         "id": uuid4(),
         "tenant": tenant,
@@ -66,7 +74,11 @@ async def create_thread(
         "metadata": _json(metadata),
         "temporary": temporary,
     }
-    return _thread((await connection.execute(_CREATE, values)).one())
+    if session:
+        statement, values = _CREATE_OF_SESSION, values | {"session": session}
+    else:
+        statement = _CREATE
+    return _thread((await connection.execute(statement, values)).one())
 
 
 async def get_thread(

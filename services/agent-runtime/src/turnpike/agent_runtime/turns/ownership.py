@@ -104,6 +104,10 @@ class Owner:
         """Set once the lease is held."""
         return self._keeper.ready
 
+    def owed(self) -> None:
+        """Says that something is to be settled: it is looked for at once."""
+        self._settler.owed()
+
     async def serve(self) -> None:
         """Keeps the lease, sweeps, renews slots and settles what is owed, until cancelled."""
         async with asyncio.TaskGroup() as group:

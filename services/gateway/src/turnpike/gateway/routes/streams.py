@@ -19,6 +19,7 @@ from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
 from turnpike.gateway.calls import Call
 from turnpike.gateway.edge import HEAD
+from turnpike.gateway.frames import Frames
 from turnpike.gateway.logs import run, start, watch
 from turnpike.gateway.problems import of_remote
 from turnpike.gateway.requests import (
@@ -97,7 +98,7 @@ class StreamRoutes:
             log.close()
             await _send_empty(send, 200, _EVENT_STREAM)
         else:
-            await self._streams.serve(log, receive, send, _EVENT_STREAM)
+            await self._streams.serve(Frames(log), receive, send, _EVENT_STREAM)
 
     async def _read(
         self, scope: Scope, receive: Receive, thread: str
@@ -115,7 +116,7 @@ class StreamRoutes:
         async with while_connected(receive), _refusals():
             turn, log = await run(call, self._turns, request)
         headers = _EVENT_STREAM | {"location": f"/api/v1/turns/{turn.id}"}
-        await self._streams.serve(log, receive, send, headers)
+        await self._streams.serve(Frames(log), receive, send, headers)
 
 
 @asynccontextmanager

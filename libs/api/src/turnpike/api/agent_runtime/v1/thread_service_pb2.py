@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from turnpike.api.agent_runtime.v1 import turn_service_pb2 as turnpike_dot_api_dot_agent__runtime_dot_v1_dot_turn__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2turnpike/api/agent_runtime/v1/thread_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x30turnpike/api/agent_runtime/v1/turn_service.proto\"\xb3\x02\n\x06Thread\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12^\n\x08metadata\x18\x03 \x03(\x0b\x32\x33.turnpike.api.agent_runtime.v1.Thread.MetadataEntryB\x17\xbaH\x14\x9a\x01\x11\x10 \"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x04\x12\x11\n\ttemporary\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb1\x01\n\x07Message\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x39\n\x05parts\x18\x03 \x03(\x0b\x32*.turnpike.api.agent_runtime.v1.ContentPart\x12\x0c\n\x04turn\x18\x04 \x01(\t\x12\x12\n\nunfinished\x18\x05 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x13\x43reateThreadRequest\x12\x35\n\x06thread\x18\x01 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Thread\"M\n\x14\x43reateThreadResponse\x12\x35\n\x06thread\x18\x01 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Thread\"\'\n\x10GetThreadRequest\x12\x13\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"J\n\x11GetThreadResponse\x12\x35\n\x06thread\x18\x01 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Thread\"O\n\x12ListThreadsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"f\n\x13ListThreadsResponse\x12\x36\n\x07threads\x18\x01 \x03(\x0b\x32%.turnpike.api.agent_runtime.v1.Thread\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8a\x02\n\x13UpdateThreadRequest\x12\x13\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1c\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03H\x00\x88\x01\x01\x12k\n\x08metadata\x18\x03 \x03(\x0b\x32@.turnpike.api.agent_runtime.v1.UpdateThreadRequest.MetadataEntryB\x17\xbaH\x14\x9a\x01\x11\x10 \"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x04\x12\x18\n\x10replace_metadata\x18\x04 \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_title\"M\n\x14UpdateThreadResponse\x12\x35\n\x06thread\x18\x01 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Thread\"*\n\x13\x44\x65leteThreadRequest\x12\x13\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x16\n\x14\x44\x65leteThreadResponse\"i\n\x13ListMessagesRequest\x12\x17\n\x06thread\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"i\n\x14ListMessagesResponse\x12\x38\n\x08messages\x18\x01 \x03(\x0b\x32&.turnpike.api.agent_runtime.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd9\x05\n\rThreadService\x12w\n\x0c\x43reateThread\x12\x32.turnpike.api.agent_runtime.v1.CreateThreadRequest\x1a\x33.turnpike.api.agent_runtime.v1.CreateThreadResponse\x12n\n\tGetThread\x12/.turnpike.api.agent_runtime.v1.GetThreadRequest\x1a\x30.turnpike.api.agent_runtime.v1.GetThreadResponse\x12t\n\x0bListThreads\x12\x31.turnpike.api.agent_runtime.v1.ListThreadsRequest\x1a\x32.turnpike.api.agent_runtime.v1.ListThreadsResponse\x12w\n\x0cUpdateThread\x12\x32.turnpike.api.agent_runtime.v1.UpdateThreadRequest\x1a\x33.turnpike.api.agent_runtime.v1.UpdateThreadResponse\x12w\n\x0c\x44\x65leteThread\x12\x32.turnpike.api.agent_runtime.v1.DeleteThreadRequest\x1a\x33.turnpike.api.agent_runtime.v1.DeleteThreadResponse\x12w\n\x0cListMessages\x12\x32.turnpike.api.agent_runtime.v1.ListMessagesRequest\x1a\x33.turnpike.api.agent_runtime.v1.ListMessagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2turnpike/api/agent_runtime/v1/thread_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x30turnpike/api/agent_runtime/v1/turn_service.proto\"\xb3\x02\n\x06Thread\x12\n\n\x02id\x18\x01 \x01(\t\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12^\n\x08metadata\x18\x03 \x03(\x0b\x32\x33.turnpike.api.agent_runtime.v1.Thread.MetadataEntryB\x17\xbaH\x14\x9a\x01\x11\x10 \"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x04\x12\x11\n\ttemporary\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb1\x01\n\x07Message\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x39\n\x05parts\x18\x03 \x03(\x0b\x32*.turnpike.api.agent_runtime.v1.ContentPart\x12\x0c\n\x04turn\x18\x04 \x01(\t\x12\x12\n\nunfinished\x18\x05 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x13\x43reateThreadRequest\x12\x35\n\x06thread\x18\x01 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Thread\x12\x19\n\x07session\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"M\n\x14\x43reateThreadResponse\x12\x35\n\x06thread\x18\x01 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Thread\"\'\n\x10GetThreadRequest\x12\x13\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"J\n\x11GetThreadResponse\x12\x35\n\x06thread\x18\x01 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Thread\"O\n\x12ListThreadsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"f\n\x13ListThreadsResponse\x12\x36\n\x07threads\x18\x01 \x03(\x0b\x32%.turnpike.api.agent_runtime.v1.Thread\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8a\x02\n\x13UpdateThreadRequest\x12\x13\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1c\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03H\x00\x88\x01\x01\x12k\n\x08metadata\x18\x03 \x03(\x0b\x32@.turnpike.api.agent_runtime.v1.UpdateThreadRequest.MetadataEntryB\x17\xbaH\x14\x9a\x01\x11\x10 \"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x04\x12\x18\n\x10replace_metadata\x18\x04 \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_title\"M\n\x14UpdateThreadResponse\x12\x35\n\x06thread\x18\x01 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Thread\"*\n\x13\x44\x65leteThreadRequest\x12\x13\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x16\n\x14\x44\x65leteThreadResponse\"i\n\x13ListMessagesRequest\x12\x17\n\x06thread\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"i\n\x14ListMessagesResponse\x12\x38\n\x08messages\x18\x01 \x03(\x0b\x32&.turnpike.api.agent_runtime.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd9\x05\n\rThreadService\x12w\n\x0c\x43reateThread\x12\x32.turnpike.api.agent_runtime.v1.CreateThreadRequest\x1a\x33.turnpike.api.agent_runtime.v1.CreateThreadResponse\x12n\n\tGetThread\x12/.turnpike.api.agent_runtime.v1.GetThreadRequest\x1a\x30.turnpike.api.agent_runtime.v1.GetThreadResponse\x12t\n\x0bListThreads\x12\x31.turnpike.api.agent_runtime.v1.ListThreadsRequest\x1a\x32.turnpike.api.agent_runtime.v1.ListThreadsResponse\x12w\n\x0cUpdateThread\x12\x32.turnpike.api.agent_runtime.v1.UpdateThreadRequest\x1a\x33.turnpike.api.agent_runtime.v1.UpdateThreadResponse\x12w\n\x0c\x44\x65leteThread\x12\x32.turnpike.api.agent_runtime.v1.DeleteThreadRequest\x1a\x33.turnpike.api.agent_runtime.v1.DeleteThreadResponse\x12w\n\x0cListMessages\x12\x32.turnpike.api.agent_runtime.v1.ListMessagesRequest\x1a\x33.turnpike.api.agent_runtime.v1.ListMessagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_THREAD'].fields_by_name['title']._serialized_options = b'\272H\005r\003\030\364\003'
   _globals['_THREAD'].fields_by_name['metadata']._loaded_options = None
   _globals['_THREAD'].fields_by_name['metadata']._serialized_options = b'\272H\024\232\001\021\020 \"\006r\004\020\001\030@*\005r\003\030\200\004'
+  _globals['_CREATETHREADREQUEST'].fields_by_name['session']._loaded_options = None
+  _globals['_CREATETHREADREQUEST'].fields_by_name['session']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_GETTHREADREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_GETTHREADREQUEST'].fields_by_name['id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTTHREADSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -69,31 +71,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGE']._serialized_start=508
   _globals['_MESSAGE']._serialized_end=685
   _globals['_CREATETHREADREQUEST']._serialized_start=687
-  _globals['_CREATETHREADREQUEST']._serialized_end=763
-  _globals['_CREATETHREADRESPONSE']._serialized_start=765
-  _globals['_CREATETHREADRESPONSE']._serialized_end=842
-  _globals['_GETTHREADREQUEST']._serialized_start=844
-  _globals['_GETTHREADREQUEST']._serialized_end=883
-  _globals['_GETTHREADRESPONSE']._serialized_start=885
-  _globals['_GETTHREADRESPONSE']._serialized_end=959
-  _globals['_LISTTHREADSREQUEST']._serialized_start=961
-  _globals['_LISTTHREADSREQUEST']._serialized_end=1040
-  _globals['_LISTTHREADSRESPONSE']._serialized_start=1042
-  _globals['_LISTTHREADSRESPONSE']._serialized_end=1144
-  _globals['_UPDATETHREADREQUEST']._serialized_start=1147
-  _globals['_UPDATETHREADREQUEST']._serialized_end=1413
+  _globals['_CREATETHREADREQUEST']._serialized_end=790
+  _globals['_CREATETHREADRESPONSE']._serialized_start=792
+  _globals['_CREATETHREADRESPONSE']._serialized_end=869
+  _globals['_GETTHREADREQUEST']._serialized_start=871
+  _globals['_GETTHREADREQUEST']._serialized_end=910
+  _globals['_GETTHREADRESPONSE']._serialized_start=912
+  _globals['_GETTHREADRESPONSE']._serialized_end=986
+  _globals['_LISTTHREADSREQUEST']._serialized_start=988
+  _globals['_LISTTHREADSREQUEST']._serialized_end=1067
+  _globals['_LISTTHREADSRESPONSE']._serialized_start=1069
+  _globals['_LISTTHREADSRESPONSE']._serialized_end=1171
+  _globals['_UPDATETHREADREQUEST']._serialized_start=1174
+  _globals['_UPDATETHREADREQUEST']._serialized_end=1440
   _globals['_UPDATETHREADREQUEST_METADATAENTRY']._serialized_start=458
   _globals['_UPDATETHREADREQUEST_METADATAENTRY']._serialized_end=505
-  _globals['_UPDATETHREADRESPONSE']._serialized_start=1415
-  _globals['_UPDATETHREADRESPONSE']._serialized_end=1492
-  _globals['_DELETETHREADREQUEST']._serialized_start=1494
-  _globals['_DELETETHREADREQUEST']._serialized_end=1536
-  _globals['_DELETETHREADRESPONSE']._serialized_start=1538
-  _globals['_DELETETHREADRESPONSE']._serialized_end=1560
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=1562
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=1667
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1669
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1774
-  _globals['_THREADSERVICE']._serialized_start=1777
-  _globals['_THREADSERVICE']._serialized_end=2506
+  _globals['_UPDATETHREADRESPONSE']._serialized_start=1442
+  _globals['_UPDATETHREADRESPONSE']._serialized_end=1519
+  _globals['_DELETETHREADREQUEST']._serialized_start=1521
+  _globals['_DELETETHREADREQUEST']._serialized_end=1563
+  _globals['_DELETETHREADRESPONSE']._serialized_start=1565
+  _globals['_DELETETHREADRESPONSE']._serialized_end=1587
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=1589
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=1694
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1696
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1801
+  _globals['_THREADSERVICE']._serialized_start=1804
+  _globals['_THREADSERVICE']._serialized_end=2533
 # @@protoc_insertion_point(module_scope)

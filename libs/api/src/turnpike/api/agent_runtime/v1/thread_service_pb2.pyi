@@ -51,10 +51,12 @@ class Message(_message.Message):
     def __init__(self, id: _Optional[str] = ..., role: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[_turn_service_pb2.ContentPart, _Mapping]]] = ..., turn: _Optional[str] = ..., unfinished: _Optional[bool] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateThreadRequest(_message.Message):
-    __slots__ = ("thread",)
+    __slots__ = ("thread", "session")
     THREAD_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
     thread: Thread
-    def __init__(self, thread: _Optional[_Union[Thread, _Mapping]] = ...) -> None: ...
+    session: str
+    def __init__(self, thread: _Optional[_Union[Thread, _Mapping]] = ..., session: _Optional[str] = ...) -> None: ...
 
 class CreateThreadResponse(_message.Message):
     __slots__ = ("thread",)

@@ -82,7 +82,8 @@ class ThreadServiceServicer:
     """
 
     def CreateThread(self, request, context):
-        """Creates an empty thread.
+        """Creates an empty thread, or returns the one of a session. Safe to retry
+        with a session.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

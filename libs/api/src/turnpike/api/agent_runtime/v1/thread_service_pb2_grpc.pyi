@@ -23,7 +23,9 @@ class ThreadServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateThread: _aio.UnaryUnaryMultiCallable[_thread_service_pb2.CreateThreadRequest, _thread_service_pb2.CreateThreadResponse]
-    """Creates an empty thread."""
+    """Creates an empty thread, or returns the one of a session. Safe to retry
+    with a session.
+    """
     GetThread: _aio.UnaryUnaryMultiCallable[_thread_service_pb2.GetThreadRequest, _thread_service_pb2.GetThreadResponse]
     """Returns a thread, or NOT_FOUND. Safe to retry."""
     ListThreads: _aio.UnaryUnaryMultiCallable[_thread_service_pb2.ListThreadsRequest, _thread_service_pb2.ListThreadsResponse]
@@ -55,7 +57,9 @@ class ThreadServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _thread_service_pb2.CreateThreadRequest,
         context: _aio.ServicerContext[_thread_service_pb2.CreateThreadRequest, _abc.Awaitable[_thread_service_pb2.CreateThreadResponse]],
     ) -> _abc.Awaitable[_thread_service_pb2.CreateThreadResponse]:
-        """Creates an empty thread."""
+        """Creates an empty thread, or returns the one of a session. Safe to retry
+        with a session.
+        """
 
     @_abc_1.abstractmethod
     def GetThread(

@@ -1,0 +1,122 @@
+"""Gatekeeper's door for proxied calls."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import grpc
+
+from turnpike.agent_runtime.completions.model import DEFAULT_MAX_OUTPUT, Question
+from turnpike.agent_runtime.models.prompt import Model
+from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2 as pb
+from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
+from turnpike.rpc.errors import from_rpc_error
+
+_SECONDS = 5.0
+_SEGMENT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A call that was let in."""
+
+    question: Question
+    model: str
+    """What it was admitted for: its name in the tenant."""
+
+    snapshot: bytes = field(repr=False)
+    receipt: bytes = field(repr=False)
+    max_output: int
+    """Tokens that the answer may have, to be told to the provider; 0 bounds nothing."""
+
+
+class Door:
+    """Admits calls, and keeps their slots. A call counts like a turn of one model call."""
+
+    def __init__(self, gatekeeper: GatekeeperServiceStub) -> None:
+        self._gatekeeper = gatekeeper
+
+    async def admit(self, question: Question, model: Model) -> Admitted:
+        """Takes a slot, the rate and a hold.
+
+        Raises:
+            RemoteError: Refused, or gatekeeper does not answer.
+        """
+        most = question.max_output or model.max_output or DEFAULT_MAX_OUTPUT
+        request = pb.AdmitRequest(
+            turn=str(question.id),
+            tenant=str(question.tenant),
+            principal=str(question.principal),
+            key=question.api_key,
+            attempt=1,
+            segment=_SEGMENT,
+            rate_class=pb.RATE_CLASS_API,
+            estimate=pb.Estimate(
+                model=model.name,
+                input_tokens=question.input_bound,
+                max_output_tokens=most,
+            ),
+            prices=[_price(model)],
+        )
+        try:
+            response = await self._gatekeeper.Admit(request, timeout=_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        grant = response.grant
+        clamped = grant.HasField("max_output_tokens") and grant.max_output_tokens < most
+        return Admitted(
+            question=question,
+            model=model.name,
+            snapshot=response.snapshot,
+            receipt=grant.receipt,
+            max_output=grant.max_output_tokens if clamped else question.max_output,
+        )
+
+    async def free(self, admitted: Admitted) -> None:
+        """Gives the slot back, with its hold kept; one that cannot be lapses by itself."""
+        question = admitted.question
+        request = pb.ReleaseRequest(
+            turn=str(question.id), tenant=str(question.tenant), segment=_SEGMENT, settled=False
+        )
+        try:
+            await self._gatekeeper.Release(request, timeout=_SECONDS)
+        except grpc.aio.AioRpcError:
+            return
+
+    async def renew(self, replica: UUID, admitted: Iterable[Admitted]) -> dict[UUID, str]:
+        """Renews slots, and returns the calls that must stop, with their reasons.
+
+        Raises:
+            RemoteError: Gatekeeper does not answer.
+        """
+        request = pb.HeartbeatRequest(
+            replica=str(replica), slots=[_slot(each) for each in admitted]
+        )
+        try:
+            response = await self._gatekeeper.Heartbeat(request, timeout=_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        return {UUID(revoked.turn): revoked.reason for revoked in response.revoked}
+
+
+def _slot(admitted: Admitted) -> pb.HeartbeatRequest.Slot:
+    question = admitted.question
+    return pb.HeartbeatRequest.Slot(
+        turn=str(question.id),
+        tenant=str(question.tenant),
+        principal=str(question.principal),
+        key=question.api_key,
+        segment=_SEGMENT,
+        receipt=admitted.receipt,
+    )
+
+
+def _price(model: Model) -> pb.ModelPrice:
+    price = pb.ModelPrice(model=model.name, own_key=model.own_key)
+    if model.prices is not None:
+        price.prices.input, price.prices.output = model.prices.input, model.prices.output
+        if model.prices.cached:
+            price.prices.cached = model.prices.cached
+        if model.prices.cache_write:
+            price.prices.cache_write = model.prices.cache_write
+    return price

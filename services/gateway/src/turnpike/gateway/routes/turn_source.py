@@ -1,0 +1,99 @@
+"""A turn as what another vendor's client is told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
+from turnpike.gateway.forms import Form
+from turnpike.gateway.logs import Log, LogInterruptedError
+from turnpike.gateway.metrics import EVENTS
+from turnpike.gateway.problems import ProblemError
+from turnpike.gateway.projection import Projection
+
+_STATUS_SECONDS = 5.0
+_PAUSES = frozenset({"approval"})
+"""What a turn waits for that somebody has to do."""
+
+
+class TurnSource:
+    """A turn's log in another vendor's form.
+
+    Args:
+        log: From event 1.
+        form: The form.
+        projection: Tells the log in it.
+        look: Returns the turn as it stands.
+        resumable: Whether the client can come again and go on.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        form: Form,
+        projection: Projection,
+        look: Callable[[], Awaitable[Turn]],
+        *,
+        resumable: bool = False,
+    ) -> None:
+        self.resumable = resumable
+        self._log = log
+        self._form = form
+        self._projection = projection
+        self._look = look
+
+    @property
+    def ended(self) -> bool:
+        """Whether the client was told the end."""
+        return self._projection.ended
+
+    def opening(self) -> bytes:
+        """Returns what is there already."""
+        events = self._log.take()
+        EVENTS.inc(len(events))
+        return self._form.begin() + self._projection.take(events)
+
+    async def read(self) -> bytes:
+        """Returns what comes next."""
+        try:
+            events = await self._log.read()
+        except LogInterruptedError:
+            if self.resumable:
+                raise
+            return self._projection.fail(interrupted())
+        EVENTS.inc(len(events))
+        return self._projection.take(events)
+
+    async def at_rest(self) -> bytes:
+        """Returns the end where the turn waits for somebody, else nothing."""
+        turn = await self._look()
+        if turn.waiting_for not in _PAUSES or self.ended:
+            return b""
+        return self._projection.rest(turn.waiting_for)
+
+    async def whole(self) -> None:
+        """Reads to the end, or until the turn waits for somebody."""
+        self.opening()
+        while not self.ended:
+            reading = asyncio.ensure_future(self.read())
+            try:
+                while not (await asyncio.wait({reading}, timeout=_STATUS_SECONDS))[0]:
+                    if await self.at_rest():
+                        return
+            finally:
+                if not reading.done():
+                    reading.cancel()
+            await reading
+
+    def close(self) -> None:
+        """Hangs up; the turn goes on."""
+        self._log.close()
+
+
+def interrupted() -> ProblemError:
+    """Returns the end of a stream whose log no replica shows now."""
+    return ProblemError(
+        503,
+        "UNAVAILABLE",
+        "the turn goes on, and cannot be followed now: read it again",
+        retry_after=1,
+    )
