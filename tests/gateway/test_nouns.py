@@ -319,7 +319,7 @@ async def test_openai_s_clients_are_given_vectors_in_their_form(
     assert list(upstream.other.requests[0].input) == ["a", "b"]
     assert upstream.other.requests[0].model == "default"
     refused = await client.post("/v1/embeddings", json=body | {"encoding_format": "hex"})
-    assert refused.json()["errors"][0]["field"] == "encoding_format"
+    assert refused.json()["error"]["param"] == "encoding_format"
 
 
 async def test_a_key_is_shown_once(upstream: Upstream, client: httpx.AsyncClient):

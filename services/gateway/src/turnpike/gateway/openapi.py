@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from turnpike.gateway.authentication import SESSION_COOKIE
 from turnpike.gateway.routes.replies import header, problems
-from turnpike.gateway.routes.shapes import Problem
+from turnpike.gateway.routes.shapes import OpenAiError, Problem
 from turnpike.gateway.routes.starts import NewTurn
 from turnpike.gateway.routes.turns import AdminTurn, Turn
 
@@ -46,7 +46,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     )
     components: dict[str, Any] = document.setdefault("components", {})
     schemas: dict[str, Any] = components.setdefault("schemas", {})
-    for model in (Problem, NewTurn, Turn, AdminTurn):
+    for model in (Problem, OpenAiError, NewTurn, Turn, AdminTurn):
         _add_model(schemas, model)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

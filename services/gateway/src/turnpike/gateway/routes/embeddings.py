@@ -12,7 +12,7 @@ from pydantic import Discriminator, Field, Tag
 from turnpike.api.embedding.v1 import embedding_service_pb2 as pb
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from turnpike.gateway.calls import Call
-from turnpike.gateway.routes.replies import problems, raw_reply
+from turnpike.gateway.routes.replies import openai_problems, problems, raw_reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import OTHER, TEXT, Reply, Request, Text, kind_of
 
@@ -100,7 +100,7 @@ class EmbeddingRoutes:
             self.embed_for_openai,
             methods=["POST"],
             response_model=OpenAiEmbeddings,
-            responses=problems(404, 413, 415),
+            responses=openai_problems(404, 413, 415),
         )
         return router
 

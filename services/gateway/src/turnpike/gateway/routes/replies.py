@@ -65,6 +65,19 @@ def problems(*statuses: int, always: Iterable[int] = ALWAYS) -> dict[int | str, 
     }
 
 
+def openai_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Returns the documentation of the errors that a route in OpenAI's form may answer."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/OpenAiError"}}
+            },
+        }
+        for status in sorted({*statuses, *ALWAYS})
+    }
+
+
 def header(description: str) -> dict[str, Any]:
     """Returns the documentation of a header."""
     return {"description": description, "schema": {"type": "string"}}

@@ -92,6 +92,21 @@ class Problem(Reply):
     trace_id: str
 
 
+class OpenAiFault(Reply):
+    """What went wrong, in OpenAI's words."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAiError(Reply):
+    """Why a request failed, in OpenAI's envelope."""
+
+    error: OpenAiFault
+
+
 class Usage(Reply):
     """Tokens and money."""
 
