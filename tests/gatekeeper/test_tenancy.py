@@ -24,6 +24,7 @@ ROLES = [Role.ROLE_OWNER, Role.ROLE_ADMIN, Role.ROLE_MEMBER, Role.ROLE_VIEWER]
 REQUESTS: dict[str, Callable[[Tenant], Message]] = {
     "CreateTenant": lambda _: pb.CreateTenantRequest(name=f"tenant-{uuid4()}"),
     "CreateApiKey": lambda _: pb.CreateApiKeyRequest(name="mine", role=Role.ROLE_VIEWER),
+    "RotateApiKey": lambda tenant: pb.RotateApiKeyRequest(id=tenant.made.api_key.id),
     "RevokeApiKey": lambda tenant: pb.RevokeApiKeyRequest(id=tenant.made.api_key.id),
     "CreateBan": lambda tenant: pb.CreateBanRequest(principal=tenant.principal),
     "DeleteBan": lambda _: pb.DeleteBanRequest(id=str(uuid4())),
@@ -66,10 +67,13 @@ async def test_no_service_administers_by_itself(tenant: Tenant, method: str):
 
 async def test_what_belongs_to_another_tenant_does_not_exist(gatekeeper: Gatekeeper):
     mine, theirs = [await gatekeeper.create_tenant() for _ in range(2)]
+    member = (await theirs.create_key()).api_key.principal.id
     made = await gatekeeper.tenancy.CreateBan(
-        pb.CreateBanRequest(principal=theirs.principal), metadata=theirs.as_admin
+        pb.CreateBanRequest(principal=member), metadata=theirs.as_admin
     )
     foreign = {
+        "CreateApiKey": pb.CreateApiKeyRequest(name="mine", principal=theirs.principal),
+        "RotateApiKey": pb.RotateApiKeyRequest(id=theirs.made.api_key.id),
         "RevokeApiKey": pb.RevokeApiKeyRequest(id=theirs.made.api_key.id),
         "CreateBan": pb.CreateBanRequest(principal=theirs.principal, note="not mine"),
         "DeleteBan": pb.DeleteBanRequest(id=made.ban.id),
@@ -187,6 +191,17 @@ async def test_a_key_cannot_be_made_that_has_ended(tenant: Tenant):
         ("CreateApiKey", pb.CreateApiKeyRequest(name="a"), "role"),
         (
             "CreateApiKey",
+            pb.CreateApiKeyRequest(name="a", role=Role.ROLE_MEMBER, principal=str(uuid4())),
+            "role",
+        ),
+        ("CreateBan", pb.CreateBanRequest(email="nobody"), "email"),
+        ("CreateBan", pb.CreateBanRequest(email="a b@example.com"), "email"),
+        ("CreateBan", pb.CreateBanRequest(domain="example..com"), "domain"),
+        ("CreateBan", pb.CreateBanRequest(domain="com"), "domain"),
+        ("CreateBan", pb.CreateBanRequest(domain="exa\0mple.com"), "domain"),
+        ("CreateBan", pb.CreateBanRequest(), "subject"),
+        (
+            "CreateApiKey",
             pb.CreateApiKeyRequest(
                 name="a", role=Role.ROLE_MEMBER, expire_time=Timestamp(seconds=10**15)
             ),
@@ -211,25 +226,28 @@ async def test_bad_fields_are_named(
 
 async def test_a_ban_takes_the_place_of_the_one_before(tenant: Tenant):
     tenancy = tenant.gatekeeper.tenancy
+    member = (await tenant.create_key()).api_key.principal.id
     for note in ("first", "second"):
-        ban = pb.CreateBanRequest(principal=tenant.principal, note=note)
+        ban = pb.CreateBanRequest(principal=member, note=note)
         made = await tenancy.CreateBan(ban, metadata=tenant.as_admin)
 
     listed = await tenancy.ListBans(pb.ListBansRequest(), metadata=tenant.as_admin)
 
     assert list(listed.bans) == [made.ban]
-    assert (made.ban.principal, made.ban.note) == (tenant.principal, "second")
+    assert (made.ban.principal, made.ban.note) == (member, "second")
 
 
 async def test_a_lifted_ban_keeps_nobody_out(tenant: Tenant):
     tenancy = tenant.gatekeeper.tenancy
-    ban = pb.CreateBanRequest(principal=tenant.principal)
+    member = (await tenant.create_key()).api_key
+    mine = {"principal": member.principal.id, "key": member.id}
+    ban = pb.CreateBanRequest(principal=member.principal.id)
     made = await tenancy.CreateBan(ban, metadata=tenant.as_admin)
-    assert (await refusal(tenant.admit())).reason == "BANNED"
+    assert (await refusal(tenant.admit(tenant.turn(**mine)))).reason == "BANNED"
 
     await tenancy.DeleteBan(pb.DeleteBanRequest(id=made.ban.id), metadata=tenant.as_admin)
 
-    await tenant.admit()
+    await tenant.admit(tenant.turn(**mine))
     again = tenancy.DeleteBan(pb.DeleteBanRequest(id=made.ban.id), metadata=tenant.as_admin)
     assert (await refusal(again)).reason == "NOT_FOUND"
 

@@ -13,6 +13,7 @@
 {{- define "turnpike.facts" -}}
 gatekeeper:
   database: true
+  egress: true
   peers: []
 agent-runtime:
   database: true

@@ -1,9 +1,9 @@
 """From the credential of a call to its caller, as fresh as revocation demands.
 
-An API key is exchanged at gatekeeper for a token, which is kept until it
-expires, 60 seconds at most. Revocations arrive on a stream; one that arrives
-ends what was kept at once. While the stream is silent nobody knows what was
-revoked, so what was kept counts for a second only.
+An API key, or a token of a tenant's own issuer, is exchanged at gatekeeper for a
+token of ours, which is kept until it expires, 60 seconds at most. Revocations
+arrive on a stream; one that arrives ends what was kept at once. While the stream
+is silent nobody knows what was revoked, so what was kept counts for a second only.
 """
 
 import asyncio
@@ -41,6 +41,7 @@ _KEPT = 10_000
 _REFUSALS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.INVALID_ARGUMENT)
 _FIRST_BACKOFF = 0.1
 _LAST_BACKOFF = 1.0
+_RENEWALS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Revocation:
     principal: str
     key: str
     revoked: datetime
+    generation: int = 0
+    """Not 0: only tokens of a lower generation end, and new ones may be asked for."""
 
     def concerns(self, caller: Caller) -> bool:
         """Tells whether it may end the caller's tokens."""
@@ -132,25 +135,38 @@ class Credentials:
 
         Raises as `caller` does.
         """
-        if not credential.startswith(KEY_PREFIX):
+        if not (credential.startswith(KEY_PREFIX) or self._verifier.is_foreign(credential)):
             self._verifier.verify(credential)
             return credential
         digest = sha256(credential.encode()).digest()
+        kept = await self._exchange_of(credential, digest)
+        for _ in range(_RENEWALS):
+            if not self._is_outdated(kept):
+                break
+            # The principal changed while the exchange was under way.
+            kept = await self._exchange_of(credential, digest)
+        return self._token_of(kept)
+
+    async def _exchange_of(self, credential: str, digest: bytes) -> _Kept:
         while True:
             if kept := self._usable(digest):
-                return self._token_of(kept)
+                return kept
             under_way = self._exchanging.get(digest)
             if under_way is None:
-                return self._token_of(await self._lead(credential, digest))
+                return await self._lead(credential, digest)
             await asyncio.wait([under_way])
             # Who led may have been cancelled; then somebody else leads.
             if not under_way.cancelled():
-                return self._token_of(under_way.result())
+                return under_way.result()
+
+    def _is_outdated(self, kept: _Kept) -> bool:
+        return bool(kept.token) and self._verifier.is_outdated(kept.token)
 
     def refuse_revoked(self, caller: Caller) -> None:
-        """Returns unless the caller's key was revoked; else raises `UnauthenticatedError`.
+        """Returns unless the caller's key was revoked or the caller removed.
 
-        For whoever lends its name to a caller for longer than a token lives.
+        Else raises `UnauthenticatedError`. For whoever lends its name to a caller for
+        longer than a token lives.
         """
         self._verifier.refuse_revoked(caller)
 
@@ -218,7 +234,7 @@ class Credentials:
 
     def _usable(self, digest: bytes) -> _Kept | None:
         kept = self._kept.get(digest)
-        if kept is None:
+        if kept is None or self._is_outdated(kept):
             return None
         now = self._clock()
         watched = now - self._heard <= _SILENCE
@@ -234,6 +250,11 @@ class Credentials:
 
     def _apply(self, batch: Revocations) -> None:
         for revocation in batch.revocations:
+            if revocation.generation:
+                self._verifier.renew_principal(
+                    revocation.tenant, revocation.principal, revocation.generation
+                )
+                continue
             if revocation.key:
                 self._verifier.revoke_key(revocation.key)
             else:

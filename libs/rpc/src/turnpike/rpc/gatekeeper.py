@@ -32,7 +32,7 @@ class Gatekeeper:
         self._signer = signer
 
     async def exchange(self, credential: str) -> Exchanged:
-        """Exchanges an API key for a token, or raises `RemoteError`."""
+        """Exchanges a key, or an issuer's token, for one of ours, or raises `RemoteError`."""
         try:
             response = await self._stub.Authenticate(
                 AuthenticateRequest(credential=credential), timeout=_AUTHENTICATE_SECONDS
@@ -81,6 +81,7 @@ def _batch(response: WatchRevocationsResponse) -> Revocations:
                 principal=each.principal,
                 key=each.key,
                 revoked=each.revoke_time.ToDatetime(UTC),
+                generation=each.generation,
             )
             for each in response.revocations
         ],

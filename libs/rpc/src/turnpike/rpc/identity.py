@@ -1,7 +1,7 @@
 """Who calls: signed tokens, and what a verified one says."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -48,6 +48,15 @@ class Caller:
     service: str = ""
     """The calling service's name; empty when the principal calls by itself."""
 
+    scopes: tuple[str, ...] = ()
+    """What the key opens of what the role allows, sorted; none means all of it."""
+
+    generation: int = 0
+    """How often the principal's role or standing had changed."""
+
+    banned: bool = False
+    """Whether the principal was banned: then it may look, and be refused admission."""
+
 
 def require_role(caller: Caller, least: str) -> None:
     """Returns if the caller has the role or a higher one; else raises `ForbiddenError`."""
@@ -88,13 +97,24 @@ class Signer:
         role: str,
         key: str = "",
         until: datetime | None = None,
+        scopes: Sequence[str] = (),
+        generation: int = 0,
+        banned: bool = False,
     ) -> tuple[str, datetime]:
         """Returns a token for somebody who proved who they are, and when it ends.
 
         It lives for `TOKEN_LIFETIME`, but no longer than what was shown, which
         ends at `until`. Gatekeeper's alone: nobody believes another service's.
         """
-        caller = Caller(tenant=tenant, principal=principal, role=role, key=key)
+        caller = Caller(
+            tenant=tenant,
+            principal=principal,
+            role=role,
+            key=key,
+            scopes=tuple(sorted(scopes)),
+            generation=generation,
+            banned=banned,
+        )
         token, expires = self._sign(caller, until.timestamp() if until else inf)
         return token, datetime.fromtimestamp(expires, UTC)
 
@@ -132,6 +152,9 @@ class Signer:
             "role": caller.role,
             "key": caller.key,
             "svc": caller.service,
+            "scp": " ".join(caller.scopes),
+            "gen": caller.generation,
+            "ban": caller.banned,
             "iat": now,
             "exp": expires,
             "jti": uuid4().hex,
@@ -158,6 +181,7 @@ class Verifier:
         self._verified: OrderedDict[str, Verified] = OrderedDict()
         self._revoked_keys: dict[str, float] = {}
         self._revoked_principals: dict[tuple[str, str], tuple[float, float]] = {}
+        self._generations: dict[tuple[str, str], tuple[int, float]] = {}
 
     def verify(self, token: str) -> Verified:
         """Returns what a token says, or raises `UnauthenticatedError`."""
@@ -176,9 +200,28 @@ class Verifier:
             raise UnauthenticatedError("the credential was revoked")
         return verified
 
+    def is_foreign(self, credential: str) -> bool:
+        """Tells a token of somebody else's from one of ours, and from what is none."""
+        if credential in self._verified:
+            return False
+        try:
+            header = jwt.get_unverified_header(credential)
+        except (jwt.InvalidTokenError, ValueError):
+            return False
+        return header.get("kid") not in self._keys
+
+    def is_outdated(self, token: str) -> bool:
+        """Tells whether a valid token's principal has changed since: a new one says how."""
+        verified = self._verified.get(token)
+        return self._is_old((verified or self._check(token)).caller)
+
     def refuse_revoked(self, caller: Caller) -> None:
-        """Returns unless the caller's key was revoked; else raises `UnauthenticatedError`."""
-        if caller.key in self._revoked_keys:
+        """Returns unless the caller's key was revoked or the caller removed.
+
+        Else raises `UnauthenticatedError`.
+        """
+        who = (caller.tenant, caller.principal)
+        if caller.key in self._revoked_keys or who in self._revoked_principals:
             raise UnauthenticatedError("the credential was revoked")
 
     def revoke_key(self, key: str) -> None:
@@ -190,6 +233,12 @@ class Verifier:
         """Refuses the principal's tokens that were issued before `revoked`."""
         self._forget_old_revocations()
         self._revoked_principals[tenant, principal] = (revoked, self._clock())
+
+    def renew_principal(self, tenant: str, principal: str, generation: int) -> None:
+        """Refuses the principal's tokens of a lower generation, whenever issued."""
+        self._forget_old_revocations()
+        known, _ = self._generations.get((tenant, principal), (0, 0.0))
+        self._generations[tenant, principal] = (max(known, generation), self._clock())
 
     def _check(self, token: str) -> Verified:
         try:
@@ -216,10 +265,14 @@ class Verifier:
         caller = verified.caller
         if caller.service:
             return False
-        if caller.key in self._revoked_keys:
+        if caller.key in self._revoked_keys or self._is_old(caller):
             return True
         revoked, _ = self._revoked_principals.get((caller.tenant, caller.principal), (0.0, 0.0))
         return verified.issued <= revoked
+
+    def _is_old(self, caller: Caller) -> bool:
+        newest, _ = self._generations.get((caller.tenant, caller.principal), (0, 0.0))
+        return caller.generation < newest
 
     def _forget_old_revocations(self) -> None:
         # By then every token from before has expired, and what was lent by it.
@@ -228,6 +281,7 @@ class Verifier:
         self._revoked_principals = {
             who: times for who, times in self._revoked_principals.items() if times[1] > old
         }
+        self._generations = {who: each for who, each in self._generations.items() if each[1] > old}
 
 
 def bearer(token: str) -> tuple[tuple[str, str], ...]:
@@ -248,7 +302,16 @@ def _parse(claims: Mapping[str, Any]) -> Verified:
     elif issuer != GATEKEEPER or not (tenant and principal and role):
         raise ValueError("not a principal token")
     return Verified(
-        caller=Caller(tenant, principal, role, key, service),
+        caller=Caller(
+            tenant,
+            principal,
+            role,
+            key,
+            service,
+            scopes=tuple(str(claims.get("scp", "")).split()),
+            generation=int(claims.get("gen", 0)),
+            banned=claims.get("ban") is True,
+        ),
         issuer=issuer,
         issued=float(claims["iat"]),
         expires=float(claims["exp"]),

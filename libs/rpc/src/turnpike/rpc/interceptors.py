@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
+from turnpike.rpc.access import check_access
 from turnpike.rpc.errors import (
     DeadlineExceededError,
     RemoteError,
@@ -46,8 +47,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     2. error status, which must come after telemetry, whose trace its logs name,
        and before all that may raise;
     3. authentication, which must come after error status, since it raises;
-    4. validation, which must come after authentication: a stranger learns
-       nothing of our constraints, and costs no CPU.
+    4. access: what the caller's role and its key's scopes allow;
+    5. validation, which must come after both: a stranger learns nothing of our
+       constraints, and costs no CPU.
 
     They are one interceptor, so that the order is read in one function.
 
@@ -137,6 +139,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 if self._authenticate is not None and method not in self._open_methods:
                     credential = _credential(metadata.get("authorization"))
                     served.caller = await self._authenticate(credential)
+                    check_access(method, served.caller)
                 check_request(request)
                 yield served
             except grpc.aio.AbortError:

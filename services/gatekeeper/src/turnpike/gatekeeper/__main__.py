@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from turnpike.api.gatekeeper.v1 import (
     account_service_pb2,
     gatekeeper_service_pb2,
+    identity_service_pb2,
     tenancy_service_pb2,
     usage_service_pb2,
 )
@@ -21,6 +22,9 @@ from turnpike.api.gatekeeper.v1.account_service_pb2_grpc import (
 )
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import (
     add_GatekeeperServiceServicer_to_server,
+)
+from turnpike.api.gatekeeper.v1.identity_service_pb2_grpc import (
+    add_IdentityServiceServicer_to_server,
 )
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import (
     add_TenancyServiceServicer_to_server,
@@ -38,11 +42,17 @@ from turnpike.gatekeeper.accounts.subscriptions import Subscriptions
 from turnpike.gatekeeper.admission import Admission
 from turnpike.gatekeeper.authentication import Authentication, own_revocations
 from turnpike.gatekeeper.authority import Authority
+from turnpike.gatekeeper.directory import Directory
+from turnpike.gatekeeper.documents import open_documents
 from turnpike.gatekeeper.explanation import Explanation
 from turnpike.gatekeeper.holds import Holds
+from turnpike.gatekeeper.identity_servicer import IdentityServicer
 from turnpike.gatekeeper.journal import Journal
 from turnpike.gatekeeper.keeping import Keeping
+from turnpike.gatekeeper.key_sets import KeySets
+from turnpike.gatekeeper.keyring import Keyring
 from turnpike.gatekeeper.ledger import Ledger
+from turnpike.gatekeeper.platform_bans import PlatformBans
 from turnpike.gatekeeper.revocations import Revocations
 from turnpike.gatekeeper.servicer import GatekeeperServicer
 from turnpike.gatekeeper.settings import Settings
@@ -68,6 +78,7 @@ FIRST_TENANT = "first"
 SERVICES = (
     account_service_pb2.DESCRIPTOR.services_by_name["AccountService"].full_name,
     gatekeeper_service_pb2.DESCRIPTOR.services_by_name["GatekeeperService"].full_name,
+    identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"].full_name,
     tenancy_service_pb2.DESCRIPTOR.services_by_name["TenancyService"].full_name,
     usage_service_pb2.DESCRIPTOR.services_by_name["UsageService"].full_name,
 )
@@ -100,6 +111,7 @@ async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
         open_redis(
             settings.redis_url.get_secret_value(), connections=32, timeout=timedelta(seconds=1)
         ) as redis,
+        open_documents(allow_private=settings.egress_allow_private) as fetch,
     ):
         system, slots, holds = System(system_pool), Slots(redis), Holds(redis)
         metrics.SLOTS_TAKEN.set_function(slots.taken)
@@ -107,7 +119,9 @@ async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
         engine = open_engine(settings.database_url.get_secret_value(), pool_size=5)
         system_engine = open_engine(settings.system_database_url.get_secret_value(), pool_size=2)
         journal, revocations = Journal(system), Revocations(system)
-        authentication = Authentication(system, Signer(GATEKEEPER, settings.signing_key), journal)
+        keys = KeySets(fetch)
+        signer = Signer(GATEKEEPER, settings.signing_key)
+        authentication = Authentication(Keyring(system_pool), keys, signer, journal)
         credentials = Credentials(Verifier(settings.trusted_keys), authentication.exchange)
         default = Price(input=settings.default_input_price, output=settings.default_output_price)
         standings = Standings(pool, default=default, billing=settings.billing)
@@ -130,7 +144,10 @@ async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
             Seals(settings.signing_key),
         )
         add_GatekeeperServiceServicer_to_server(servicer, server)
-        add_TenancyServiceServicer_to_server(TenancyServicer(Tenancy(engine, system)), server)
+        tenancy = Tenancy(engine, system, PlatformBans(system_pool))
+        add_TenancyServiceServicer_to_server(TenancyServicer(tenancy), server)
+        directory = Directory(engine, allow_private=settings.egress_allow_private)
+        add_IdentityServiceServicer_to_server(IdentityServicer(directory), server)
         _add_accounts(server, engine, system_engine)
         tasks = (
             journal.run(),

@@ -1,30 +1,30 @@
-"""A tenant's API keys and the principals they stand for, kept in Postgres."""
+"""A tenant's API keys, kept in Postgres."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from turnpike.gatekeeper.model import ApiKey, MissingError, Principal
+from turnpike.gatekeeper.model import ApiKey, MissingError, Principal, StateError
 
 _IS_PLATFORM = text("SELECT platform FROM tenants WHERE tenant = :tenant")
 
-_SELECT = (
-    "SELECT k.id, k.name, k.created, k.expires, k.revoked,"
-    " k.tenant, k.principal, p.name AS principal_name, p.role"
-    " FROM api_keys k JOIN principals p ON p.id = k.principal"
+PRINCIPAL = (
+    "p.tenant, p.id AS principal, p.name AS principal_name, p.role, p.kind, p.email,"
+    " p.issuer, p.created AS principal_created, p.removed, p.generation"
 )
+KEY = (
+    "k.id, k.name, k.created, k.expires, k.revoked, k.scopes, k.prefix, k.last_used, k.rotated,"
+    f" {PRINCIPAL}"
+)
+_SELECT = f"SELECT {KEY} FROM api_keys k JOIN principals p ON p.id = k.principal"
 
-_INSERT_PRINCIPAL = text(
-    "INSERT INTO principals (tenant, name, role) VALUES (:tenant, :name, :role)"
-    " RETURNING id, tenant, name, role"
-)
 _INSERT = text(
-    "INSERT INTO api_keys (tenant, principal, name, hash, prefix, expires)"
-    " VALUES (:tenant, :principal, :name, :hash, :prefix, :expires)"
-    " RETURNING id, name, created, expires, revoked"
+    "INSERT INTO api_keys (tenant, principal, name, hash, prefix, expires, scopes)"
+    " VALUES (:tenant, :principal, :name, :hash, :prefix, :expires, :scopes) RETURNING id"
 )
 _LIST = text(
     _SELECT + " WHERE CAST(:created AS timestamptz) IS NULL"
@@ -32,6 +32,26 @@ _LIST = text(
     " ORDER BY k.created DESC, k.id DESC LIMIT :limit"
 )
 _GET = text(_SELECT + " WHERE k.id = :id")
+
+# The row's lock makes rotations take turns, and each finds the other's secret. A
+# revocation beside it comes before, and this finds no key, or after, and ends it.
+_LOCK = text(
+    "SELECT hash FROM api_keys WHERE id = :id AND revoked IS NULL"
+    " AND (expires IS NULL OR expires > now()) FOR NO KEY UPDATE"
+)
+_RETIRE_EARLIER = text(
+    "UPDATE retired_secrets SET until = least(until, now() + :overlap) WHERE key = :id"
+)
+_RETIRE = text(
+    "INSERT INTO retired_secrets (hash, tenant, key, until)"
+    " VALUES (:hash, :tenant, :id, now() + :overlap)"
+)
+_ROTATE = text(
+    "UPDATE api_keys SET hash = :new, prefix = :prefix, rotated = clock_timestamp(),"
+    " expires = coalesce(CAST(:expires AS timestamptz), expires) WHERE id = :id RETURNING principal"
+)
+_RENEW = text("SELECT renew_principal(:tenant, :principal)")
+
 _REVOKE = text(
     "UPDATE api_keys SET revoked = clock_timestamp() WHERE id = :id AND revoked IS NULL"
     " RETURNING tenant, principal"
@@ -50,22 +70,25 @@ async def create_api_key(
     connection: AsyncConnection,
     *,
     tenant: UUID,
+    principal: UUID,
     name: str,
-    role: str,
     digest: bytes,
     prefix: str,
     expires: datetime | None,
+    scopes: Sequence[str],
 ) -> ApiKey:
-    """Creates a key with a principal of its own."""
-    result = await connection.execute(
-        _INSERT_PRINCIPAL, {"tenant": tenant, "name": name, "role": role}
-    )
-    principal = Principal(**result.mappings().one())
-    values = {"hash": digest, "prefix": prefix, "expires": expires}
-    result = await connection.execute(
-        _INSERT, {"tenant": tenant, "principal": principal.id, "name": name, **values}
-    )
-    return ApiKey(**result.mappings().one(), principal=principal)
+    """Creates a key of a principal's."""
+    values = {"tenant": tenant, "principal": principal, "name": name, "scopes": list(scopes)}
+    secret = {"hash": digest, "prefix": prefix, "expires": expires}
+    return await get_api_key(connection, await connection.scalar(_INSERT, {**values, **secret}))
+
+
+async def get_api_key(connection: AsyncConnection, id: UUID | None) -> ApiKey:
+    """Returns a key, or raises `MissingError`."""
+    row = (await connection.execute(_GET, {"id": id})).mappings().one_or_none()
+    if row is None:
+        raise MissingError("api_key", str(id))
+    return to_key(row)
 
 
 async def list_api_keys(
@@ -74,7 +97,35 @@ async def list_api_keys(
     """Returns the tenant's keys, newest first, from after a position on."""
     created, id = after or (None, None)
     result = await connection.execute(_LIST, {"created": created, "id": id, "limit": limit})
-    return [_to_key(row) for row in result]
+    return [to_key(row) for row in result.mappings()]
+
+
+async def rotate_api_key(
+    connection: AsyncConnection,
+    *,
+    tenant: UUID,
+    id: UUID,
+    digest: bytes,
+    prefix: str,
+    overlap: timedelta,
+    expires: datetime | None,
+) -> ApiKey:
+    """Gives a key a new secret; every older one ends after the overlap, or sooner.
+
+    Raises:
+        StateError: The key is revoked, or has ended.
+    """
+    old = await connection.scalar(_LOCK, {"id": id})
+    if old is None:
+        raise StateError("the key is revoked, or has ended", kind="api_key", id=str(id))
+    retired = {"id": id, "tenant": tenant, "overlap": overlap}
+    await connection.execute(_RETIRE_EARLIER, {"id": id, "overlap": overlap})
+    await connection.execute(_RETIRE, {**retired, "hash": old})
+    new = {"id": id, "new": digest, "prefix": prefix, "expires": expires}
+    principal = await connection.scalar(_ROTATE, new)
+    # Tokens of the old secret end with it, whoever keeps them.
+    await connection.execute(_RENEW, {"tenant": tenant, "principal": principal})
+    return await get_api_key(connection, id)
 
 
 async def revoke_api_key(connection: AsyncConnection, id: UUID) -> ApiKey:
@@ -86,20 +137,36 @@ async def revoke_api_key(connection: AsyncConnection, id: UUID) -> ApiKey:
     revoked = (await connection.execute(_REVOKE, {"id": id})).mappings().one_or_none()
     if revoked:
         await connection.execute(_INSERT_REVOCATION, {**revoked, "key": id})
-    row = (await connection.execute(_GET, {"id": id})).one_or_none()
-    if row is None:
-        raise MissingError("api_key", str(id))
-    return _to_key(row)
+    return await get_api_key(connection, id)
 
 
-def _to_key(row: Row[Any]) -> ApiKey:
+def to_principal(row: Any) -> Principal:
+    """Returns the principal among the columns `PRINCIPAL` of a row."""
+    return Principal(
+        id=row["principal"],
+        tenant=row["tenant"],
+        name=row["principal_name"],
+        role=row["role"],
+        kind=row["kind"],
+        email=row["email"],
+        issuer=row["issuer"],
+        created=row["principal_created"],
+        removed=row["removed"],
+        generation=row["generation"],
+    )
+
+
+def to_key(row: Any) -> ApiKey:
+    """Returns the key among the columns `KEY` of a row."""
     return ApiKey(
-        id=row.id,
-        name=row.name,
-        principal=Principal(
-            id=row.principal, tenant=row.tenant, name=row.principal_name, role=row.role
-        ),
-        created=row.created,
-        expires=row.expires,
-        revoked=row.revoked,
+        id=row["id"],
+        name=row["name"],
+        principal=to_principal(row),
+        created=row["created"],
+        expires=row["expires"],
+        revoked=row["revoked"],
+        scopes=tuple(row["scopes"]),
+        prefix=row["prefix"],
+        last_used=row["last_used"],
+        rotated=row["rotated"],
     )

@@ -1,11 +1,13 @@
 """Gatekeeper's values as the wire has them."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
 from google.protobuf.message import Message
 
 from turnpike.api.gatekeeper.v1 import principal_pb2 as pb
+from turnpike.gatekeeper.issuer import CLAIMS, DEFAULT_ALGORITHMS, Issuer, IssuerSpec
 from turnpike.gatekeeper.model import NOBODY, ApiKey, Ban, Principal, Tenant
 from turnpike.rpc.errors import InvalidArgumentError
 
@@ -16,6 +18,15 @@ _ROLES = {
     "viewer": pb.ROLE_VIEWER,
 }
 _ROLE_NAMES = {number: name for name, number in _ROLES.items()}
+_SCOPES = {
+    "turns": pb.SCOPE_TURNS,
+    "read": pb.SCOPE_READ,
+    "admin": pb.SCOPE_ADMIN,
+    "usage": pb.SCOPE_USAGE,
+}
+_SCOPE_NAMES = {number: name for name, number in _SCOPES.items()}
+_KINDS = {"person": pb.PRINCIPAL_KIND_PERSON, "service": pb.PRINCIPAL_KIND_SERVICE}
+_KIND_NAMES = {number: name for name, number in _KINDS.items()}
 
 
 def uuid_of(id: str) -> UUID | None:
@@ -27,8 +38,18 @@ def uuid_of(id: str) -> UUID | None:
 
 
 def role_name(role: pb.Role) -> str:
-    """Returns a role as gatekeeper names it."""
-    return _ROLE_NAMES[role]
+    """Returns a role as gatekeeper names it; empty where it is not given."""
+    return _ROLE_NAMES.get(role, "")
+
+
+def scope_names(scopes: Iterable[pb.Scope]) -> list[str]:
+    """Returns scopes as gatekeeper names them."""
+    return [_SCOPE_NAMES[scope] for scope in scopes]
+
+
+def kind_name(kind: pb.PrincipalKind) -> str:
+    """Returns a principal's kind as gatekeeper names it; empty where it is not given."""
+    return _KIND_NAMES.get(kind, "")
 
 
 def time_of(message: Message, field: str) -> datetime | None:
@@ -59,6 +80,11 @@ def principal_message(principal: Principal) -> pb.Principal:
         tenant=str(principal.tenant),
         name=principal.name,
         role=_ROLES[principal.role],
+        kind=_KINDS[principal.kind],
+        email=principal.email or "",
+        issuer=principal.issuer or "",
+        create_time=principal.created,
+        remove_time=principal.removed,
     )
 
 
@@ -71,15 +97,50 @@ def api_key_message(key: ApiKey) -> pb.ApiKey:
         create_time=key.created,
         expire_time=key.expires,
         revoke_time=key.revoked,
+        scopes=[_SCOPES[scope] for scope in key.scopes],
+        prefix=key.prefix,
+        last_use_time=key.last_used,
+        rotate_time=key.rotated,
     )
 
 
 def ban_message(ban: Ban) -> pb.Ban:
     """Returns a ban as the wire has it."""
-    return pb.Ban(
+    message = pb.Ban(
         id=str(ban.id),
-        principal=str(ban.principal),
         note=ban.note,
         create_time=ban.created,
         expire_time=ban.expires,
+        platform=ban.platform,
+    )
+    setattr(message, ban.subject.kind, ban.subject.value)
+    return message
+
+
+def issuer_spec(issuer: pb.Issuer) -> IssuerSpec:
+    """Returns what a message says of an issuer."""
+    claims = {name: getattr(issuer.claims, name) for name in CLAIMS}
+    return IssuerSpec(
+        issuer=issuer.issuer,
+        audience=issuer.audience,
+        jwks_url=issuer.jwks_url,
+        algorithms=tuple(issuer.algorithms) or DEFAULT_ALGORITHMS,
+        claims={name: path for name, path in claims.items() if path},
+        roles={value: _ROLE_NAMES[role] for value, role in issuer.roles.items()},
+    )
+
+
+def issuer_message(issuer: Issuer) -> pb.Issuer:
+    """Returns an issuer as the wire has it."""
+    return pb.Issuer(
+        name=issuer.name,
+        issuer=issuer.spec.issuer,
+        audience=issuer.spec.audience,
+        jwks_url=issuer.spec.jwks_url,
+        algorithms=issuer.spec.algorithms,
+        claims=pb.Issuer.ClaimMapping(**issuer.spec.claims),
+        roles={value: _ROLES[role] for value, role in issuer.spec.roles.items()},
+        etag=issuer.etag,
+        create_time=issuer.created,
+        update_time=issuer.updated,
     )

@@ -31,6 +31,18 @@ class Principal:
     tenant: UUID
     name: str
     role: str
+    kind: str
+    """`person` or `service`."""
+
+    email: str | None
+    """Verified, and normalised as bans are."""
+
+    issuer: str | None
+    """The `iss` of who vouches for a person."""
+
+    created: datetime
+    removed: datetime | None
+    generation: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +55,36 @@ class ApiKey:
     created: datetime
     expires: datetime | None
     revoked: datetime | None
+    scopes: tuple[str, ...]
+    """What it opens of what the role allows; none means all of it."""
+
+    prefix: str
+    last_used: datetime | None
+    rotated: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Whom a ban names."""
+
+    kind: str
+    """`principal`, `email`, `domain` or `key`."""
+
+    value: str
+    """An id, an e-mail address or a domain, the latter two normalised."""
+
+    def __str__(self) -> str:
+        """Returns it as the store compares it."""
+        return f"{self.kind}:{self.value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ban:
-    """Keeps a principal out of its tenant."""
+    """Keeps somebody out of a tenant, or of every tenant."""
 
     id: UUID
-    principal: UUID
+    subject: Subject
+    platform: bool
     note: str
     created: datetime
     expires: datetime | None
@@ -65,6 +99,8 @@ class Revocation:
     principal: UUID
     key: UUID | None
     revoked: datetime
+    generation: int
+    """Not 0: it ends only tokens of a lower generation, whose holders may ask anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +151,10 @@ class NewTenant:
 
 
 class UnknownCredentialError(UnauthenticatedError):
-    """The API key is unknown, expired or revoked: which one is nobody's business."""
+    """The API key is unknown, expired or revoked: which one is nobody's business.
+
+    Or a token is not one to be believed.
+    """
 
     def __init__(self) -> None:
         super().__init__("the credential is not valid")
@@ -136,3 +175,20 @@ class NameTakenError(ServiceError):
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"a {kind} {name!r} exists already", kind=kind, name=name)
+
+
+class StateError(ServiceError):
+    """The state of something does not allow what was asked."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "CONFLICT"
+
+
+class EtagMismatchError(ServiceError):
+    """It was changed since it was read."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "ETAG_MISMATCH"
+
+    def __init__(self, etag: str) -> None:
+        super().__init__("it was changed in the meantime; read it again", etag=etag)

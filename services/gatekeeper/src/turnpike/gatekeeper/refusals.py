@@ -14,13 +14,13 @@ def _told(time: datetime | None) -> str:
 
 
 class BannedError(ServiceError):
-    """Somebody behind the turn is banned, or the key is revoked."""
+    """Somebody behind the turn is banned, or the key is banned or revoked."""
 
     code = grpc.StatusCode.PERMISSION_DENIED
     reason = "BANNED"
 
     def __init__(self, cause: str, until: datetime | None) -> None:
-        message = "the API key is revoked" if cause == "key" else f"the {cause} is banned"
+        message = "the API key is banned or revoked" if cause == "key" else f"the {cause} is banned"
         super().__init__(message, cause=cause, until=_told(until))
 
 

@@ -60,7 +60,7 @@ class GatekeeperServicer(GatekeeperServiceServicer):
         return pb.AuthenticateResponse(
             token=issued.token,
             expire_time=issued.expires,
-            principal=principal_message(issued.key.principal),
+            principal=principal_message(issued.principal),
         )
 
     async def WatchRevocations(
@@ -163,4 +163,5 @@ def _revocation_message(revocation: Revocation) -> pb.Revocation:
         principal=str(revocation.principal),
         tenant=str(revocation.tenant),
         revoke_time=revocation.revoked,
+        generation=revocation.generation,
     )

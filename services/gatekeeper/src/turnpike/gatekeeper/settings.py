@@ -46,3 +46,6 @@ class Settings(ServiceSettings):
 
     bootstrap_slots: int = Field(default=64, ge=1, le=100_000)
     """How many turns of the tenant `first` may run at once."""
+
+    egress_allow_private: bool = False
+    """Whether issuers may have private addresses, and speak http: for tests and laptops."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from turnpike.gatekeeper.api_keys import KEY, to_key
 from turnpike.gatekeeper.credentials import digest, prefix
 from turnpike.gatekeeper.model import (
     ApiKey,
@@ -19,6 +20,7 @@ from turnpike.gatekeeper.model import (
     Tenant,
 )
 from turnpike.gatekeeper.outages import postgres_answers
+from turnpike.gatekeeper.principals import COLUMNS
 
 _Connection: TypeAlias = "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy"
 
@@ -28,14 +30,11 @@ _MOST_REVOCATIONS = 1000
 # Two replicas that start at once take turns.
 _BOOTSTRAP_LOCK = (7420, 2)
 
-_KEY_OF_DIGEST = """
-SELECT k.id, k.name, k.created, k.expires, k.revoked,
-       k.tenant, k.principal, p.name AS principal_name, p.role
-FROM api_keys k JOIN principals p ON p.tenant = k.tenant AND p.id = k.principal
-WHERE k.hash = $1 AND k.revoked IS NULL AND (k.expires IS NULL OR k.expires > now())
-"""
-
-_IS_KEY = "SELECT true FROM api_keys WHERE hash = $1"
+# One that was rotated away does not come back with the next start.
+_IS_KEY = (
+    "SELECT true FROM api_keys WHERE hash = $1"
+    " UNION ALL SELECT true FROM retired_secrets WHERE hash = $1"
+)
 
 # The horizon of `tenants` is extended as `admit` does it. A row that is locked
 # is being extended.
@@ -55,7 +54,7 @@ CROSS JOIN LATERAL find_ban(
 # A token may be issued between a key's revocation and its commit. The key gets no
 # further ones, so all that there are were issued before now.
 _REVOCATIONS_AFTER = """
-SELECT id, tenant, principal, key,
+SELECT id, tenant, principal, key, generation,
   CASE WHEN key IS NULL THEN revoke_time ELSE statement_timestamp() END AS revoked
 FROM revocations WHERE id > $1 ORDER BY id LIMIT $2
 """
@@ -106,14 +105,6 @@ class System:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-
-    async def find_key(self, secret: str) -> ApiKey | None:
-        """Returns the key that `secret` is, unless it is unknown, expired or revoked.
-
-        One statement finds all three out, so they take the same time.
-        """
-        rows = await self._fetch(_KEY_OF_DIGEST, digest(secret))
-        return _to_key(rows[0]) if rows else None
 
     async def find_ended(self, turns: Sequence[RunningTurn]) -> dict[UUID, str]:
         """Returns what by now keeps out those behind running turns, by turn.
@@ -224,8 +215,8 @@ class System:
 
 async def _first_admin(connection: _Connection, tenant: UUID) -> Principal:
     row = await connection.fetchrow(
-        "SELECT id, tenant, name, role FROM principals"
-        " WHERE tenant = $1 AND name = 'admin' AND role = 'admin' ORDER BY created LIMIT 1",
+        f"SELECT {COLUMNS} FROM principals WHERE tenant = $1 AND name = 'admin'"
+        " AND role = 'admin' AND removed IS NULL ORDER BY created LIMIT 1",
         tenant,
     )
     return Principal(**row) if row else await _insert_admin(connection, tenant)
@@ -233,8 +224,8 @@ async def _first_admin(connection: _Connection, tenant: UUID) -> Principal:
 
 async def _insert_admin(connection: _Connection, tenant: UUID) -> Principal:
     rows = await connection.fetch(
-        "INSERT INTO principals (tenant, name, role) VALUES ($1, 'admin', 'admin')"
-        " RETURNING id, tenant, name, role",
+        f"INSERT INTO principals (tenant, name, role) VALUES ($1, 'admin', 'admin')"
+        f" RETURNING {COLUMNS}",
         tenant,
     )
     return Principal(**rows[0])
@@ -242,27 +233,12 @@ async def _insert_admin(connection: _Connection, tenant: UUID) -> Principal:
 
 async def _insert_key(connection: _Connection, principal: Principal, secret: str) -> ApiKey:
     rows = await connection.fetch(
-        "INSERT INTO api_keys (tenant, principal, name, hash, prefix)"
-        " VALUES ($1, $2, 'admin', $3, $4) RETURNING id, name, created, expires, revoked",
+        f"WITH k AS (INSERT INTO api_keys (tenant, principal, name, hash, prefix)"
+        f" VALUES ($1, $2, 'admin', $3, $4) RETURNING *)"
+        f" SELECT {KEY} FROM k JOIN principals p ON p.id = k.principal",
         principal.tenant,
         principal.id,
         digest(secret),
         prefix(secret),
     )
-    return ApiKey(**rows[0], principal=principal)
-
-
-def _to_key(row: asyncpg.Record) -> ApiKey:
-    return ApiKey(
-        id=row["id"],
-        name=row["name"],
-        principal=Principal(
-            id=row["principal"],
-            tenant=row["tenant"],
-            name=row["principal_name"],
-            role=row["role"],
-        ),
-        created=row["created"],
-        expires=row["expires"],
-        revoked=row["revoked"],
-    )
+    return to_key(rows[0])

@@ -1,9 +1,6 @@
 """TenancyService: the wire's messages to gatekeeper's values, and back."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Protocol, TypeVar
-from uuid import UUID
+from datetime import timedelta
 
 from turnpike.api.gatekeeper.v1 import tenancy_service_pb2 as pb
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import TenancyServiceServicer
@@ -11,14 +8,16 @@ from turnpike.gatekeeper.messages import (
     api_key_message,
     ban_message,
     role_name,
+    scope_names,
     tenant_message,
     time_of,
 )
-from turnpike.gatekeeper.tenancy import Position, Tenancy
-from turnpike.rpc.paging import cursor_of, page_size, page_token
+from turnpike.gatekeeper.pages import page_of, shown_of
+from turnpike.gatekeeper.tenancy import BanRequest, KeyRequest, Tenancy
 from turnpike.rpc.served import Context, caller_of
 
 _DEFAULT_SLOTS = 64
+_OVERLAP = timedelta(days=1)
 
 
 class TenancyServicer(TenancyServiceServicer):
@@ -40,8 +39,8 @@ class TenancyServicer(TenancyServiceServicer):
     async def ListTenants(
         self, request: pb.ListTenantsRequest, context: Context
     ) -> pb.ListTenantsResponse:
-        tenants = await self._tenancy.list_tenants(caller_of(context), *_page(request))
-        shown, token = _shown(tenants, request)
+        tenants = await self._tenancy.list_tenants(caller_of(context), *page_of(request))
+        shown, token = shown_of(tenants, request)
         return pb.ListTenantsResponse(tenants=map(tenant_message, shown), next_page_token=token)
 
     async def CreateApiKey(
@@ -49,18 +48,31 @@ class TenancyServicer(TenancyServiceServicer):
     ) -> pb.CreateApiKeyResponse:
         key, secret = await self._tenancy.create_api_key(
             caller_of(context),
-            name=request.name,
-            role=role_name(request.role),
-            expires=time_of(request, "expire_time"),
+            KeyRequest(
+                name=request.name,
+                role=role_name(request.role),
+                principal=request.principal,
+                expires=time_of(request, "expire_time"),
+                scopes=scope_names(request.scopes),
+            ),
         )
         return pb.CreateApiKeyResponse(api_key=api_key_message(key), secret=secret)
 
     async def ListApiKeys(
         self, request: pb.ListApiKeysRequest, context: Context
     ) -> pb.ListApiKeysResponse:
-        keys = await self._tenancy.list_api_keys(caller_of(context), *_page(request))
-        shown, token = _shown(keys, request)
+        keys = await self._tenancy.list_api_keys(caller_of(context), *page_of(request))
+        shown, token = shown_of(keys, request)
         return pb.ListApiKeysResponse(api_keys=map(api_key_message, shown), next_page_token=token)
+
+    async def RotateApiKey(
+        self, request: pb.RotateApiKeyRequest, context: Context
+    ) -> pb.RotateApiKeyResponse:
+        overlap = request.overlap.ToTimedelta() if request.HasField("overlap") else _OVERLAP
+        key, secret = await self._tenancy.rotate_api_key(
+            caller_of(context), request.id, overlap, time_of(request, "expire_time")
+        )
+        return pb.RotateApiKeyResponse(api_key=api_key_message(key), secret=secret)
 
     async def RevokeApiKey(
         self, request: pb.RevokeApiKeyRequest, context: Context
@@ -71,17 +83,24 @@ class TenancyServicer(TenancyServiceServicer):
     async def CreateBan(
         self, request: pb.CreateBanRequest, context: Context
     ) -> pb.CreateBanResponse:
+        kind = request.WhichOneof("subject") or "principal"
         ban = await self._tenancy.create_ban(
             caller_of(context),
-            principal=request.principal,
-            note=request.note,
-            expires=time_of(request, "expire_time"),
+            BanRequest(
+                kind=kind,
+                value=getattr(request, kind),
+                note=request.note,
+                expires=time_of(request, "expire_time"),
+                platform=request.platform,
+            ),
         )
         return pb.CreateBanResponse(ban=ban_message(ban))
 
     async def ListBans(self, request: pb.ListBansRequest, context: Context) -> pb.ListBansResponse:
-        bans = await self._tenancy.list_bans(caller_of(context), *_page(request))
-        shown, token = _shown(bans, request)
+        bans = await self._tenancy.list_bans(
+            caller_of(context), *page_of(request), platform=request.platform
+        )
+        shown, token = shown_of(bans, request)
         return pb.ListBansResponse(bans=map(ban_message, shown), next_page_token=token)
 
     async def DeleteBan(
@@ -89,31 +108,3 @@ class TenancyServicer(TenancyServiceServicer):
     ) -> pb.DeleteBanResponse:
         await self._tenancy.delete_ban(caller_of(context), request.id)
         return pb.DeleteBanResponse()
-
-
-class _PageRequest(Protocol):
-    page_size: int
-    page_token: str
-
-
-class _Listed(Protocol):
-    @property
-    def created(self) -> datetime: ...
-    @property
-    def id(self) -> UUID: ...
-
-
-_Item = TypeVar("_Item", bound=_Listed)
-
-
-def _page(request: _PageRequest) -> tuple[Position | None, int]:
-    # One more than is shown tells whether there is a next page.
-    cursor = cursor_of(request.page_token, datetime.fromisoformat, UUID)
-    return cursor, page_size(request.page_size) + 1
-
-
-def _shown(found: Sequence[_Item], request: _PageRequest) -> tuple[Sequence[_Item], str]:
-    size = page_size(request.page_size)
-    if len(found) <= size:
-        return found, ""
-    return found[:size], page_token(found[size - 1].created, found[size - 1].id)

@@ -167,7 +167,7 @@ def _own(service: Service, credentials: Credentials, surroundings: Surroundings)
     """What a laptop's suite sets and a cluster's does not."""
     match service.name:
         case "gatekeeper":
-            return {"BOOTSTRAP_KEY": credentials.admin_key}
+            return {"BOOTSTRAP_KEY": credentials.admin_key, "EGRESS_ALLOW_PRIVATE": "true"}
         case "agent-runtime":
             return {"EGRESS_ALLOW_PRIVATE": "true", "DEFAULT_AGENT": "true"}
         case "tool-registry":

@@ -66,18 +66,20 @@ class WatchRevocationsResponse(_message.Message):
     def __init__(self, revocations: _Optional[_Iterable[_Union[Revocation, _Mapping]]] = ..., last_id: _Optional[int] = ...) -> None: ...
 
 class Revocation(_message.Message):
-    __slots__ = ("id", "key", "principal", "tenant", "revoke_time")
+    __slots__ = ("id", "key", "principal", "tenant", "revoke_time", "generation")
     ID_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     REVOKE_TIME_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
     id: int
     key: str
     principal: str
     tenant: str
     revoke_time: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[int] = ..., key: _Optional[str] = ..., principal: _Optional[str] = ..., tenant: _Optional[str] = ..., revoke_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    generation: int
+    def __init__(self, id: _Optional[int] = ..., key: _Optional[str] = ..., principal: _Optional[str] = ..., tenant: _Optional[str] = ..., revoke_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class Prices(_message.Message):
     __slots__ = ("input", "output", "cached", "cache_write")

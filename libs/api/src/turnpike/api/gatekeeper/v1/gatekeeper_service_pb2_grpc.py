@@ -90,11 +90,15 @@ class GatekeeperServiceServicer:
     """
 
     def Authenticate(self, request, context):
-        """Exchanges an API key for a signed principal token that services verify
-        locally.
+        """Exchanges an API key, or a token of a configured issuer, for a signed
+        principal token that services verify locally.
 
-        Needs no credential of its own. Fails with UNAUTHENTICATED when the key is
-        unknown, expired or revoked. Safe to retry.
+        Needs no credential of its own. A person whom an issuer vouches for becomes a
+        principal at first sight. Fails with UNAUTHENTICATED when the key is unknown,
+        expired or revoked, or the token is not one to be believed. Who is banned is
+        given a token that opens nothing but reading and the refusal at admission.
+        Fails with UNAVAILABLE when an issuer whose keys were never seen does not
+        answer. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -22,11 +22,15 @@ class GatekeeperServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Authenticate: _aio.UnaryUnaryMultiCallable[_gatekeeper_service_pb2.AuthenticateRequest, _gatekeeper_service_pb2.AuthenticateResponse]
-    """Exchanges an API key for a signed principal token that services verify
-    locally.
+    """Exchanges an API key, or a token of a configured issuer, for a signed
+    principal token that services verify locally.
 
-    Needs no credential of its own. Fails with UNAUTHENTICATED when the key is
-    unknown, expired or revoked. Safe to retry.
+    Needs no credential of its own. A person whom an issuer vouches for becomes a
+    principal at first sight. Fails with UNAUTHENTICATED when the key is unknown,
+    expired or revoked, or the token is not one to be believed. Who is banned is
+    given a token that opens nothing but reading and the refusal at admission.
+    Fails with UNAVAILABLE when an issuer whose keys were never seen does not
+    answer. Safe to retry.
     """
     WatchRevocations: _aio.UnaryStreamMultiCallable[_gatekeeper_service_pb2.WatchRevocationsRequest, _gatekeeper_service_pb2.WatchRevocationsResponse]
     """Streams revocations as they happen, beginning after a cursor.
@@ -109,11 +113,15 @@ class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gatekeeper_service_pb2.AuthenticateRequest,
         context: _aio.ServicerContext[_gatekeeper_service_pb2.AuthenticateRequest, _abc.Awaitable[_gatekeeper_service_pb2.AuthenticateResponse]],
     ) -> _abc.Awaitable[_gatekeeper_service_pb2.AuthenticateResponse]:
-        """Exchanges an API key for a signed principal token that services verify
-        locally.
+        """Exchanges an API key, or a token of a configured issuer, for a signed
+        principal token that services verify locally.
 
-        Needs no credential of its own. Fails with UNAUTHENTICATED when the key is
-        unknown, expired or revoked. Safe to retry.
+        Needs no credential of its own. A person whom an issuer vouches for becomes a
+        principal at first sight. Fails with UNAUTHENTICATED when the key is unknown,
+        expired or revoked, or the token is not one to be believed. Who is banned is
+        given a token that opens nothing but reading and the refusal at admission.
+        Fails with UNAVAILABLE when an issuer whose keys were never seen does not
+        answer. Safe to retry.
         """
 
     @_abc_1.abstractmethod

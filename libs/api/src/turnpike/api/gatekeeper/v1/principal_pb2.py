@@ -22,24 +22,59 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*turnpike/api/gatekeeper/v1/principal.proto\x12\x1aturnpike.api.gatekeeper.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"b\n\x06Tenant\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05slots\x18\x04 \x01(\r\"e\n\tPrincipal\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\x04role\x18\x04 \x01(\x0e\x32 .turnpike.api.gatekeeper.v1.Role\"\xef\x01\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x38\n\tprincipal\x18\x03 \x01(\x0b\x32%.turnpike.api.gatekeeper.v1.Principal\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x94\x01\n\x03\x42\x61n\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*^\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_OWNER\x10\x01\x12\x0e\n\nROLE_ADMIN\x10\x02\x12\x0f\n\x0bROLE_MEMBER\x10\x03\x12\x0f\n\x0bROLE_VIEWER\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*turnpike/api/gatekeeper/v1/principal.proto\x12\x1aturnpike.api.gatekeeper.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"b\n\x06Tenant\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05slots\x18\x04 \x01(\r\"\x9f\x02\n\tPrincipal\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\x04role\x18\x04 \x01(\x0e\x32 .turnpike.api.gatekeeper.v1.Role\x12\x37\n\x04kind\x18\x05 \x01(\x0e\x32).turnpike.api.gatekeeper.v1.PrincipalKind\x12\r\n\x05\x65mail\x18\x06 \x01(\t\x12\x0e\n\x06issuer\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bremove_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x03\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x38\n\tprincipal\x18\x03 \x01(\x0b\x32%.turnpike.api.gatekeeper.v1.Principal\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x06scopes\x18\x07 \x03(\x0e\x32!.turnpike.api.gatekeeper.v1.Scope\x12\x0e\n\x06prefix\x18\x08 \x01(\t\x12\x31\n\rlast_use_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brotate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe5\x01\n\x03\x42\x61n\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\tprincipal\x18\x02 \x01(\tH\x00\x12\x0f\n\x05\x65mail\x18\x06 \x01(\tH\x00\x12\x10\n\x06\x64omain\x18\x07 \x01(\tH\x00\x12\r\n\x03key\x18\x08 \x01(\tH\x00\x12\x0c\n\x04note\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08platform\x18\t \x01(\x08\x42\t\n\x07subject\"\xe7\x05\n\x06Issuer\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12\x1a\n\x06issuer\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x1c\n\x08\x61udience\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\x1a\n\x08jwks_url\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12h\n\nalgorithms\x18\x05 \x03(\tBT\xbaHQ\x92\x01N\x10\n\x18\x01\"HrFR\x05RS256R\x05RS384R\x05RS512R\x05PS256R\x05PS384R\x05PS512R\x05\x45S256R\x05\x45S384R\x05\x45S512R\x05\x45\x64\x44SA\x12?\n\x06\x63laims\x18\x06 \x01(\x0b\x32/.turnpike.api.gatekeeper.v1.Issuer.ClaimMapping\x12[\n\x05roles\x18\x07 \x03(\x0b\x32-.turnpike.api.gatekeeper.v1.Issuer.RolesEntryB\x1d\xbaH\x1a\x9a\x01\x17\x10\xc8\x01\"\x07r\x05\x10\x01\x18\xc8\x01*\t\x82\x01\x06\x10\x01 \x00 \x01\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1aN\n\nRolesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x05value\x18\x02 \x01(\x0e\x32 .turnpike.api.gatekeeper.v1.Role:\x02\x38\x01\x1a\x8c\x01\n\x0c\x43laimMapping\x12\x19\n\x07subject\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x17\n\x05\x65mail\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x16\n\x04role\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x18\n\x06tenant\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01*^\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_OWNER\x10\x01\x12\x0e\n\nROLE_ADMIN\x10\x02\x12\x0f\n\x0bROLE_MEMBER\x10\x03\x12\x0f\n\x0bROLE_VIEWER\x10\x04*f\n\rPrincipalKind\x12\x1e\n\x1aPRINCIPAL_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15PRINCIPAL_KIND_PERSON\x10\x01\x12\x1a\n\x16PRINCIPAL_KIND_SERVICE\x10\x02*a\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSCOPE_TURNS\x10\x01\x12\x0e\n\nSCOPE_READ\x10\x02\x12\x0f\n\x0bSCOPE_ADMIN\x10\x03\x12\x0f\n\x0bSCOPE_USAGE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'turnpike.api.gatekeeper.v1.principal_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=703
-  _globals['_ROLE']._serialized_end=797
-  _globals['_TENANT']._serialized_start=107
-  _globals['_TENANT']._serialized_end=205
-  _globals['_PRINCIPAL']._serialized_start=207
-  _globals['_PRINCIPAL']._serialized_end=308
-  _globals['_APIKEY']._serialized_start=311
-  _globals['_APIKEY']._serialized_end=550
-  _globals['_BAN']._serialized_start=553
-  _globals['_BAN']._serialized_end=701
+  _globals['_ISSUER_ROLESENTRY']._loaded_options = None
+  _globals['_ISSUER_ROLESENTRY']._serialized_options = b'8\001'
+  _globals['_ISSUER_CLAIMMAPPING'].fields_by_name['subject']._loaded_options = None
+  _globals['_ISSUER_CLAIMMAPPING'].fields_by_name['subject']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_ISSUER_CLAIMMAPPING'].fields_by_name['name']._loaded_options = None
+  _globals['_ISSUER_CLAIMMAPPING'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_ISSUER_CLAIMMAPPING'].fields_by_name['email']._loaded_options = None
+  _globals['_ISSUER_CLAIMMAPPING'].fields_by_name['email']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_ISSUER_CLAIMMAPPING'].fields_by_name['role']._loaded_options = None
+  _globals['_ISSUER_CLAIMMAPPING'].fields_by_name['role']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_ISSUER_CLAIMMAPPING'].fields_by_name['tenant']._loaded_options = None
+  _globals['_ISSUER_CLAIMMAPPING'].fields_by_name['tenant']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_ISSUER'].fields_by_name['name']._loaded_options = None
+  _globals['_ISSUER'].fields_by_name['name']._serialized_options = b'\272H\037r\0352\033^[a-z0-9][a-z0-9._-]{0,62}$'
+  _globals['_ISSUER'].fields_by_name['issuer']._loaded_options = None
+  _globals['_ISSUER'].fields_by_name['issuer']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
+  _globals['_ISSUER'].fields_by_name['audience']._loaded_options = None
+  _globals['_ISSUER'].fields_by_name['audience']._serialized_options = b'\272H\007r\005\020\001\030\364\003'
+  _globals['_ISSUER'].fields_by_name['jwks_url']._loaded_options = None
+  _globals['_ISSUER'].fields_by_name['jwks_url']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_ISSUER'].fields_by_name['algorithms']._loaded_options = None
+  _globals['_ISSUER'].fields_by_name['algorithms']._serialized_options = b'\272HQ\222\001N\020\n\030\001\"HrFR\005RS256R\005RS384R\005RS512R\005PS256R\005PS384R\005PS512R\005ES256R\005ES384R\005ES512R\005EdDSA'
+  _globals['_ISSUER'].fields_by_name['roles']._loaded_options = None
+  _globals['_ISSUER'].fields_by_name['roles']._serialized_options = b'\272H\032\232\001\027\020\310\001\"\007r\005\020\001\030\310\001*\t\202\001\006\020\001 \000 \001'
+  _globals['_ROLE']._serialized_start=1913
+  _globals['_ROLE']._serialized_end=2007
+  _globals['_PRINCIPALKIND']._serialized_start=2009
+  _globals['_PRINCIPALKIND']._serialized_end=2111
+  _globals['_SCOPE']._serialized_start=2113
+  _globals['_SCOPE']._serialized_end=2210
+  _globals['_TENANT']._serialized_start=136
+  _globals['_TENANT']._serialized_end=234
+  _globals['_PRINCIPAL']._serialized_start=237
+  _globals['_PRINCIPAL']._serialized_end=524
+  _globals['_APIKEY']._serialized_start=527
+  _globals['_APIKEY']._serialized_end=933
+  _globals['_BAN']._serialized_start=936
+  _globals['_BAN']._serialized_end=1165
+  _globals['_ISSUER']._serialized_start=1168
+  _globals['_ISSUER']._serialized_end=1911
+  _globals['_ISSUER_ROLESENTRY']._serialized_start=1690
+  _globals['_ISSUER_ROLESENTRY']._serialized_end=1768
+  _globals['_ISSUER_CLAIMMAPPING']._serialized_start=1771
+  _globals['_ISSUER_CLAIMMAPPING']._serialized_end=1911
 # @@protoc_insertion_point(module_scope)

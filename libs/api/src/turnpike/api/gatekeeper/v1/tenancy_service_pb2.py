@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from turnpike.api.gatekeeper.v1 import principal_pb2 as turnpike_dot_api_dot_gatekeeper_dot_v1_dot_principal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0turnpike/api/gatekeeper/v1/tenancy_service.proto\x12\x1aturnpike.api.gatekeeper.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*turnpike/api/gatekeeper/v1/principal.proto\"I\n\x13\x43reateTenantRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x18\n\x05slots\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\xa0\x8d\x06\"\x8f\x01\n\x14\x43reateTenantResponse\x12\x32\n\x06tenant\x18\x01 \x01(\x0b\x32\".turnpike.api.gatekeeper.v1.Tenant\x12\x33\n\x07\x61pi_key\x18\x02 \x01(\x0b\x32\".turnpike.api.gatekeeper.v1.ApiKey\x12\x0e\n\x06secret\x18\x03 \x01(\t\"O\n\x12ListTenantsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"c\n\x13ListTenantsResponse\x12\x33\n\x07tenants\x18\x01 \x03(\x0b\x32\".turnpike.api.gatekeeper.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa6\x01\n\x13\x43reateApiKeyRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12:\n\x04role\x18\x02 \x01(\x0e\x32 .turnpike.api.gatekeeper.v1.RoleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x39\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\xbaH\x05\xb2\x01\x02@\x01\"[\n\x14\x43reateApiKeyResponse\x12\x33\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\".turnpike.api.gatekeeper.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"O\n\x12ListApiKeysRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"d\n\x13ListApiKeysResponse\x12\x34\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\".turnpike.api.gatekeeper.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x13RevokeApiKeyRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"K\n\x14RevokeApiKeyResponse\x12\x33\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\".turnpike.api.gatekeeper.v1.ApiKey\"y\n\x10\x43reateBanRequest\x12\x1c\n\tprincipal\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x04note\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"A\n\x11\x43reateBanResponse\x12,\n\x03\x62\x61n\x18\x01 \x01(\x0b\x32\x1f.turnpike.api.gatekeeper.v1.Ban\"L\n\x0fListBansRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"Z\n\x10ListBansResponse\x12-\n\x04\x62\x61ns\x18\x01 \x03(\x0b\x32\x1f.turnpike.api.gatekeeper.v1.Ban\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x10\x44\x65leteBanRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x13\n\x11\x44\x65leteBanResponse2\x84\x07\n\x0eTenancyService\x12q\n\x0c\x43reateTenant\x12/.turnpike.api.gatekeeper.v1.CreateTenantRequest\x1a\x30.turnpike.api.gatekeeper.v1.CreateTenantResponse\x12n\n\x0bListTenants\x12..turnpike.api.gatekeeper.v1.ListTenantsRequest\x1a/.turnpike.api.gatekeeper.v1.ListTenantsResponse\x12q\n\x0c\x43reateApiKey\x12/.turnpike.api.gatekeeper.v1.CreateApiKeyRequest\x1a\x30.turnpike.api.gatekeeper.v1.CreateApiKeyResponse\x12n\n\x0bListApiKeys\x12..turnpike.api.gatekeeper.v1.ListApiKeysRequest\x1a/.turnpike.api.gatekeeper.v1.ListApiKeysResponse\x12q\n\x0cRevokeApiKey\x12/.turnpike.api.gatekeeper.v1.RevokeApiKeyRequest\x1a\x30.turnpike.api.gatekeeper.v1.RevokeApiKeyResponse\x12h\n\tCreateBan\x12,.turnpike.api.gatekeeper.v1.CreateBanRequest\x1a-.turnpike.api.gatekeeper.v1.CreateBanResponse\x12\x65\n\x08ListBans\x12+.turnpike.api.gatekeeper.v1.ListBansRequest\x1a,.turnpike.api.gatekeeper.v1.ListBansResponse\x12h\n\tDeleteBan\x12,.turnpike.api.gatekeeper.v1.DeleteBanRequest\x1a-.turnpike.api.gatekeeper.v1.DeleteBanResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0turnpike/api/gatekeeper/v1/tenancy_service.proto\x12\x1aturnpike.api.gatekeeper.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*turnpike/api/gatekeeper/v1/principal.proto\"I\n\x13\x43reateTenantRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x18\n\x05slots\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\xa0\x8d\x06\"\x8f\x01\n\x14\x43reateTenantResponse\x12\x32\n\x06tenant\x18\x01 \x01(\x0b\x32\".turnpike.api.gatekeeper.v1.Tenant\x12\x33\n\x07\x61pi_key\x18\x02 \x01(\x0b\x32\".turnpike.api.gatekeeper.v1.ApiKey\x12\x0e\n\x06secret\x18\x03 \x01(\t\"O\n\x12ListTenantsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"c\n\x13ListTenantsResponse\x12\x33\n\x07tenants\x18\x01 \x03(\x0b\x32\".turnpike.api.gatekeeper.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x86\x02\n\x13\x43reateApiKeyRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x38\n\x04role\x18\x02 \x01(\x0e\x32 .turnpike.api.gatekeeper.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x39\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\xbaH\x05\xb2\x01\x02@\x01\x12\x44\n\x06scopes\x18\x04 \x03(\x0e\x32!.turnpike.api.gatekeeper.v1.ScopeB\x11\xbaH\x0e\x92\x01\x0b\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\tprincipal\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\"[\n\x14\x43reateApiKeyResponse\x12\x33\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\".turnpike.api.gatekeeper.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"O\n\x12ListApiKeysRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"d\n\x13ListApiKeysResponse\x12\x34\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\".turnpike.api.gatekeeper.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa4\x01\n\x13RotateApiKeyRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12;\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\x9a\x9e\x01\x32\x00\x12\x39\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\xbaH\x05\xb2\x01\x02@\x01\"[\n\x14RotateApiKeyResponse\x12\x33\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\".turnpike.api.gatekeeper.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\",\n\x13RevokeApiKeyRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"K\n\x14RevokeApiKeyResponse\x12\x33\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\".turnpike.api.gatekeeper.v1.ApiKey\"\xf4\x01\n\x10\x43reateBanRequest\x12\x1e\n\tprincipal\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12\x1b\n\x05\x65mail\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc0\x02H\x00\x12\x1c\n\x06\x64omain\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xfd\x01H\x00\x12\x18\n\x03key\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12\x16\n\x04note\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08platform\x18\x07 \x01(\x08\x42\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"A\n\x11\x43reateBanResponse\x12,\n\x03\x62\x61n\x18\x01 \x01(\x0b\x32\x1f.turnpike.api.gatekeeper.v1.Ban\"^\n\x0fListBansRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x10\n\x08platform\x18\x03 \x01(\x08\"Z\n\x10ListBansResponse\x12-\n\x04\x62\x61ns\x18\x01 \x03(\x0b\x32\x1f.turnpike.api.gatekeeper.v1.Ban\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x10\x44\x65leteBanRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x13\n\x11\x44\x65leteBanResponse2\xf7\x07\n\x0eTenancyService\x12q\n\x0c\x43reateTenant\x12/.turnpike.api.gatekeeper.v1.CreateTenantRequest\x1a\x30.turnpike.api.gatekeeper.v1.CreateTenantResponse\x12n\n\x0bListTenants\x12..turnpike.api.gatekeeper.v1.ListTenantsRequest\x1a/.turnpike.api.gatekeeper.v1.ListTenantsResponse\x12q\n\x0c\x43reateApiKey\x12/.turnpike.api.gatekeeper.v1.CreateApiKeyRequest\x1a\x30.turnpike.api.gatekeeper.v1.CreateApiKeyResponse\x12n\n\x0bListApiKeys\x12..turnpike.api.gatekeeper.v1.ListApiKeysRequest\x1a/.turnpike.api.gatekeeper.v1.ListApiKeysResponse\x12q\n\x0cRotateApiKey\x12/.turnpike.api.gatekeeper.v1.RotateApiKeyRequest\x1a\x30.turnpike.api.gatekeeper.v1.RotateApiKeyResponse\x12q\n\x0cRevokeApiKey\x12/.turnpike.api.gatekeeper.v1.RevokeApiKeyRequest\x1a\x30.turnpike.api.gatekeeper.v1.RevokeApiKeyResponse\x12h\n\tCreateBan\x12,.turnpike.api.gatekeeper.v1.CreateBanRequest\x1a-.turnpike.api.gatekeeper.v1.CreateBanResponse\x12\x65\n\x08ListBans\x12+.turnpike.api.gatekeeper.v1.ListBansRequest\x1a,.turnpike.api.gatekeeper.v1.ListBansResponse\x12h\n\tDeleteBan\x12,.turnpike.api.gatekeeper.v1.DeleteBanRequest\x1a-.turnpike.api.gatekeeper.v1.DeleteBanResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,17 +46,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEAPIKEYREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_CREATEAPIKEYREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
   _globals['_CREATEAPIKEYREQUEST'].fields_by_name['role']._loaded_options = None
-  _globals['_CREATEAPIKEYREQUEST'].fields_by_name['role']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_CREATEAPIKEYREQUEST'].fields_by_name['role']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_CREATEAPIKEYREQUEST'].fields_by_name['expire_time']._loaded_options = None
   _globals['_CREATEAPIKEYREQUEST'].fields_by_name['expire_time']._serialized_options = b'\272H\005\262\001\002@\001'
+  _globals['_CREATEAPIKEYREQUEST'].fields_by_name['scopes']._loaded_options = None
+  _globals['_CREATEAPIKEYREQUEST'].fields_by_name['scopes']._serialized_options = b'\272H\016\222\001\013\030\001\"\007\202\001\004\020\001 \000'
+  _globals['_CREATEAPIKEYREQUEST'].fields_by_name['principal']._loaded_options = None
+  _globals['_CREATEAPIKEYREQUEST'].fields_by_name['principal']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTAPIKEYSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTAPIKEYSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\364\003'
   _globals['_LISTAPIKEYSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTAPIKEYSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_ROTATEAPIKEYREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_ROTATEAPIKEYREQUEST'].fields_by_name['id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_ROTATEAPIKEYREQUEST'].fields_by_name['overlap']._loaded_options = None
+  _globals['_ROTATEAPIKEYREQUEST'].fields_by_name['overlap']._serialized_options = b'\272H\014\252\001\t\"\005\010\200\232\236\0012\000'
+  _globals['_ROTATEAPIKEYREQUEST'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_ROTATEAPIKEYREQUEST'].fields_by_name['expire_time']._serialized_options = b'\272H\005\262\001\002@\001'
   _globals['_REVOKEAPIKEYREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_REVOKEAPIKEYREQUEST'].fields_by_name['id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_CREATEBANREQUEST'].oneofs_by_name['subject']._loaded_options = None
+  _globals['_CREATEBANREQUEST'].oneofs_by_name['subject']._serialized_options = b'\272H\002\010\001'
   _globals['_CREATEBANREQUEST'].fields_by_name['principal']._loaded_options = None
   _globals['_CREATEBANREQUEST'].fields_by_name['principal']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_CREATEBANREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_CREATEBANREQUEST'].fields_by_name['email']._serialized_options = b'\272H\007r\005\020\001\030\300\002'
+  _globals['_CREATEBANREQUEST'].fields_by_name['domain']._loaded_options = None
+  _globals['_CREATEBANREQUEST'].fields_by_name['domain']._serialized_options = b'\272H\007r\005\020\001\030\375\001'
+  _globals['_CREATEBANREQUEST'].fields_by_name['key']._loaded_options = None
+  _globals['_CREATEBANREQUEST'].fields_by_name['key']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_CREATEBANREQUEST'].fields_by_name['note']._loaded_options = None
   _globals['_CREATEBANREQUEST'].fields_by_name['note']._serialized_options = b'\272H\005r\003\030\350\007'
   _globals['_LISTBANSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -64,38 +83,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTBANSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_DELETEBANREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_DELETEBANREQUEST'].fields_by_name['id']._serialized_options = b'\272H\006r\004\020\001\030@'
-  _globals['_CREATETENANTREQUEST']._serialized_start=186
-  _globals['_CREATETENANTREQUEST']._serialized_end=259
-  _globals['_CREATETENANTRESPONSE']._serialized_start=262
-  _globals['_CREATETENANTRESPONSE']._serialized_end=405
-  _globals['_LISTTENANTSREQUEST']._serialized_start=407
-  _globals['_LISTTENANTSREQUEST']._serialized_end=486
-  _globals['_LISTTENANTSRESPONSE']._serialized_start=488
-  _globals['_LISTTENANTSRESPONSE']._serialized_end=587
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=590
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=756
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=758
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=849
-  _globals['_LISTAPIKEYSREQUEST']._serialized_start=851
-  _globals['_LISTAPIKEYSREQUEST']._serialized_end=930
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=932
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=1032
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1034
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1078
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=1080
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1155
-  _globals['_CREATEBANREQUEST']._serialized_start=1157
-  _globals['_CREATEBANREQUEST']._serialized_end=1278
-  _globals['_CREATEBANRESPONSE']._serialized_start=1280
-  _globals['_CREATEBANRESPONSE']._serialized_end=1345
-  _globals['_LISTBANSREQUEST']._serialized_start=1347
-  _globals['_LISTBANSREQUEST']._serialized_end=1423
-  _globals['_LISTBANSRESPONSE']._serialized_start=1425
-  _globals['_LISTBANSRESPONSE']._serialized_end=1515
-  _globals['_DELETEBANREQUEST']._serialized_start=1517
-  _globals['_DELETEBANREQUEST']._serialized_end=1558
-  _globals['_DELETEBANRESPONSE']._serialized_start=1560
-  _globals['_DELETEBANRESPONSE']._serialized_end=1579
-  _globals['_TENANCYSERVICE']._serialized_start=1582
-  _globals['_TENANCYSERVICE']._serialized_end=2482
+  _globals['_CREATETENANTREQUEST']._serialized_start=218
+  _globals['_CREATETENANTREQUEST']._serialized_end=291
+  _globals['_CREATETENANTRESPONSE']._serialized_start=294
+  _globals['_CREATETENANTRESPONSE']._serialized_end=437
+  _globals['_LISTTENANTSREQUEST']._serialized_start=439
+  _globals['_LISTTENANTSREQUEST']._serialized_end=518
+  _globals['_LISTTENANTSRESPONSE']._serialized_start=520
+  _globals['_LISTTENANTSRESPONSE']._serialized_end=619
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=622
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=884
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=886
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=977
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=979
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=1058
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=1060
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=1160
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=1163
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=1327
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_start=1329
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_end=1420
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1422
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1466
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=1468
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1543
+  _globals['_CREATEBANREQUEST']._serialized_start=1546
+  _globals['_CREATEBANREQUEST']._serialized_end=1790
+  _globals['_CREATEBANRESPONSE']._serialized_start=1792
+  _globals['_CREATEBANRESPONSE']._serialized_end=1857
+  _globals['_LISTBANSREQUEST']._serialized_start=1859
+  _globals['_LISTBANSREQUEST']._serialized_end=1953
+  _globals['_LISTBANSRESPONSE']._serialized_start=1955
+  _globals['_LISTBANSRESPONSE']._serialized_end=2045
+  _globals['_DELETEBANREQUEST']._serialized_start=2047
+  _globals['_DELETEBANREQUEST']._serialized_end=2088
+  _globals['_DELETEBANRESPONSE']._serialized_start=2090
+  _globals['_DELETEBANRESPONSE']._serialized_end=2109
+  _globals['_TENANCYSERVICE']._serialized_start=2112
+  _globals['_TENANCYSERVICE']._serialized_end=3127
 # @@protoc_insertion_point(module_scope)

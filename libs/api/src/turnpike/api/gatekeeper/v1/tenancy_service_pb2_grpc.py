@@ -60,6 +60,11 @@ class TenancyServiceStub:
                 request_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.ListApiKeysRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.ListApiKeysResponse.FromString,
                 _registered_method=True)
+        self.RotateApiKey = channel.unary_unary(
+                '/turnpike.api.gatekeeper.v1.TenancyService/RotateApiKey',
+                request_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.RotateApiKeyRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.RotateApiKeyResponse.FromString,
+                _registered_method=True)
         self.RevokeApiKey = channel.unary_unary(
                 '/turnpike.api.gatekeeper.v1.TenancyService/RevokeApiKey',
                 request_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.RevokeApiKeyRequest.SerializeToString,
@@ -109,8 +114,11 @@ class TenancyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateApiKey(self, request, context):
-        """Creates an API key with a principal of its own.
+        """Creates an API key, of a principal or with a service account of its own.
 
+        Nobody gives more than they have: not a higher role, nor a scope that their
+        own key lacks; else PERMISSION_DENIED (FORBIDDEN). Fails with NOT_FOUND when
+        there is no such principal.
         Not safe to retry: a lost reply leaves a key that nobody knows; revoke it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -124,8 +132,20 @@ class TenancyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RotateApiKey(self, request, context):
+        """Gives an API key a new secret; the old one works for a while yet.
+
+        The key stays the same: its id, its principal, its scopes. Fails with
+        NOT_FOUND, and with FAILED_PRECONDITION (CONFLICT) when it is revoked or has
+        ended. Not safe to retry: a lost reply leaves a secret that nobody knows and
+        that works; rotating again ends it after the overlap.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RevokeApiKey(self, request, context):
-        """Revokes an API key: within a second everywhere, for running turns too.
+        """Revokes an API key with all its secrets: within a second everywhere, for running turns too.
 
         Fails with NOT_FOUND. Revoking it again succeeds. Safe to retry.
         """
@@ -134,11 +154,13 @@ class TenancyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateBan(self, request, context):
-        """Bans a principal: in force at the next admission, and within a second for
+        """Bans somebody: in force at the next admission, and within a second for
         turns that run.
 
-        Fails with NOT_FOUND when there is no such principal. Safe to retry: it
-        replaces the principal's ban.
+        With `platform` the ban holds in every tenant; only admins of the first one
+        may. Fails with NOT_FOUND when there is no such principal or key (an e-mail
+        address or domain need not be known), and with INVALID_ARGUMENT when the
+        address or domain is none. Safe to retry: it replaces the same subject's ban.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,7 +174,7 @@ class TenancyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteBan(self, request, context):
-        """Lifts a ban. Fails with NOT_FOUND. Safe to retry.
+        """Lifts a ban, at once. Fails with NOT_FOUND. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,6 +202,11 @@ def add_TenancyServiceServicer_to_server(servicer, server):
                     servicer.ListApiKeys,
                     request_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.ListApiKeysRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.ListApiKeysResponse.SerializeToString,
+            ),
+            'RotateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateApiKey,
+                    request_deserializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.RotateApiKeyRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.RotateApiKeyResponse.SerializeToString,
             ),
             'RevokeApiKey': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeApiKey,
@@ -316,6 +343,33 @@ class TenancyService:
             '/turnpike.api.gatekeeper.v1.TenancyService/ListApiKeys',
             turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.ListApiKeysRequest.SerializeToString,
             turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.ListApiKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.gatekeeper.v1.TenancyService/RotateApiKey',
+            turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.RotateApiKeyRequest.SerializeToString,
+            turnpike_dot_api_dot_gatekeeper_dot_v1_dot_tenancy__service__pb2.RotateApiKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

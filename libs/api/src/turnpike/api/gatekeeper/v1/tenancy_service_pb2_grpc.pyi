@@ -31,28 +31,41 @@ class TenancyServiceStub:
     ListTenants: _aio.UnaryUnaryMultiCallable[_tenancy_service_pb2.ListTenantsRequest, _tenancy_service_pb2.ListTenantsResponse]
     """Lists tenants, newest first. Only admins of the first tenant may."""
     CreateApiKey: _aio.UnaryUnaryMultiCallable[_tenancy_service_pb2.CreateApiKeyRequest, _tenancy_service_pb2.CreateApiKeyResponse]
-    """Creates an API key with a principal of its own.
+    """Creates an API key, of a principal or with a service account of its own.
 
+    Nobody gives more than they have: not a higher role, nor a scope that their
+    own key lacks; else PERMISSION_DENIED (FORBIDDEN). Fails with NOT_FOUND when
+    there is no such principal.
     Not safe to retry: a lost reply leaves a key that nobody knows; revoke it.
     """
     ListApiKeys: _aio.UnaryUnaryMultiCallable[_tenancy_service_pb2.ListApiKeysRequest, _tenancy_service_pb2.ListApiKeysResponse]
     """Lists API keys, newest first, revoked ones included."""
+    RotateApiKey: _aio.UnaryUnaryMultiCallable[_tenancy_service_pb2.RotateApiKeyRequest, _tenancy_service_pb2.RotateApiKeyResponse]
+    """Gives an API key a new secret; the old one works for a while yet.
+
+    The key stays the same: its id, its principal, its scopes. Fails with
+    NOT_FOUND, and with FAILED_PRECONDITION (CONFLICT) when it is revoked or has
+    ended. Not safe to retry: a lost reply leaves a secret that nobody knows and
+    that works; rotating again ends it after the overlap.
+    """
     RevokeApiKey: _aio.UnaryUnaryMultiCallable[_tenancy_service_pb2.RevokeApiKeyRequest, _tenancy_service_pb2.RevokeApiKeyResponse]
-    """Revokes an API key: within a second everywhere, for running turns too.
+    """Revokes an API key with all its secrets: within a second everywhere, for running turns too.
 
     Fails with NOT_FOUND. Revoking it again succeeds. Safe to retry.
     """
     CreateBan: _aio.UnaryUnaryMultiCallable[_tenancy_service_pb2.CreateBanRequest, _tenancy_service_pb2.CreateBanResponse]
-    """Bans a principal: in force at the next admission, and within a second for
+    """Bans somebody: in force at the next admission, and within a second for
     turns that run.
 
-    Fails with NOT_FOUND when there is no such principal. Safe to retry: it
-    replaces the principal's ban.
+    With `platform` the ban holds in every tenant; only admins of the first one
+    may. Fails with NOT_FOUND when there is no such principal or key (an e-mail
+    address or domain need not be known), and with INVALID_ARGUMENT when the
+    address or domain is none. Safe to retry: it replaces the same subject's ban.
     """
     ListBans: _aio.UnaryUnaryMultiCallable[_tenancy_service_pb2.ListBansRequest, _tenancy_service_pb2.ListBansResponse]
     """Lists bans, newest first, ended ones included."""
     DeleteBan: _aio.UnaryUnaryMultiCallable[_tenancy_service_pb2.DeleteBanRequest, _tenancy_service_pb2.DeleteBanResponse]
-    """Lifts a ban. Fails with NOT_FOUND. Safe to retry."""
+    """Lifts a ban, at once. Fails with NOT_FOUND. Safe to retry."""
 
 class TenancyServiceServicer(metaclass=_abc_1.ABCMeta):
     """TenancyService administers tenants, API keys and bans.
@@ -89,8 +102,11 @@ class TenancyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenancy_service_pb2.CreateApiKeyRequest,
         context: _aio.ServicerContext[_tenancy_service_pb2.CreateApiKeyRequest, _abc.Awaitable[_tenancy_service_pb2.CreateApiKeyResponse]],
     ) -> _abc.Awaitable[_tenancy_service_pb2.CreateApiKeyResponse]:
-        """Creates an API key with a principal of its own.
+        """Creates an API key, of a principal or with a service account of its own.
 
+        Nobody gives more than they have: not a higher role, nor a scope that their
+        own key lacks; else PERMISSION_DENIED (FORBIDDEN). Fails with NOT_FOUND when
+        there is no such principal.
         Not safe to retry: a lost reply leaves a key that nobody knows; revoke it.
         """
 
@@ -103,12 +119,26 @@ class TenancyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists API keys, newest first, revoked ones included."""
 
     @_abc_1.abstractmethod
+    def RotateApiKey(
+        self,
+        request: _tenancy_service_pb2.RotateApiKeyRequest,
+        context: _aio.ServicerContext[_tenancy_service_pb2.RotateApiKeyRequest, _abc.Awaitable[_tenancy_service_pb2.RotateApiKeyResponse]],
+    ) -> _abc.Awaitable[_tenancy_service_pb2.RotateApiKeyResponse]:
+        """Gives an API key a new secret; the old one works for a while yet.
+
+        The key stays the same: its id, its principal, its scopes. Fails with
+        NOT_FOUND, and with FAILED_PRECONDITION (CONFLICT) when it is revoked or has
+        ended. Not safe to retry: a lost reply leaves a secret that nobody knows and
+        that works; rotating again ends it after the overlap.
+        """
+
+    @_abc_1.abstractmethod
     def RevokeApiKey(
         self,
         request: _tenancy_service_pb2.RevokeApiKeyRequest,
         context: _aio.ServicerContext[_tenancy_service_pb2.RevokeApiKeyRequest, _abc.Awaitable[_tenancy_service_pb2.RevokeApiKeyResponse]],
     ) -> _abc.Awaitable[_tenancy_service_pb2.RevokeApiKeyResponse]:
-        """Revokes an API key: within a second everywhere, for running turns too.
+        """Revokes an API key with all its secrets: within a second everywhere, for running turns too.
 
         Fails with NOT_FOUND. Revoking it again succeeds. Safe to retry.
         """
@@ -119,11 +149,13 @@ class TenancyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenancy_service_pb2.CreateBanRequest,
         context: _aio.ServicerContext[_tenancy_service_pb2.CreateBanRequest, _abc.Awaitable[_tenancy_service_pb2.CreateBanResponse]],
     ) -> _abc.Awaitable[_tenancy_service_pb2.CreateBanResponse]:
-        """Bans a principal: in force at the next admission, and within a second for
+        """Bans somebody: in force at the next admission, and within a second for
         turns that run.
 
-        Fails with NOT_FOUND when there is no such principal. Safe to retry: it
-        replaces the principal's ban.
+        With `platform` the ban holds in every tenant; only admins of the first one
+        may. Fails with NOT_FOUND when there is no such principal or key (an e-mail
+        address or domain need not be known), and with INVALID_ARGUMENT when the
+        address or domain is none. Safe to retry: it replaces the same subject's ban.
         """
 
     @_abc_1.abstractmethod
@@ -140,6 +172,6 @@ class TenancyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenancy_service_pb2.DeleteBanRequest,
         context: _aio.ServicerContext[_tenancy_service_pb2.DeleteBanRequest, _abc.Awaitable[_tenancy_service_pb2.DeleteBanResponse]],
     ) -> _abc.Awaitable[_tenancy_service_pb2.DeleteBanResponse]:
-        """Lifts a ban. Fails with NOT_FOUND. Safe to retry."""
+        """Lifts a ban, at once. Fails with NOT_FOUND. Safe to retry."""
 
 def add_TenancyServiceServicer_to_server(servicer: TenancyServiceServicer, server: _aio.Server) -> None: ...
