@@ -85,6 +85,8 @@ async def test_each_type_has_its_own_fields(upstream: Upstream, client: httpx.As
         },
         {"tool_requested": {"call_id": "d", "name": "time/now", "arguments": '{"n"'}},
         {"tool_started": {"call_id": "c"}},
+        {"tool_progress": {"call_id": "c", "progress": 1, "total": 2, "message": "half"}},
+        {"tool_progress": {"call_id": "c", "progress": 1.5}},
         {
             "tool_finished": {
                 "call_id": "c",
@@ -134,6 +136,14 @@ async def test_each_type_has_its_own_fields(upstream: Upstream, client: httpx.As
             "effect": "",
         },
         {"type": "tool.started", "call_id": "c"},
+        {
+            "type": "tool.progress",
+            "call_id": "c",
+            "progress": 1.0,
+            "total": 2.0,
+            "message": "half",
+        },
+        {"type": "tool.progress", "call_id": "c", "progress": 1.5, "total": None, "message": ""},
         {
             "type": "tool.finished",
             "call_id": "c",

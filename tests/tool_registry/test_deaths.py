@@ -21,6 +21,7 @@ from tests.doubles.processes import running
 from tests.ports import free_port
 from tests.tool_registry.serving import Registry, Tenant, environment_for, text_of
 from tests.waiting import until
+from turnpike.api.tool_registry.v1 import tool_call_service_pb2 as calls_pb
 from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.database.migration import MigrationUrls
 
@@ -126,7 +127,8 @@ async def test_an_executor_that_was_stopped_changes_nothing_when_it_goes_on(
         async for response in watch:
             last = response.call
         again = await tenant.ask("effects/echo", x=1)
-        await until(lambda: _serves(tenant.on(victim)))
+        # It must have found out that it was declared dead, and have registered anew.
+        await until(lambda: _serves(tenant.on(victim), again))
         alive = await tenant.on(victim).run(again)
 
     assert call.status == last.status == tool_pb2.CALL_STATUS_UNKNOWN
@@ -224,9 +226,9 @@ async def _ignore(_note: object) -> None:
     return
 
 
-async def _serves(tenant: Tenant) -> bool:
+async def _serves(tenant: Tenant, request: calls_pb.RunCallRequest) -> bool:
     try:
-        await tenant.announce(str(uuid4()), 1)
+        await tenant.run(request)
     except grpc.aio.AioRpcError:
         return False
     return True

@@ -42,6 +42,9 @@ async def test_every_table_is_under_forced_row_level_security(superuser: asyncpg
     assert {table["relname"] for table in tables if table["owned"]} == {
         "calls",
         "connectors",
+        "credentials",
+        "tool_pins",
+        "tool_settings",
         "tools",
         "turn_fences",
     }

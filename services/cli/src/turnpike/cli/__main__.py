@@ -8,7 +8,7 @@ import typer
 from turnpike.cli.commands.reporting import reported
 
 _COMMANDS = ("up", "apply", "doctor", "chat")
-_GROUPS = ("turns", "keys", "models")
+_GROUPS = ("turns", "keys", "models", "connectors", "tools")
 
 
 def make_app(words: list[str]) -> typer.Typer:

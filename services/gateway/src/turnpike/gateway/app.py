@@ -39,6 +39,7 @@ from turnpike.gateway.routes.streams import StreamRoutes
 from turnpike.gateway.routes.system import SystemRoutes
 from turnpike.gateway.routes.tenancy import TenancyRoutes
 from turnpike.gateway.routes.threads import ThreadRoutes
+from turnpike.gateway.routes.tools import ToolRoutes
 from turnpike.gateway.routes.turns import TurnRoutes
 from turnpike.gateway.streams import Streams
 
@@ -110,6 +111,7 @@ def make_app(
         AgentRoutes(AgentServiceStub(channels.agent_runtime)).router(entrance),
         ModelRoutes(ModelServiceStub(channels.agent_runtime)).router(entrance),
         ConnectorRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
+        ToolRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
         TenancyRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),
         EmbeddingRoutes(EmbeddingServiceStub(channels.embedding)).router(entrance),
         SystemRoutes(readiness).router(),

@@ -86,6 +86,17 @@ def _tool_started(body: Any) -> bytes:
     return _fields({"call_id": body.call_id})
 
 
+def _tool_progress(body: Any) -> bytes:
+    return _fields(
+        {
+            "call_id": body.call_id,
+            "progress": body.progress,
+            "total": body.total or None,
+            "message": body.message,
+        }
+    )
+
+
 def _tool_finished(body: Any) -> bytes:
     document: dict[str, Any] = {
         "call_id": body.call_id,
@@ -174,6 +185,7 @@ _WRITERS: dict[str, tuple[str, Callable[[Any], bytes]]] = {
     "step_started": ("step.started", _step_started),
     "tool_requested": ("tool.requested", _tool_requested),
     "tool_started": ("tool.started", _tool_started),
+    "tool_progress": ("tool.progress", _tool_progress),
     "tool_finished": ("tool.finished", _tool_finished),
     "log_reset": ("log.reset", _log_reset),
     "model_retrying": ("model.retrying", _model_retrying),

@@ -22,22 +22,28 @@ from turnpike.database.envelope import Envelope
 from turnpike.database.failures import is_unavailable
 from turnpike.database.replicas import Lease
 from turnpike.rpc.channel import open_channel
-from turnpike.rpc.credentials import Credentials
+from turnpike.rpc.credentials import Credentials as AcceptedCredentials
 from turnpike.rpc.errors import InvalidArgumentError, ServiceError, UnavailableError
 from turnpike.rpc.gatekeeper import AUTHENTICATE, watched_credentials
 from turnpike.rpc.process import StartError, metrics_served, start
 from turnpike.rpc.server import listen, new_server, serve_until_signalled
-from turnpike.tool_registry.administration import Administration, Rules
+from turnpike.tool_registry.administration import Administration
 from turnpike.tool_registry.call_servicer import ToolCallServicer
 from turnpike.tool_registry.calls import Calls
 from turnpike.tool_registry.catalogue import Catalogue
 from turnpike.tool_registry.connector_servicer import ConnectorServicer
 from turnpike.tool_registry.connectors import Connectors
+from turnpike.tool_registry.credentials import Credentials
 from turnpike.tool_registry.discovery import Discoveries
 from turnpike.tool_registry.execution import Executor
 from turnpike.tool_registry.ledger import Ledger
+from turnpike.tool_registry.lending import Lending
+from turnpike.tool_registry.links.confines import Confines
 from turnpike.tool_registry.links.pool import Links
+from turnpike.tool_registry.listening import Listeners
 from turnpike.tool_registry.preparation import Plans
+from turnpike.tool_registry.reviews import Reviews
+from turnpike.tool_registry.rules import Rules
 from turnpike.tool_registry.settings import Settings
 from turnpike.tool_registry.upkeep import Upkeep
 
@@ -93,23 +99,37 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         open_channel(
             settings.gatekeeper_target, tls=settings.tls, idempotent=[AUTHENTICATE]
         ) as gatekeeper,
-        watched_credentials(gatekeeper, settings) as credentials,
+        watched_credentials(gatekeeper, settings) as keys,
         _open_pool(url) as pool,
         _open_engine(url, pool_size=8) as engine,
         _open_engine(system_url, pool_size=2) as system,
         _owned_tasks() as tasks,
     ):
         lease = Lease(settings.replica_name, settings.listen_address)
-        connectors, ledger = Connectors(Envelope(settings.secret_keys)), Ledger(pool)
-        links = Links(tasks, allow_private=settings.egress_allow_private)
+        envelope, ledger = Envelope(settings.secret_keys), Ledger(pool)
+        connectors = Connectors(envelope)
+        links = Links(tasks, _confines(settings))
         discoveries = Discoveries(engine=engine, connectors=connectors, links=links, tasks=tasks)
+        links.on_change = discoveries.note_change
         catalogue = Catalogue(pool=pool, engine=engine, discoveries=discoveries)
         plans = Plans(engine, connectors)
         executor = Executor(
             ledger=ledger, plans=plans, links=links, lease=lease, tasks=tasks, catalogue=catalogue
         )
+        listeners = Listeners(
+            engine=engine,
+            connectors=connectors,
+            discoveries=discoveries,
+            links=links,
+            tasks=tasks,
+        )
         upkeep = Upkeep(
-            engine=system, lease=lease, executor=executor, discoveries=discoveries, links=links
+            engine=system,
+            lease=lease,
+            executor=executor,
+            discoveries=discoveries,
+            links=links,
+            listeners=listeners,
         )
         await _begin(upkeep)
         tasks.create_task(upkeep.run())
@@ -118,17 +138,39 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             engine=engine,
             connectors=connectors,
             discoveries=discoveries,
+            links=links,
             rules=Rules(settings.stdio_commands, settings.egress_allow_private),
         )
-        calls = Calls(ledger=ledger, executor=executor, plans=plans, links=links, lease=lease)
-        server = _new_server(
-            credentials, ConnectorServicer(administration, catalogue), ToolCallServicer(calls)
+        lending = Lending(
+            engine=engine,
+            connectors=connectors,
+            credentials=Credentials(envelope),
+            discoveries=discoveries,
         )
+        calls = Calls(
+            ledger=ledger,
+            executor=executor,
+            plans=plans,
+            links=links,
+            lease=lease,
+            catalogue=catalogue,
+        )
+        servicer = ConnectorServicer(administration, catalogue, Reviews(engine), lending)
+        server = _new_server(keys, servicer, ToolCallServicer(calls))
         yield Replica(server, executor, upkeep)
 
 
+def _confines(settings: Settings) -> Confines:
+    return Confines(
+        allow_private=settings.egress_allow_private,
+        environment=settings.stdio_environment,
+        memory_bytes=settings.stdio_memory_bytes,
+        cpu_seconds=settings.stdio_cpu_seconds,
+    )
+
+
 def _new_server(
-    credentials: Credentials, connectors: ConnectorServicer, calls: ToolCallServicer
+    credentials: AcceptedCredentials, connectors: ConnectorServicer, calls: ToolCallServicer
 ) -> grpc.aio.Server:
     server = new_server(
         Settings.service(),

@@ -1,52 +1,24 @@
 """Creating, changing and deleting connectors."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+import asyncio
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.database.tenancy import tenant_transaction
-from turnpike.egress.addresses import AddressRefusedError, check_address
 from turnpike.rpc.errors import InvalidArgumentError
-from turnpike.tool_registry.connectors import Connectors
+from turnpike.tool_registry import pins, refreshes
+from turnpike.tool_registry.connectors import Connectors, StoredConnector
 from turnpike.tool_registry.discovery import Discoveries
-from turnpike.tool_registry.model import (
-    Change,
-    Connector,
-    ConnectorNotFoundError,
-    Endpoint,
-    EtagMismatchError,
-    Transport,
-)
+from turnpike.tool_registry.errors import ConnectorNotFoundError, EtagMismatchError
+from turnpike.tool_registry.links.pool import Links
+from turnpike.tool_registry.model import Change, Connector, Spec
+from turnpike.tool_registry.ownership import Who
+from turnpike.tool_registry.probing import Probe, probe
+from turnpike.tool_registry.rules import Rules, with_kept_secrets
 
-_HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-_HEADER_VALUE = re.compile(r"^[\x20-\x7e\x80-\xff\t]*$")
-_ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
-# The protocol's own, and those that frame a message.
-_OWN_HEADERS = frozenset(
-    {
-        "accept",
-        "connection",
-        "content-length",
-        "content-type",
-        "host",
-        "last-event-id",
-        "te",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the operator allows."""
-
-    stdio_commands: tuple[tuple[str, ...], ...]
-    allow_private: bool
+_REFRESH_SECONDS = 30.0
+_POLL_SECONDS = 0.05
 
 
 class Administration:
@@ -58,172 +30,163 @@ class Administration:
         engine: AsyncEngine,
         connectors: Connectors,
         discoveries: Discoveries,
+        links: Links,
         rules: Rules,
     ) -> None:
+        self._links = links
         self._engine = engine
         self._connectors = connectors
         self._discoveries = discoveries
         self._rules = rules
 
     async def create(
-        self, tenant: UUID, name: str, endpoint: Endpoint, *, validate_only: bool
+        self, tenant: UUID, who: Who, name: str, spec: Spec, *, validate_only: bool
     ) -> Connector:
         """Creates a connector and has its tools discovered in the background.
 
         Raises:
+            ForbiddenError: It is not the caller's to create.
             ConnectorExistsError: The name is taken.
             InvalidArgumentError: It is not one that can be, or that is allowed.
         """
-        endpoint = self._checked(_with_kept_secrets(endpoint, None))
+        who.require(spec.owner)
+        spec = self._rules.checked(with_kept_secrets(spec, None))
         async with tenant_transaction(self._engine, tenant) as connection:
-            created = await self._connectors.create(connection, tenant, name, endpoint)
+            created = await self._connectors.create(connection, tenant, name, spec)
             if validate_only:
                 await connection.rollback()
                 return created
         self._discoveries.start(tenant, name)
         return created
 
-    async def get(self, tenant: UUID, name: str) -> Connector:
+    async def get(self, tenant: UUID, who: Who, name: str) -> Connector:
         """Returns a connector, or raises `ConnectorNotFoundError`."""
         async with tenant_transaction(self._engine, tenant) as connection:
-            return (await self._connectors.get(connection, tenant, name)).connector
+            connector = (await self._connectors.get(connection, tenant, name)).connector
+        if not who.sees(connector.owner):
+            raise ConnectorNotFoundError(name)
+        return connector
 
-    async def page(self, tenant: UUID, *, after: str, limit: int) -> list[Connector]:
+    async def page(self, tenant: UUID, who: Who, *, after: str, limit: int) -> list[Connector]:
         """Returns connectors by name, from behind `after` on."""
         async with tenant_transaction(self._engine, tenant) as connection:
-            return await self._connectors.page(connection, tenant, after=after, limit=limit)
+            return await self._connectors.page(
+                connection, tenant, principal=who.narrowed_to, after=after, limit=limit
+            )
 
     async def update(
         self,
         tenant: UUID,
+        who: Who,
         name: str,
-        endpoint: Endpoint,
+        spec: Spec,
         *,
         etag: str,
         allow_missing: bool,
         validate_only: bool,
     ) -> tuple[Connector, Change]:
-        """Makes a connector what the caller says; a change evicts its tools at once.
+        """Makes a connector what the caller says; another server evicts its tools at once.
 
         Raises:
+            ForbiddenError: It is not the caller's to change.
             ConnectorNotFoundError: There is none, and `allow_missing` is not set.
             EtagMismatchError: It was changed since the caller read it.
             InvalidArgumentError: It is not one that can be, or that is allowed.
         """
+        who.require(spec.owner)
         async with tenant_transaction(self._engine, tenant) as connection:
             try:
                 stored = await self._connectors.lock(connection, tenant, name)
             except ConnectorNotFoundError:
                 if not allow_missing or etag:
                     raise
-                stored = None
-            if stored is None:
-                endpoint = self._checked(_with_kept_secrets(endpoint, None))
+                spec = self._rules.checked(with_kept_secrets(spec, None))
+                connector = await self._connectors.create(connection, tenant, name, spec)
                 change = Change.CREATED
-                connector = await self._connectors.create(connection, tenant, name, endpoint)
             else:
-                _require_etag(stored.connector, etag)
-                endpoint = self._checked(_with_kept_secrets(endpoint, stored.endpoint))
-                if endpoint == stored.endpoint:
-                    return stored.connector, Change.UNCHANGED
-                change = Change.CHANGED
-                connector = await self._connectors.replace(connection, tenant, name, endpoint)
+                who.require(stored.spec.owner)
+                connector, change = await self._changed(connection, tenant, stored, spec, etag)
             if validate_only:
                 await connection.rollback()
-                return connector, change
-        self._discoveries.start(tenant, name)
+        if change is not Change.UNCHANGED and not validate_only:
+            self._discoveries.start(tenant, name)
         return connector, change
 
-    async def delete(self, tenant: UUID, name: str, *, etag: str) -> None:
+    async def _changed(
+        self,
+        connection: AsyncConnection,
+        tenant: UUID,
+        stored: StoredConnector,
+        spec: Spec,
+        etag: str,
+    ) -> tuple[Connector, Change]:
+        name = stored.connector.name
+        _require_etag(stored.connector, etag)
+        if spec.owner != stored.spec.owner:
+            raise InvalidArgumentError("connector.owner", "cannot be changed")
+        spec = self._rules.checked(with_kept_secrets(spec, stored.spec))
+        if spec == stored.spec:
+            return stored.connector, Change.UNCHANGED
+        if spec.place != stored.spec.place:
+            # Another server: what was approved of the old one says nothing of it.
+            await pins.unpin(connection, tenant, name)
+        evict = spec.endpoint != stored.spec.endpoint or spec.personal != stored.spec.personal
+        connector = await self._connectors.replace(connection, tenant, name, spec, evict=evict)
+        return connector, Change.CHANGED
+
+    async def refresh(self, tenant: UUID, who: Who, name: str) -> Connector:
+        """Discovers a connector's tools now, or waits for who does; returns how it then fares.
+
+        Raises:
+            ForbiddenError: It is not the caller's.
+            ConnectorNotFoundError: There is none.
+        """
+        connector = await self.get(tenant, who, name)
+        who.require(connector.owner)
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + _REFRESH_SECONDS
+        await asyncio.wait(
+            [self._discoveries.start(tenant, name, anyway=True)], timeout=_REFRESH_SECONDS
+        )
+        # Another replica may be at it: its row tells when it is done.
+        while loop.time() < give_up_at:
+            if not await self._is_claimed(tenant, name):
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+        return await self.get(tenant, who, name)
+
+    async def _is_claimed(self, tenant: UUID, name: str) -> bool:
+        async with tenant_transaction(self._engine, tenant) as connection:
+            return await refreshes.is_claimed(connection, tenant, name)
+
+    async def delete(self, tenant: UUID, who: Who, name: str, *, etag: str) -> None:
         """Deletes a connector and its tools.
 
         Raises:
+            ForbiddenError: It is not the caller's, or, to who is no admin, is not there.
             ConnectorNotFoundError: There is none.
             EtagMismatchError: It was changed since the caller read it.
         """
         async with tenant_transaction(self._engine, tenant) as connection:
-            stored = await self._connectors.lock(connection, tenant, name)
+            try:
+                stored = await self._connectors.lock(connection, tenant, name)
+            except ConnectorNotFoundError:
+                who.require("")
+                raise
+            who.require(stored.spec.owner)
             _require_etag(stored.connector, etag)
             await self._connectors.delete(connection, tenant, name)
 
-    def _checked(self, endpoint: Endpoint) -> Endpoint:
-        if endpoint.transport is Transport.STDIO:
-            self._check_stdio(endpoint)
-        else:
-            self._check_http(endpoint)
-        return endpoint
+    async def probe(self, tenant: UUID, spec: Spec) -> Probe:
+        """Tries a connector out that need not be stored.
 
-    def _check_stdio(self, endpoint: Endpoint) -> None:
-        if not endpoint.command:
-            raise InvalidArgumentError("connector.command", "a stdio connector needs a command")
-        if endpoint.command not in self._rules.stdio_commands:
-            raise InvalidArgumentError(
-                "connector.command", "the operator does not allow this command"
-            )
-        _refuse(endpoint.url, "connector.url", "a stdio connector has none")
-        _refuse(endpoint.headers, "connector.headers", "a stdio connector has none")
-        for name in endpoint.env:
-            if not _ENV_NAME.fullmatch(name):
-                raise InvalidArgumentError("connector.env", f"{name!r} is no variable's name")
-
-    def _check_http(self, endpoint: Endpoint) -> None:
-        _refuse(endpoint.command, "connector.command", "an HTTP connector has none")
-        _refuse(endpoint.env, "connector.env", "an HTTP connector has none")
-        _check_url(endpoint.url, allow_private=self._rules.allow_private)
-        for name, value in endpoint.headers.items():
-            if not _HEADER_NAME.fullmatch(name) or _is_own(name):
-                raise InvalidArgumentError("connector.headers", f"{name!r} cannot be set")
-            if not _HEADER_VALUE.fullmatch(value):
-                raise InvalidArgumentError(
-                    "connector.headers", f"the value of {name!r} has a character that no header has"
-                )
-
-
-def _with_kept_secrets(endpoint: Endpoint, old: Endpoint | None) -> Endpoint:
-    """Fills in what an update leaves empty to keep it."""
-    return replace(
-        endpoint,
-        headers=_kept("connector.headers", endpoint.headers, old.headers if old else {}),
-        env=_kept("connector.env", endpoint.env, old.env if old else {}),
-    )
-
-
-def _kept(field: str, given: Mapping[str, str], old: Mapping[str, str]) -> dict[str, str]:
-    for name, value in given.items():
-        if not value and name not in old:
-            raise InvalidArgumentError(field, f"{name!r} has no value, and none to keep")
-    return {name: value or old[name] for name, value in given.items()}
+        Raises:
+            InvalidArgumentError: It is not one that can be, or that is allowed.
+        """
+        checked = self._rules.checked(with_kept_secrets(spec, None))
+        return await probe(self._links, tenant, checked)
 
 
 def _require_etag(connector: Connector, etag: str) -> None:
     if etag and etag != connector.etag:
         raise EtagMismatchError(connector.etag)
-
-
-def _refuse(value: object, field: str, message: str) -> None:
-    if value:
-        raise InvalidArgumentError(field, message)
-
-
-def _is_own(name: str) -> bool:
-    lower = name.lower()
-    return lower in _OWN_HEADERS or lower.startswith("mcp-")
-
-
-def _check_url(url: str, *, allow_private: bool) -> None:
-    field = "connector.url"
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise InvalidArgumentError(field, f"is no URL: {error}") from error
-    if parts.scheme not in ("http", "https") or not host:
-        raise InvalidArgumentError(field, "must be an absolute http or https URL")
-    if parts.username or parts.password or parts.fragment:
-        raise InvalidArgumentError(field, "must not hold credentials or a fragment; use headers")
-    try:
-        check_address(host, allow_private=allow_private)
-    except AddressRefusedError as error:
-        raise InvalidArgumentError(field, str(error.strerror)) from error
-    except ValueError:
-        return  # A name: it is judged when it is connected to, by what it resolves to.

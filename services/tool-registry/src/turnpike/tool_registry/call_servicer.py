@@ -1,17 +1,19 @@
 """ToolCallService: wire ↔ model."""
 
 from collections.abc import AsyncGenerator
+from datetime import UTC
 from uuid import UUID
 
 from turnpike.api.tool_registry.v1 import tool_call_service_pb2 as pb
 from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import ToolCallServiceServicer
-from turnpike.rpc.errors import ForbiddenError
+from turnpike.rpc.errors import ForbiddenError, NotFoundError
 from turnpike.rpc.identity import require_service
 from turnpike.rpc.served import Context, caller_of
 from turnpike.telemetry import traceparent
 from turnpike.tool_registry.calls import Calls
-from turnpike.tool_registry.model import Call, CallRequest, CallStatus
+from turnpike.tool_registry.links.exchange import Progress
+from turnpike.tool_registry.model import Call, CallRequest, CallStatus, Resolution
 
 _STATUSES = {
     CallStatus.PENDING: tool_pb2.CALL_STATUS_PENDING,
@@ -38,8 +40,10 @@ class ToolCallServicer(ToolCallServiceServicer):
     async def RunCall(
         self, request: pb.RunCallRequest, context: Context
     ) -> AsyncGenerator[pb.RunCallResponse]:
-        async for call in self._calls.run(_to_request(_tenant(context), request)):
-            yield pb.RunCallResponse(call=_to_wire(call))
+        async for sight in self._calls.run(_to_request(_tenant(context), request)):
+            yield pb.RunCallResponse(
+                call=_to_wire(sight.call), progress=_progress_to_wire(sight.progress)
+            )
 
     async def CancelCall(
         self, request: pb.CancelCallRequest, context: Context
@@ -52,6 +56,19 @@ class ToolCallServicer(ToolCallServiceServicer):
             ordinal=request.ordinal,
         )
         return pb.CancelCallResponse(call=None if call is None else _to_wire(call))
+
+    async def GetCall(self, request: pb.GetCallRequest, context: Context) -> pb.GetCallResponse:
+        effect = f"{UUID(request.turn)}:{request.step}:{request.ordinal}"
+        call = await self._calls.get(_tenant(context), effect)
+        if call is None:
+            raise NotFoundError("there is no such call", kind="call", id=effect)
+        return pb.GetCallResponse(call=_to_wire(call))
+
+    async def ResolveCall(
+        self, request: pb.ResolveCallRequest, context: Context
+    ) -> pb.ResolveCallResponse:
+        call = await self._calls.resolve(_to_resolution(_tenant(context), request))
+        return pb.ResolveCallResponse(call=_to_wire(call))
 
 
 def _tenant(context: Context) -> UUID:
@@ -75,6 +92,23 @@ def _to_request(tenant: UUID, request: pb.RunCallRequest) -> CallRequest:
         timeout_seconds=request.timeout.ToTimedelta().total_seconds(),
         principal=request.principal,
         traceparent=traceparent(),
+        conversation=request.conversation,
+        seen_after=request.seen_after.ToDatetime(UTC) if request.HasField("seen_after") else None,
+    )
+
+
+def _to_resolution(tenant: UUID, request: pb.ResolveCallRequest) -> Resolution:
+    return Resolution(
+        tenant=tenant,
+        turn=UUID(request.turn),
+        fence=request.fence,
+        step=request.step,
+        ordinal=request.ordinal,
+        generation=request.generation,
+        verdict=pb.Resolution.Name(request.resolution).removeprefix("RESOLUTION_"),
+        text=request.text,
+        by=request.principal,
+        timeout_seconds=request.timeout.ToTimedelta().total_seconds(),
     )
 
 
@@ -85,4 +119,15 @@ def _to_wire(call: Call) -> tool_pb2.Call:
         result=call.result,
         structured=call.structured,
         reason=call.reason,
+        generation=call.generation,
+        task=call.task,
+        resolved_by=call.resolved_by,
+    )
+
+
+def _progress_to_wire(progress: Progress | None) -> tool_pb2.Progress | None:
+    if progress is None:
+        return None
+    return tool_pb2.Progress(
+        progress=progress.progress, total=progress.total or 0.0, message=progress.message
     )

@@ -10,18 +10,15 @@ import orjson
 
 from turnpike.database.replicas import Lease
 from turnpike.rpc.errors import UnavailableError
-from turnpike.tool_registry import metrics
+from turnpike.tool_registry import metrics, results
+from turnpike.tool_registry.catalogue import Catalogue
+from turnpike.tool_registry.errors import CallNotUnknownError, EffectMismatchError, FenceStaleError
 from turnpike.tool_registry.execution import Executor
 from turnpike.tool_registry.ledger import Ledger, Readiness
 from turnpike.tool_registry.links.pool import Links
-from turnpike.tool_registry.model import (
-    Call,
-    CallRequest,
-    CallStatus,
-    EffectMismatchError,
-    FenceStaleError,
-)
+from turnpike.tool_registry.model import Call, CallRequest, CallStatus, Resolution
 from turnpike.tool_registry.preparation import NotRunnableError, Plans
+from turnpike.tool_registry.runs import Sight
 
 SILENCE_SECONDS = 4.0
 """After how long a watcher is told again what it knows; it is promised five seconds."""
@@ -33,8 +30,16 @@ class Calls:
     """The calls of every tenant, as agent-runtime sees them."""
 
     def __init__(
-        self, *, ledger: Ledger, executor: Executor, plans: Plans, links: Links, lease: Lease
+        self,
+        *,
+        ledger: Ledger,
+        executor: Executor,
+        plans: Plans,
+        links: Links,
+        lease: Lease,
+        catalogue: Catalogue,
     ) -> None:
+        self._catalogue = catalogue
         self._ledger = ledger
         self._executor = executor
         self._plans = plans
@@ -46,7 +51,7 @@ class Calls:
         accepted, known = await self._ledger.announce(tenant, turn, fence)
         _require(accepted, turn, known)
 
-    async def run(self, request: CallRequest) -> AsyncGenerator[Call]:
+    async def run(self, request: CallRequest) -> AsyncGenerator[Sight]:
         """Runs a call, or joins it, and yields it at each change until it is over.
 
         The call does not end with the generator. It yields at least every five
@@ -57,13 +62,17 @@ class Calls:
             EffectMismatchError: The effect's id stands for another call.
             UnavailableError: This process must not take calls at the moment.
         """
+        if request.seen_after is not None:
+            connector = request.tool.partition("/")[0]
+            await self._catalogue.look_again(request.tenant, connector, request.seen_after)
         call = await self._begin(request)
         while True:
             run = self._executor.run_of(call)
             watched = self._poll(call) if run is None else run.watch(at_least_every=SILENCE_SECONDS)
             async with aclosing(watched):
-                async for call in watched:
-                    yield call
+                async for sight in watched:
+                    call = sight.call
+                    yield sight
                     if call.status.is_final:
                         return
             # This process lost the call: from now on the ledger tells.
@@ -86,12 +95,42 @@ class Calls:
             run.cancel()
         return call
 
-    async def _begin(self, request: CallRequest) -> Call:
+    async def get(self, tenant: UUID, effect: str) -> Call | None:
+        """Returns a call as it stands; None when it was never written."""
+        return await self._ledger.read(tenant, effect)
+
+    async def resolve(self, resolution: Resolution) -> Call:
+        """Settles a call of unknown outcome, or has it run again, and returns it.
+
+        Run again, it has the same idempotency key; the first request may still land.
+
+        Raises:
+            FenceStaleError: A newer claim of the turn is known.
+            CallNotUnknownError: Its outcome is known, or another said something else.
+            UnavailableError: This process must not take calls at the moment.
+        """
+        self._require_room()
+        accepted, known, resolved, call = await self._ledger.resolve(
+            resolution, result=results.said(resolution.text), executor=self._lease.id
+        )
+        _require(accepted, resolution.turn, known)
+        if call is None or not resolved:
+            status = "" if call is None else call.status.value
+            generation = 0 if call is None else call.generation
+            raise CallNotUnknownError(resolution.effect, status, generation)
+        if call.status is CallStatus.PENDING and call.executor == self._lease.id:
+            self._executor.start(call)
+        return call
+
+    def _require_room(self) -> None:
         if not self._lease.is_fresh():
             # What this process wrote now would be settled as a dead one's.
             raise UnavailableError("this replica has lost its lease; try again")
         if not self._executor.has_room:
             raise UnavailableError("this replica takes no more calls; try again")
+
+    async def _begin(self, request: CallRequest) -> Call:
+        self._require_room()
         begun = await self._ledger.begin(
             request,
             digest=_digest(request),
@@ -111,25 +150,28 @@ class Calls:
         return begun.call
 
     def _readiness(self, request: CallRequest) -> Readiness:
-        plan = self._plans.remembered(request.tenant, request.tool, request.definition_digest)
-        if plan is None or not self._links.is_warm(plan.link):
+        plan = self._plans.remembered(request)
+        conversation = request.conversation or str(request.turn)
+        if plan is None or not self._links.is_warm(plan.link, conversation):
             return Readiness()
         try:
             plan.check(request.arguments)
         except NotRunnableError:
             return Readiness()
-        return Readiness(etag=plan.etag, repeatable=plan.is_repeatable)
+        return Readiness(
+            etag=plan.etag, repeatable=plan.is_repeatable, credential=plan.link.credential
+        )
 
-    async def _poll(self, call: Call) -> AsyncGenerator[Call]:
+    async def _poll(self, call: Call) -> AsyncGenerator[Sight]:
         """Yields a call that another process runs, as the ledger tells."""
         loop = asyncio.get_running_loop()
-        yield call
+        yield Sight(call)
         told, told_at = call, loop.time()
         while not told.status.is_final:
             await asyncio.sleep(_POLL_SECONDS)
             call = await self._ledger.read(call.tenant, call.effect) or call
             if call.status is not told.status or loop.time() - told_at > SILENCE_SECONDS:
-                yield call
+                yield Sight(call)
                 told, told_at = call, loop.time()
             if self._executor.run_of(call) is not None:
                 return

@@ -5,6 +5,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -14,24 +15,42 @@ from turnpike.database.tenancy import tenant_transaction
 from turnpike.tool_registry import metrics, tools
 from turnpike.tool_registry.definitions import Definition, digest_of, parse
 from turnpike.tool_registry.discovery import Discoveries
-from turnpike.tool_registry.model import ConnectorState, Tool
+from turnpike.tool_registry.model import ConnectorState, ToolState
 from turnpike.tool_registry.patterns import matcher_of, may_match_connector
-from turnpike.tool_registry.tools import CatalogueEntry
+from turnpike.tool_registry.tools import CatalogueEntry, KeptTool
 
 FIRST_LISTING_SECONDS = 30.0
 """How long a listing waits for connectors that were never seen."""
 
 _POLL_SECONDS = 0.1
 _TRIES = 3
+_LOOK_SECONDS = 20.0
 _CACHED_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ListedTool:
-    """A tool with its definition, parsed."""
+    """A tool as callers see it: by the definition that was approved."""
 
-    tool: Tool
+    connector: str
+    name: str
+    digest: str
+    """Of the approved definition; empty when there is none."""
+
     definition: Definition
+    state: ToolState
+    alias: str
+    trusted: bool
+    """Whether what it says about effects counts."""
+
+    drift: tuple[str, ...]
+    flags: tuple[str, ...]
+    renamed_from: str
+
+    @property
+    def full_name(self) -> str:
+        """`connector/tool`."""
+        return f"{self.connector}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,49 +73,69 @@ class Catalogue:
         self._cached_bytes = 0
 
     async def list_tools(
-        self, tenant: UUID, patterns: Sequence[str]
+        self, tenant: UUID, patterns: Sequence[str], *, principal: str = ""
     ) -> tuple[list[ListedTool], str]:
         """Returns the tools that match, by name, and the digest of them together.
+
+        A principal is shown those of the tenant's connectors and the own ones.
 
         Asks no server. Only a connector that was never seen is waited for, 30
         seconds at most. Order and digest are the same until a definition changes.
         """
-        entries = await self._entries(tenant, patterns)
+        entries = await self._entries(tenant, patterns, principal)
         if any(_is_unseen(entry) for entry in entries):
-            entries = await self._await_first(tenant, patterns)
+            entries = await self._await_first(tenant, patterns, principal)
         for _ in range(_TRIES):
             listed = await self._load(tenant, entries)
             if listed is not None:
                 break
-            entries = await self._entries(tenant, patterns)
+            entries = await self._entries(tenant, patterns, principal)
         else:
             listed = []
         matches = matcher_of(patterns)
-        chosen = [each for each in listed if matches(each.tool.full_name)]
-        chosen.sort(key=lambda each: each.tool.full_name)
+        chosen = [each for each in listed if matches(each.full_name)]
+        chosen.sort(key=lambda each: each.full_name)
         return chosen, _toolset_digest(chosen)
 
     def expire_soon(self, tenant: UUID, connector: str) -> None:
         """Has a connector's tools discovered anew, in the background."""
         self._discoveries.start(tenant, connector, although_fresh=True)
 
-    async def _entries(self, tenant: UUID, patterns: Sequence[str]) -> list[CatalogueEntry]:
+    async def look_again(self, tenant: UUID, connector: str, since: datetime) -> None:
+        """Has a connector's tools discovered anew if they were last seen before `since`.
+
+        A server that does not answer leaves what is known as it is.
+        """
+        async with tenant_transaction(self._engine, tenant) as connection:
+            seen = await tools.seen_since(connection, tenant, connector, since)
+        if not seen:
+            await self._discoveries.discover_anew(tenant, connector, seconds=_LOOK_SECONDS)
+
+    async def _entries(
+        self, tenant: UUID, patterns: Sequence[str], principal: str
+    ) -> list[CatalogueEntry]:
         entries = [
             entry
-            for entry in await tools.list_entries(self._pool, tenant)
+            for entry in await tools.list_entries(self._pool, tenant, principal)
             if may_match_connector(patterns, entry.connector)
         ]
         for entry in entries:
             if entry.stale:
                 self._discoveries.start(tenant, entry.connector)
+        idle = [entry.connector for entry in entries if not entry.used]
+        if idle:
+            async with tenant_transaction(self._engine, tenant) as connection:
+                await tools.note_use(connection, tenant, idle)
         return entries
 
-    async def _await_first(self, tenant: UUID, patterns: Sequence[str]) -> list[CatalogueEntry]:
+    async def _await_first(
+        self, tenant: UUID, patterns: Sequence[str], principal: str
+    ) -> list[CatalogueEntry]:
         # The discovery may be another replica's: the rows tell when it is done.
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + FIRST_LISTING_SECONDS
         while True:
-            entries = await self._entries(tenant, patterns)
+            entries = await self._entries(tenant, patterns, principal)
             if loop.time() >= give_up_at or not any(_is_unseen(entry) for entry in entries):
                 return entries
             await asyncio.sleep(_POLL_SECONDS)
@@ -120,14 +159,13 @@ class Catalogue:
             found = await tools.list_tools(connection, tenant, entry.connector, entry.revision)
         if found is None:
             return None
-        sound = [tool for tool in found if digest_of(tool.definition.encode()) == tool.digest]
-        if len(sound) < len(found):
+        if not all(_is_sound(kept) for kept in found):
             await self._heal(tenant, entry.connector)
             return None
         cached = _Cached(
             revision=entry.revision,
-            tools=[ListedTool(tool, parse(tool.definition)) for tool in sound],
-            size=sum(len(tool.definition) for tool in sound),
+            tools=[_listed(kept) for kept in found],
+            size=sum(len(kept.tool.definition) + len(kept.pinned) for kept in found),
         )
         self._keep((tenant, entry.connector), cached)
         return cached
@@ -135,8 +173,7 @@ class Catalogue:
     async def _heal(self, tenant: UUID, connector: str) -> None:
         """Discovers anew what the rows do not tell any more, and waits for it."""
         metrics.HEALED.inc()
-        task = self._discoveries.start(tenant, connector, although_fresh=True)
-        await asyncio.wait([task], timeout=FIRST_LISTING_SECONDS)
+        await self._discoveries.discover_anew(tenant, connector, seconds=FIRST_LISTING_SECONDS)
 
     def _keep(self, key: tuple[UUID, str], cached: _Cached) -> None:
         before = self._cache.pop(key, None)
@@ -147,6 +184,35 @@ class Catalogue:
             self._cached_bytes -= dropped.size
 
 
+def _is_sound(kept: KeptTool) -> bool:
+    if digest_of(kept.tool.definition.encode()) != kept.tool.digest:
+        return False
+    # A pin is written again only for a tool that is what was approved.
+    waits = kept.tool.state is ToolState.QUARANTINED
+    return waits or digest_of(kept.pinned.encode()) == kept.pinned_digest or not kept.pinned
+
+
+def _listed(kept: KeptTool) -> ListedTool:
+    tool = kept.tool
+    waits = tool.state is ToolState.QUARANTINED
+    definition, digest = tool.definition, tool.digest
+    if waits:
+        is_readable = digest_of(kept.pinned.encode()) == kept.pinned_digest
+        definition, digest = (kept.pinned, kept.pinned_digest) if is_readable else ("{}", "")
+    return ListedTool(
+        connector=tool.connector,
+        name=tool.name,
+        digest=digest,
+        definition=parse(definition),
+        state=tool.state if kept.enabled else ToolState.DISABLED,
+        alias=kept.alias,
+        trusted=not kept.distrusted,
+        drift=tool.drift,
+        flags=tool.flags,
+        renamed_from=tool.renamed_from,
+    )
+
+
 def _is_unseen(entry: CatalogueEntry) -> bool:
     return not entry.discovered and entry.state is ConnectorState.UNKNOWN
 
@@ -154,5 +220,5 @@ def _is_unseen(entry: CatalogueEntry) -> bool:
 def _toolset_digest(listed: list[ListedTool]) -> str:
     whole = hashlib.sha256()
     for each in listed:
-        whole.update(f"{each.tool.full_name}\0{each.tool.digest}\n".encode())
+        whole.update(f"{each.full_name}\0{each.digest}\0{each.state}\n".encode())
     return f"sha256:{whole.hexdigest()}"

@@ -3,25 +3,26 @@
 from uuid import UUID
 
 from turnpike.api.tool_registry.v1 import connector_service_pb2 as pb
-from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceServicer
+from turnpike.rpc.errors import ForbiddenError
 from turnpike.rpc.identity import require_role
 from turnpike.rpc.paging import cursor_of, page_size, page_token
 from turnpike.rpc.served import Context, caller_of
 from turnpike.tool_registry.administration import Administration
-from turnpike.tool_registry.catalogue import Catalogue, ListedTool
-from turnpike.tool_registry.model import Change, Connector, ConnectorState, Endpoint, Transport
+from turnpike.tool_registry.catalogue import Catalogue
+from turnpike.tool_registry.lending import Lending
+from turnpike.tool_registry.model import Change
+from turnpike.tool_registry.ownership import Who
+from turnpike.tool_registry.reviews import Reviews
+from turnpike.tool_registry.wire import (
+    connector_to_wire,
+    credential_to_wire,
+    probe_to_wire,
+    review_to_wire,
+    to_spec,
+    tool_to_wire,
+)
 
-_TRANSPORTS = {
-    tool_pb2.TRANSPORT_HTTP: Transport.HTTP,
-    tool_pb2.TRANSPORT_STDIO: Transport.STDIO,
-}
-_WIRE_TRANSPORTS = {transport: wire for wire, transport in _TRANSPORTS.items()}
-_STATES = {
-    ConnectorState.UNKNOWN: tool_pb2.CONNECTOR_STATE_UNSPECIFIED,
-    ConnectorState.OK: tool_pb2.CONNECTOR_STATE_OK,
-    ConnectorState.DEGRADED: tool_pb2.CONNECTOR_STATE_DEGRADED,
-}
 _CHANGES = {
     Change.CREATED: pb.CHANGE_CREATED,
     Change.CHANGED: pb.CHANGE_CHANGED,
@@ -32,36 +33,48 @@ _CHANGES = {
 class ConnectorServicer(ConnectorServiceServicer):
     """Serves turnpike.api.tool_registry.v1.ConnectorService."""
 
-    def __init__(self, administration: Administration, catalogue: Catalogue) -> None:
+    def __init__(
+        self,
+        administration: Administration,
+        catalogue: Catalogue,
+        reviews: Reviews,
+        lending: Lending,
+    ) -> None:
         self._administration = administration
         self._catalogue = catalogue
+        self._reviews = reviews
+        self._lending = lending
 
     async def CreateConnector(
         self, request: pb.CreateConnectorRequest, context: Context
     ) -> pb.CreateConnectorResponse:
+        tenant, who, spec = _tenant(context), _changer(context), to_spec(request.connector)
+        probe = None
+        if request.probe:
+            who.require(spec.owner)
+            probe = probe_to_wire(await self._administration.probe(tenant, spec))
         connector = await self._administration.create(
-            _admin_tenant(context),
-            request.connector.name,
-            _to_endpoint(request.connector),
-            validate_only=request.validate_only,
+            tenant, who, request.connector.name, spec, validate_only=request.validate_only
         )
-        return pb.CreateConnectorResponse(connector=_to_wire(connector))
+        return pb.CreateConnectorResponse(connector=connector_to_wire(connector), probe=probe)
 
     async def GetConnector(
         self, request: pb.GetConnectorRequest, context: Context
     ) -> pb.GetConnectorResponse:
-        connector = await self._administration.get(_tenant(context), request.name)
-        return pb.GetConnectorResponse(connector=_to_wire(connector))
+        connector = await self._administration.get(_tenant(context), _who(context), request.name)
+        return pb.GetConnectorResponse(connector=connector_to_wire(connector))
 
     async def ListConnectors(
         self, request: pb.ListConnectorsRequest, context: Context
     ) -> pb.ListConnectorsResponse:
         (after,) = cursor_of(request.page_token, str) or ("",)
         size = page_size(request.page_size)
-        found = await self._administration.page(_tenant(context), after=after, limit=size + 1)
+        found = await self._administration.page(
+            _tenant(context), _who(context), after=after, limit=size + 1
+        )
         shown = found[:size]
         return pb.ListConnectorsResponse(
-            connectors=[_to_wire(connector) for connector in shown],
+            connectors=[connector_to_wire(connector) for connector in shown],
             next_page_token=page_token(shown[-1].name) if len(found) > size else "",
         )
 
@@ -69,73 +82,133 @@ class ConnectorServicer(ConnectorServiceServicer):
         self, request: pb.UpdateConnectorRequest, context: Context
     ) -> pb.UpdateConnectorResponse:
         connector, change = await self._administration.update(
-            _admin_tenant(context),
+            _tenant(context),
+            _changer(context),
             request.connector.name,
-            _to_endpoint(request.connector),
+            to_spec(request.connector),
             etag=request.etag,
             allow_missing=request.allow_missing,
             validate_only=request.validate_only,
         )
-        return pb.UpdateConnectorResponse(connector=_to_wire(connector), change=_CHANGES[change])
+        return pb.UpdateConnectorResponse(
+            connector=connector_to_wire(connector), change=_CHANGES[change]
+        )
 
     async def DeleteConnector(
         self, request: pb.DeleteConnectorRequest, context: Context
     ) -> pb.DeleteConnectorResponse:
-        await self._administration.delete(_admin_tenant(context), request.name, etag=request.etag)
+        await self._administration.delete(
+            _tenant(context), _changer(context), request.name, etag=request.etag
+        )
         return pb.DeleteConnectorResponse()
+
+    async def ProbeConnector(
+        self, request: pb.ProbeConnectorRequest, context: Context
+    ) -> pb.ProbeConnectorResponse:
+        spec = to_spec(request.connector)
+        _changer(context).require(spec.owner)
+        probe = await self._administration.probe(_tenant(context), spec)
+        return pb.ProbeConnectorResponse(probe=probe_to_wire(probe))
+
+    async def RefreshConnector(
+        self, request: pb.RefreshConnectorRequest, context: Context
+    ) -> pb.RefreshConnectorResponse:
+        connector = await self._administration.refresh(
+            _tenant(context), _changer(context), request.name
+        )
+        return pb.RefreshConnectorResponse(connector=connector_to_wire(connector))
 
     async def ListTools(
         self, request: pb.ListToolsRequest, context: Context
     ) -> pb.ListToolsResponse:
-        listed, digest = await self._catalogue.list_tools(_tenant(context), request.patterns)
-        return pb.ListToolsResponse(
-            tools=[_tool_to_wire(each) for each in listed], toolset_digest=digest
+        listed, digest = await self._catalogue.list_tools(
+            _tenant(context), request.patterns, principal=caller_of(context).principal
         )
+        return pb.ListToolsResponse(
+            tools=[tool_to_wire(each) for each in listed], toolset_digest=digest
+        )
+
+    async def SetCredential(
+        self, request: pb.SetCredentialRequest, context: Context
+    ) -> pb.SetCredentialResponse:
+        credential = await self._lending.put(
+            _tenant(context),
+            _person(context),
+            request.credential.connector,
+            dict(request.credential.headers),
+        )
+        return pb.SetCredentialResponse(credential=credential_to_wire(credential))
+
+    async def ListCredentials(
+        self, request: pb.ListCredentialsRequest, context: Context
+    ) -> pb.ListCredentialsResponse:
+        found = await self._lending.list_of(_tenant(context), _who(context), request.connector)
+        return pb.ListCredentialsResponse(credentials=[credential_to_wire(each) for each in found])
+
+    async def DeleteCredential(
+        self, request: pb.DeleteCredentialRequest, context: Context
+    ) -> pb.DeleteCredentialResponse:
+        await self._lending.delete(
+            _tenant(context), _person(context), request.connector, request.principal
+        )
+        return pb.DeleteCredentialResponse()
+
+    async def UpdateTool(
+        self, request: pb.UpdateToolRequest, context: Context
+    ) -> pb.UpdateToolResponse:
+        connector, _, name = request.name.partition("/")
+        require_role(caller_of(context), "admin")
+        await self._reviews.set_up(
+            _tenant(context), connector, name, enabled=not request.disabled, alias=request.alias
+        )
+        return pb.UpdateToolResponse()
+
+    async def ListReviews(
+        self, request: pb.ListReviewsRequest, context: Context
+    ) -> pb.ListReviewsResponse:
+        require_role(caller_of(context), "admin")
+        after = cursor_of(request.page_token, str, str) or ("", "")
+        size = page_size(request.page_size)
+        found = await self._reviews.page(
+            _tenant(context), request.connector, after=(after[0], after[1]), limit=size + 1
+        )
+        shown = found[:size]
+        last = shown[-1].tool if len(found) > size else None
+        return pb.ListReviewsResponse(
+            reviews=[review_to_wire(each) for each in shown],
+            next_page_token=page_token(last.connector, last.name) if last else "",
+        )
+
+    async def ApproveTool(
+        self, request: pb.ApproveToolRequest, context: Context
+    ) -> pb.ApproveToolResponse:
+        connector, _, name = request.name.partition("/")
+        caller = caller_of(context)
+        require_role(caller, "admin")
+        await self._reviews.approve(
+            _tenant(context), connector, name, digest=request.digest, approver=caller.principal
+        )
+        return pb.ApproveToolResponse()
 
 
 def _tenant(context: Context) -> UUID:
     return UUID(caller_of(context).tenant)
 
 
-def _admin_tenant(context: Context) -> UUID:
+def _who(context: Context) -> Who:
     caller = caller_of(context)
-    require_role(caller, "admin")
-    return UUID(caller.tenant)
+    # A service asks for what it is to show or run; the principal that it names narrows it.
+    return Who(caller.principal, caller.role == "admin" or not caller.principal)
 
 
-def _to_endpoint(connector: tool_pb2.Connector) -> Endpoint:
-    return Endpoint(
-        transport=_TRANSPORTS[connector.transport],
-        url=connector.url,
-        command=tuple(connector.command),
-        headers=dict(connector.headers),
-        env=dict(connector.env),
-    )
+def _changer(context: Context) -> Who:
+    caller = caller_of(context)
+    require_role(caller, "member")
+    return Who(caller.principal, caller.role == "admin")
 
 
-def _to_wire(connector: Connector) -> tool_pb2.Connector:
-    return tool_pb2.Connector(
-        name=connector.name,
-        transport=_WIRE_TRANSPORTS[connector.transport],
-        url=connector.url,
-        command=connector.command,
-        header_names=connector.header_names,
-        env_names=connector.env_names,
-        state=_STATES[connector.state],
-        state_reason=connector.state_reason,
-        etag=connector.etag,
-        create_time=connector.create_time,
-        update_time=connector.update_time,
-    )
-
-
-def _tool_to_wire(listed: ListedTool) -> tool_pb2.Tool:
-    tool, definition = listed.tool, listed.definition
-    return tool_pb2.Tool(
-        name=tool.full_name,
-        description=definition.description,
-        input_schema=definition.input_schema_text,
-        annotations=definition.annotations_text,
-        digest=tool.digest,
-        state=tool.state.value,
-    )
+def _person(context: Context) -> Who:
+    who = _changer(context)
+    if not who.principal:
+        raise ForbiddenError("a credential is a person's own")
+    return who

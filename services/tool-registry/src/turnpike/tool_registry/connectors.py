@@ -1,6 +1,6 @@
 """Connectors, kept in Postgres; their secrets sealed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,37 +9,41 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from turnpike.database.envelope import Envelope
-from turnpike.tool_registry.model import (
-    Connector,
+from turnpike.tool_registry.credentials import Credential, Credentials
+from turnpike.tool_registry.errors import (
     ConnectorExistsError,
     ConnectorNotFoundError,
-    ConnectorState,
-    Endpoint,
-    Transport,
+    CredentialMissingError,
 )
+from turnpike.tool_registry.model import Connector, ConnectorState, Endpoint, Fault, Spec, Transport
 
 _INSERT = text(
     "INSERT INTO connectors (tenant, name, transport, url, command, headers, env,"
-    " header_names, env_names, etag)"
+    " header_names, env_names, etag, owner, enabled, personal, distrusted)"
     " VALUES (:tenant, :name, :transport, :url, CAST(:command AS jsonb), :headers, :env,"
-    " :header_names, :env_names, :etag)"
+    " :header_names, :env_names, :etag, :owner, :enabled, :personal, :distrusted)"
     " ON CONFLICT (tenant, name) DO NOTHING RETURNING *"
+)
+_CHANGES = (
+    "UPDATE connectors SET transport = :transport, url = :url,"
+    " command = CAST(:command AS jsonb), headers = :headers, env = :env,"
+    " header_names = :header_names, env_names = :env_names, etag = :etag, enabled = :enabled,"
+    " personal = :personal, distrusted = :distrusted, revision = revision + 1,"
+    " updated = statement_timestamp(), refresh_at = statement_timestamp(), claimed_until = NULL"
 )
 # Evicts in the same statement: tools of the old generation are never listed again,
 # and a discovery under way finds its generation gone.
-_UPDATE = text(
-    "UPDATE connectors SET transport = :transport, url = :url,"
-    " command = CAST(:command AS jsonb), headers = :headers, env = :env,"
-    " header_names = :header_names, env_names = :env_names, etag = :etag,"
-    " generation = generation + 1, revision = revision + 1, discovered = false,"
-    " state = '', state_reason = '', failures = 0, refresh_at = statement_timestamp(),"
-    " updated = statement_timestamp()"
+_REPLACE = text(
+    f"{_CHANGES}, generation = generation + 1, discovered = false, discovered_at = NULL,"
+    " state = '', state_reason = '', fault = '', warnings = '{}', failures = 0, listener = NULL"
     " WHERE tenant = :tenant AND name = :name RETURNING *"
 )
+_ADJUST = text(f"{_CHANGES} WHERE tenant = :tenant AND name = :name RETURNING *")
 _GET = text("SELECT * FROM connectors WHERE tenant = :tenant AND name = :name")
 _LOCK = text("SELECT * FROM connectors WHERE tenant = :tenant AND name = :name FOR UPDATE")
 _LIST = text(
-    "SELECT * FROM connectors WHERE tenant = :tenant AND name > :after ORDER BY name LIMIT :limit"
+    "SELECT * FROM connectors WHERE tenant = :tenant AND name > :after"
+    " AND (:principal = '' OR owner IN ('', :principal)) ORDER BY name LIMIT :limit"
 )
 _DELETE = text("DELETE FROM connectors WHERE tenant = :tenant AND name = :name")
 
@@ -49,7 +53,14 @@ class StoredConnector:
     """A connector with what it takes to speak to it."""
 
     connector: Connector
-    endpoint: Endpoint
+    spec: Spec
+    credential: str = ""
+    """The version of the person's credential that the endpoint carries, if it does."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is, and what it is given."""
+        return self.spec.endpoint
 
 
 class Connectors:
@@ -60,25 +71,26 @@ class Connectors:
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
+        self._credentials = Credentials(envelope)
 
     async def create(
-        self, connection: AsyncConnection, tenant: UUID, name: str, endpoint: Endpoint
+        self, connection: AsyncConnection, tenant: UUID, name: str, spec: Spec
     ) -> Connector:
         """Stores a connector, or raises `ConnectorExistsError`."""
-        row = (
-            await connection.execute(_INSERT, self._columns(tenant, name, endpoint))
-        ).one_or_none()
+        row = (await connection.execute(_INSERT, self._columns(tenant, name, spec))).one_or_none()
         if row is None:
             raise ConnectorExistsError(name)
         return _to_connector(row)
 
     async def replace(
-        self, connection: AsyncConnection, tenant: UUID, name: str, endpoint: Endpoint
+        self, connection: AsyncConnection, tenant: UUID, name: str, spec: Spec, *, evict: bool
     ) -> Connector:
-        """Changes a connector and evicts its tools, or raises `ConnectorNotFoundError`."""
-        row = (
-            await connection.execute(_UPDATE, self._columns(tenant, name, endpoint))
-        ).one_or_none()
+        """Changes a connector, or raises `ConnectorNotFoundError`.
+
+        With `evict` its tools are gone until they are discovered again.
+        """
+        statement = _REPLACE if evict else _ADJUST
+        row = (await connection.execute(statement, self._columns(tenant, name, spec))).one_or_none()
         if row is None:
             raise ConnectorNotFoundError(name)
         return _to_connector(row)
@@ -87,22 +99,51 @@ class Connectors:
         """Returns a connector, or raises `ConnectorNotFoundError`."""
         return self._stored(await _one(connection, _GET, tenant, name), tenant)
 
+    async def for_call(
+        self, connection: AsyncConnection, tenant: UUID, name: str, principal: str
+    ) -> StoredConnector:
+        """Returns a connector with its requester's credential in place of its own.
+
+        Raises:
+            ConnectorNotFoundError: There is none.
+            CredentialMissingError: The requester has none, and the connector wants one.
+        """
+        stored = await self.get(connection, tenant, name)
+        found = await self._credentials.find(connection, tenant, name, principal)
+        if found is None and stored.spec.personal:
+            raise CredentialMissingError(name)
+        return _with_credential(stored, found)
+
+    async def for_discovery(
+        self, connection: AsyncConnection, tenant: UUID, name: str
+    ) -> StoredConnector:
+        """Returns a connector as its tools are found out, or raises `ConnectorNotFoundError`.
+
+        Where only persons have credentials, the newest one is used.
+        """
+        stored = await self.get(connection, tenant, name)
+        if not stored.spec.personal:
+            return stored
+        found = await self._credentials.find_newest(connection, tenant, name)
+        return _with_credential(stored, found)
+
     async def lock(self, connection: AsyncConnection, tenant: UUID, name: str) -> StoredConnector:
         """Returns a connector that nobody else changes until the transaction ends."""
         return self._stored(await _one(connection, _LOCK, tenant, name), tenant)
 
     async def page(
-        self, connection: AsyncConnection, tenant: UUID, *, after: str, limit: int
+        self, connection: AsyncConnection, tenant: UUID, *, principal: str, after: str, limit: int
     ) -> list[Connector]:
-        """Returns connectors by name, from behind `after` on."""
-        rows = await connection.execute(_LIST, {"tenant": tenant, "after": after, "limit": limit})
-        return [_to_connector(row) for row in rows]
+        """Returns the connectors that a principal sees by name, from behind `after` on."""
+        values = {"tenant": tenant, "principal": principal, "after": after, "limit": limit}
+        return [_to_connector(row) for row in await connection.execute(_LIST, values)]
 
     async def delete(self, connection: AsyncConnection, tenant: UUID, name: str) -> None:
         """Deletes a connector and its tools."""
         await connection.execute(_DELETE, {"tenant": tenant, "name": name})
 
-    def _columns(self, tenant: UUID, name: str, endpoint: Endpoint) -> dict[str, Any]:
+    def _columns(self, tenant: UUID, name: str, spec: Spec) -> dict[str, Any]:
+        endpoint = spec.endpoint
         return {
             "tenant": tenant,
             "name": name,
@@ -114,6 +155,10 @@ class Connectors:
             "header_names": sorted(endpoint.headers),
             "env_names": sorted(endpoint.env),
             "etag": uuid4().hex,
+            "owner": spec.owner,
+            "enabled": spec.enabled,
+            "personal": spec.personal,
+            "distrusted": spec.distrusted,
         }
 
     def _stored(self, row: Any, tenant: UUID) -> StoredConnector:
@@ -124,7 +169,30 @@ class Connectors:
             headers=orjson.loads(self._envelope.open(tenant, row.headers)),
             env=orjson.loads(self._envelope.open(tenant, row.env)),
         )
-        return StoredConnector(_to_connector(row), endpoint)
+        spec = Spec(
+            endpoint=endpoint,
+            owner=row.owner,
+            enabled=row.enabled,
+            personal=row.personal,
+            distrusted=row.distrusted,
+        )
+        return StoredConnector(_to_connector(row), spec)
+
+
+def _with_credential(
+    stored: StoredConnector, found: tuple[Credential, dict[str, str]] | None
+) -> StoredConnector:
+    if found is None:
+        return stored
+    credential, headers = found
+    lower = {name.lower() for name in headers}
+    kept = {
+        name: value for name, value in stored.endpoint.headers.items() if name.lower() not in lower
+    }
+    endpoint = replace(stored.endpoint, headers={**kept, **headers})
+    return replace(
+        stored, spec=replace(stored.spec, endpoint=endpoint), credential=credential.version
+    )
 
 
 async def _one(connection: AsyncConnection, statement: Any, tenant: UUID, name: str) -> Any:
@@ -137,12 +205,19 @@ async def _one(connection: AsyncConnection, statement: Any, tenant: UUID, name: 
 def _to_connector(row: Any) -> Connector:
     return Connector(
         name=row.name,
+        owner=row.owner,
+        enabled=row.enabled,
+        personal=row.personal,
+        distrusted=row.distrusted,
+        fault=Fault(row.fault),
+        warnings=tuple(row.warnings),
+        discover_time=row.discovered_at,
         transport=Transport(row.transport),
         url=row.url,
         command=tuple(row.command),
         header_names=tuple(row.header_names),
         env_names=tuple(row.env_names),
-        state=ConnectorState(row.state),
+        state=ConnectorState(row.state) if row.enabled else ConnectorState.DISABLED,
         state_reason=row.state_reason,
         etag=row.etag,
         generation=row.generation,

@@ -1,93 +1,30 @@
 """Running calls: the registry's own tasks, which nobody's hanging up ends."""
 
 import asyncio
+import itertools
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
-from typing import TypeVar
 
-from turnpike.database.failures import is_unavailable
 from turnpike.database.replicas import Lease
-from turnpike.telemetry import adopt, span, traceparent
+from turnpike.telemetry import adopt, span
 from turnpike.tool_registry import metrics, results
 from turnpike.tool_registry.catalogue import Catalogue
 from turnpike.tool_registry.ledger import Ledger
 from turnpike.tool_registry.links import faults
 from turnpike.tool_registry.links.pool import Links
-from turnpike.tool_registry.model import Call, CallStatus, Outcome
+from turnpike.tool_registry.model import Call, Fault, Outcome
+from turnpike.tool_registry.persistence import persistently
 from turnpike.tool_registry.preparation import NotRunnableError, Plan, Plans
+from turnpike.tool_registry.runs import Run
+from turnpike.tool_registry.sending import METHOD_NOT_FOUND, NotSentError, Sender
 
 logger = logging.getLogger(__name__)
-
-IDEMPOTENCY_KEY = "turnpike/idempotency-key"
-"""Under which `_meta` carries the effect's id."""
 
 MAX_RUNNING = 512
 """How many calls run in one process at most."""
 
 _TRIES = 3
 _PAUSE_SECONDS = 0.2
-
-T = TypeVar("T")
-
-
-class Run:
-    """A call that runs in this process."""
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.is_over = False
-        self.is_unwanted = False
-        """Whether the server is to be told to stop when the run is cancelled."""
-
-        self.is_cleared = False
-        """Whether the ledger let the request go in the statement that wrote the call."""
-
-        self.was_sent = False
-        self.deadline = asyncio.get_running_loop().time() + call.seconds_left
-        self.task: asyncio.Task[None] | None = None
-        self._changed = asyncio.Event()
-
-    def become(self, call: Call) -> None:
-        """Shows the call as it now stands to whoever watches."""
-        self.call = call
-        self._wake()
-
-    def end(self) -> None:
-        """Tells the watchers that this process does no more about the call."""
-        self.is_over = True
-        self._wake()
-
-    def cancel(self) -> None:
-        """Stops the run and tells the server; the call is cancelled."""
-        self.is_unwanted = True
-        self.abandon()
-
-    def abandon(self) -> None:
-        """Stops the run without a word to the server; the call is not ours any more."""
-        if self.task is not None:
-            self.task.cancel()
-
-    def is_result_unwanted(self) -> bool:
-        """Whether nobody will want the result: the server may as well stop."""
-        return self.is_unwanted or asyncio.get_running_loop().time() >= self.deadline
-
-    async def watch(self, *, at_least_every: float) -> AsyncGenerator[Call]:
-        """Yields the call at each change, and now and then, until the run is over."""
-        while True:
-            changed = self._changed
-            yield self.call
-            if self.is_over:
-                return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(at_least_every):
-                    await changed.wait()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
 
 
 class Executor:
@@ -106,7 +43,7 @@ class Executor:
         self._ledger = ledger
         self._plans = plans
         self._links = links
-        self._lease = lease
+        self._sender = Sender(ledger, links, lease)
         self._tasks = tasks
         self._catalogue = catalogue
         self._runs: dict[tuple[str, str], Run] = {}
@@ -166,7 +103,7 @@ class Executor:
             outcome = await self._outcome(run)
             if outcome is None:
                 return
-            call = await _persistently(lambda: self._ledger.finish(run.call, outcome))
+            call = await persistently(lambda: self._ledger.finish(run.call, outcome))
         metrics.CALLS.labels(call.status.value, call.reason).inc()
         run.become(call)
 
@@ -184,95 +121,62 @@ class Executor:
             return _ended(run, "TOOL_ERROR", "the call failed for a reason of the registry's own")
 
     async def _perform(self, run: Run) -> Outcome | None:
-        plan = self._plans.remembered(run.call.tenant, run.call.tool, run.call.definition_digest)
+        plan = self._plans.remembered(run.call)
         if plan is None or not run.is_cleared:
-            plan = await _persistently(lambda: self._plans.prepare(run.call))
+            plan = await persistently(lambda: self._plans.prepare(run.call))
         arguments = plan.check(run.call.arguments)
-        for attempt in range(_TRIES):
+        for tries in itertools.count(1):
             try:
-                return await self._attempt(run, plan, arguments)
-            except (faults.SessionEndedError, _NotSentError):
-                self._links.retire(plan.link)
-            except faults.LostError as error:
-                self._links.retire(plan.link)
-                if not run.call.repeatable or attempt == _TRIES - 1:
-                    return _ended(run, "TOOL_UNREACHABLE", str(error))
-                await asyncio.sleep(_PAUSE_SECONDS * 2**attempt)
+                return await self._sender.send(run, plan, arguments)
+            except (faults.SessionEndedError, NotSentError):
+                self._links.retire(plan.link, run.call.conversation)
+                if tries == _TRIES and not run.call.task:
+                    break
             except faults.LinkError as error:
-                return self._failed(run.call, error)
+                outcome = self._judged(run, plan, error, is_last=tries >= _TRIES)
+                if outcome is not None:
+                    return outcome
+                await asyncio.sleep(_PAUSE_SECONDS * 2 ** min(tries - 1, 4))
+            if run.call.task:
+                await asyncio.sleep(_PAUSE_SECONDS)
         return results.failure("TOOL_UNREACHABLE", "the server does not keep a session")
 
-    async def _attempt(self, run: Run, plan: Plan, arguments: dict[str, object]) -> Outcome | None:
-        async with self._links.using(plan.link, plan.endpoint) as link:
-            if not await self._may_send(run, plan):
+    def _judged(
+        self, run: Run, plan: Plan, error: faults.LinkError, *, is_last: bool
+    ) -> Outcome | None:
+        """Returns the outcome that an error means; None when the request goes out again."""
+        # What became a task is asked after until its deadline: asking has no effect.
+        if isinstance(error, faults.LostError):
+            self._links.retire(plan.link, run.call.conversation)
+            if run.call.task or (run.call.repeatable and not is_last):
                 return None
-            run.was_sent = True
-            with metrics.CALL_SECONDS.time():
-                try:
-                    answer = await link.call_tool(
-                        plan.tool,
-                        arguments,
-                        meta={IDEMPOTENCY_KEY: run.call.effect, "traceparent": traceparent()},
-                        input_schema=plan.input_schema,
-                        is_unwanted=run.is_result_unwanted,
-                    )
-                except faults.UnreachableError as error:
-                    run.was_sent = False
-                    raise _NotSentError(str(error)) from error
-                except asyncio.CancelledError:
-                    # The server may go on, and answer into a session that others use.
-                    self._links.retire(plan.link)
-                    raise
-        return results.from_answer(answer)
-
-    async def _may_send(self, run: Run, plan: Plan) -> bool:
-        """Says whether the call is this process's to send, with the ledger saying so."""
-        call, repeatable = run.call, plan.is_repeatable
-        if not run.is_cleared:
-            if not await _persistently(lambda: self._ledger.dispatch(call, repeatable=repeatable)):
-                return False
-            run.is_cleared = True
-            run.become(replace(call, status=CallStatus.DISPATCHED, repeatable=repeatable))
-        # A process that was stopped and goes on may have been declared dead:
-        # then somebody else has said already what becomes of the call.
-        return self._lease.is_fresh()
+            return _ended(run, "TOOL_UNREACHABLE", str(error))
+        if run.call.task and isinstance(error, faults.UnreachableError):
+            return None
+        return self._failed(run.call, error)
 
     def _failed(self, call: Call, error: faults.LinkError) -> Outcome:
+        if isinstance(error, faults.InputRequiredError):
+            return results.input_required(str(error), error.wanted)
+        connector = call.tool.partition("/")[0]
+        if error.fault is Fault.AUTH_NEEDED:
+            self._catalogue.expire_soon(call.tenant, connector)
+            return results.failure("AUTH_REQUIRED", f"{connector!r} needs a sign-in: {error}")
         if isinstance(error, faults.AnsweredWithError):
             return results.failure("TOOL_ERROR", str(error))
         code = error.code if isinstance(error, faults.RefusedError) else None
-        if code not in (_METHOD_NOT_FOUND, _INVALID_PARAMS):
+        if code not in (METHOD_NOT_FOUND, _INVALID_PARAMS):
             return results.failure("TOOL_UNREACHABLE", str(error))
         # The server does not know what its list said: the list is outdated.
-        self._catalogue.expire_soon(call.tenant, call.tool.partition("/")[0])
-        reason = "TOOL_NOT_FOUND" if code == _METHOD_NOT_FOUND else "INVALID_ARGUMENTS"
+        self._catalogue.expire_soon(call.tenant, connector)
+        reason = "TOOL_NOT_FOUND" if code == METHOD_NOT_FOUND else "INVALID_ARGUMENTS"
         return results.failure(reason, str(error))
 
 
-_METHOD_NOT_FOUND = -32601
 _INVALID_PARAMS = -32602
-
-
-class _NotSentError(Exception):
-    """The session had ended before the request was sent: another one may be open."""
 
 
 def _ended(run: Run, reason: str, message: str) -> Outcome:
     if run.was_sent and not run.call.repeatable:
         return results.unknown(message)
     return results.failure(reason, message)
-
-
-async def _persistently(operation: Callable[[], Awaitable[T]]) -> T:
-    """Returns what `operation` does, however long Postgres is away.
-
-    Only for what is harmless to do twice.
-    """
-    while True:
-        try:
-            return await operation()
-        except Exception as error:
-            if not is_unavailable(error):
-                raise
-            logger.warning("postgres is away: %s", type(error).__name__)
-        await asyncio.sleep(_PAUSE_SECONDS)

@@ -11,15 +11,19 @@ from uuid import UUID
 
 import asyncpg
 
-from turnpike.tool_registry.model import Call, CallRequest, CallStatus, Outcome
+from turnpike.tool_registry.model import Call, CallRequest, CallStatus, Outcome, Resolution
 
 # `seconds_left` is the statement's: no two clocks are compared.
 _BEGIN = (
     "SELECT outcome, known, (call).*, seconds_left(call) FROM"
-    " begin_call($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+    " begin_call($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
 )
 _CANCEL = "SELECT accepted, known, (call).*, seconds_left(call) FROM cancel_call($1, $2, $3, $4)"
 _FINISH = "SELECT c.*, seconds_left(c) FROM finish_call($1, $2, $3, $4, $5, $6, $7, $8) c"
+_RESOLVE = (
+    "SELECT accepted, known, resolved, (call).*, seconds_left(call) FROM"
+    " resolve_call($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+)
 _READ = "SELECT c.*, seconds_left(c) FROM read_call($1, $2) c"
 
 
@@ -43,6 +47,7 @@ class Readiness:
 
     etag: str = ""
     repeatable: bool = False
+    credential: str = ""
 
 
 class Ledger:
@@ -80,6 +85,8 @@ class Ledger:
                 executor,
                 ready.etag,
                 ready.repeatable,
+                request.conversation,
+                ready.credential,
             )
         )
         call = None if row["outcome"] == "STALE" else to_call(row)
@@ -94,6 +101,17 @@ class Ledger:
             call.executor,
             call.attempt,
             repeatable,
+        )
+
+    async def note_task(self, call: Call, task: str) -> bool:
+        """Writes down a call's task; False when the call is no longer this executor's."""
+        return await self._pool.fetchval(
+            "SELECT note_task($1, $2, $3, $4, $5)",
+            call.tenant,
+            call.effect,
+            call.executor,
+            call.attempt,
+            task,
         )
 
     async def finish(self, call: Call, outcome: Outcome) -> Call:
@@ -126,6 +144,32 @@ class Ledger:
         )
         return row["accepted"], row["known"], to_call(row) if row["effect"] else None
 
+    async def resolve(
+        self, resolution: Resolution, *, result: str, executor: UUID
+    ) -> tuple[bool, int, bool, Call | None]:
+        """Settles a call of unknown outcome, or has it run again by `executor`.
+
+        Says whether the fence was accepted, the highest known, whether it was settled
+        so, and the row.
+        """
+        row = _first(
+            await self._pool.fetchrow(
+                _RESOLVE,
+                resolution.tenant,
+                resolution.turn,
+                resolution.fence,
+                resolution.effect,
+                resolution.generation,
+                resolution.verdict,
+                result,
+                resolution.by,
+                executor,
+                timedelta(seconds=resolution.timeout_seconds),
+            )
+        )
+        call = to_call(row) if row["effect"] else None
+        return row["accepted"], row["known"], bool(row["resolved"]), call
+
     async def read(self, tenant: UUID, effect: str) -> Call | None:
         """Returns a call as it stands."""
         row = await self._pool.fetchrow(_READ, tenant, effect)
@@ -140,6 +184,11 @@ def to_call(row: Any) -> Call:
         tool=row["tool"],
         arguments=row["arguments"],
         definition_digest=row["definition_digest"],
+        principal=row["principal"],
+        conversation=row["conversation"] or str(row["turn"]),
+        generation=row["generation"],
+        task=row["task"],
+        resolved_by=row["resolved_by"],
         executor=row["executor"],
         attempt=row["attempt"],
         repeatable=row["repeatable"],

@@ -15,3 +15,7 @@ FENCE_REFUSALS = counter("tool_fence_refusals", "Requests of claims that a newer
 MISMATCHES = counter("tool_effect_mismatches", "Effects that were asked for as another call.")
 DISCOVERIES = counter("tool_discoveries", "Discoveries of a connector's tools.", ["outcome"])
 HEALED = counter("tool_catalogue_healed", "Corrupt rows of the catalogue that were found.")
+QUARANTINED = counter("tool_quarantined", "Definitions that were set aside, by drift.", ["drift"])
+SESSIONS = gauge("tool_sessions", "Sessions with MCP servers that are open in this process.")
+OPENED = counter("tool_sessions_opened", "Sessions with MCP servers that were opened.")
+LISTENERS = gauge("tool_listeners", "Connectors whose changes this process listens for.")

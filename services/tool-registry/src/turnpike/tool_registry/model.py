@@ -1,22 +1,16 @@
-"""What the registry deals in, and the errors its callers may see."""
+"""What the registry deals in."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-import grpc
-
-from turnpike.api.tool_registry.v1.error_reason_pb2 import ErrorReason
-from turnpike.rpc.errors import NotFoundError, ServiceError
-
-_PREFIX = "ERROR_REASON_"
-
 
 class Transport(StrEnum):
     """How an MCP server is spoken to."""
 
     HTTP = "HTTP"
+    SSE = "SSE"
     STDIO = "STDIO"
 
 
@@ -26,6 +20,39 @@ class ConnectorState(StrEnum):
     UNKNOWN = ""
     OK = "OK"
     DEGRADED = "DEGRADED"
+    NEEDS_AUTH = "NEEDS_AUTH"
+    DISABLED = "DISABLED"
+
+
+class Fault(StrEnum):
+    """What keeps a server from being spoken to."""
+
+    NONE = ""
+    DNS = "DNS"
+    ADDRESS_REFUSED = "ADDRESS_REFUSED"
+    CONNECTION_REFUSED = "CONNECTION_REFUSED"
+    CONNECTION_LOST = "CONNECTION_LOST"
+    TLS = "TLS"
+    TIMEOUT = "TIMEOUT"
+    HTTP_STATUS = "HTTP_STATUS"
+    AUTH_NEEDED = "AUTH_NEEDED"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_MCP = "NOT_MCP"
+    VERSION = "VERSION"
+    TOO_LARGE = "TOO_LARGE"
+    COMMAND = "COMMAND"
+    CREDENTIAL = "CREDENTIAL"
+    SERVER_ERROR = "SERVER_ERROR"
+
+
+class Warn(StrEnum):
+    """What is to be said of a connector's list of tools."""
+
+    TOO_MANY_TOOLS = "TOO_MANY_TOOLS"
+    TOO_MANY_PAGES = "TOO_MANY_PAGES"
+    TOO_MANY_BYTES = "TOO_MANY_BYTES"
+    TOOLS_LEFT_OUT = "TOOLS_LEFT_OUT"
+    TOOLS_QUARANTINED = "TOOLS_QUARANTINED"
 
 
 class Change(StrEnum):
@@ -41,6 +68,8 @@ class ToolState(StrEnum):
 
     OK = "OK"
     INVALID = "INVALID"
+    QUARANTINED = "QUARANTINED"
+    DISABLED = "DISABLED"
 
 
 class CallStatus(StrEnum):
@@ -71,10 +100,38 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """A connector as its owner wants it."""
+
+    endpoint: Endpoint
+    owner: str = ""
+    """The principal whose it is; empty for the tenant's."""
+
+    enabled: bool = True
+    personal: bool = False
+    """Whether each call needs the requester's own credential."""
+
+    distrusted: bool = False
+    """Whether what its tools say about effects counts for nothing."""
+
+    @property
+    def place(self) -> tuple[Transport, str, tuple[str, ...]]:
+        """Where the server is: at another place is another server."""
+        return self.endpoint.transport, self.endpoint.url, self.endpoint.command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connector:
     """An MCP server as callers see it: without its secrets."""
 
     name: str
+    owner: str
+    enabled: bool
+    personal: bool
+    distrusted: bool
+    fault: Fault
+    warnings: tuple[str, ...]
+    discover_time: datetime | None
     transport: Transport
     url: str
     command: tuple[str, ...]
@@ -97,6 +154,13 @@ class Tool:
     definition: str
     digest: str
     state: ToolState
+    drift: tuple[str, ...] = ()
+    """How it differs from what was approved."""
+
+    flags: tuple[str, ...] = ()
+    """What is odd about its text."""
+
+    renamed_from: str = ""
 
     @property
     def full_name(self) -> str:
@@ -119,6 +183,11 @@ class CallRequest:
     timeout_seconds: float
     principal: str
     traceparent: str
+    conversation: str = ""
+    """Whose session with the server the call may use."""
+
+    seen_after: datetime | None = None
+    """The definition must have been seen at the server since."""
 
     @property
     def effect(self) -> str:
@@ -135,6 +204,11 @@ class Call:
     tool: str
     arguments: str
     definition_digest: str
+    principal: str
+    conversation: str
+    generation: int
+    task: str
+    resolved_by: str
     executor: UUID | None
     attempt: int
     repeatable: bool
@@ -148,6 +222,31 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What a person says of a call whose outcome is unknown."""
+
+    tenant: UUID
+    turn: UUID
+    fence: int
+    step: int
+    ordinal: int
+    generation: int
+    """The call's, when the person looked at it."""
+
+    verdict: str
+    """`DONE`, `NOT_DONE` or `RUN_AGAIN`."""
+
+    text: str
+    by: str
+    timeout_seconds: float
+
+    @property
+    def effect(self) -> str:
+        """The effect's id."""
+        return f"{self.turn}:{self.step}:{self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a call ended."""
 
@@ -155,53 +254,3 @@ class Outcome:
     reason: str = ""
     result: str = ""
     structured: str = ""
-
-
-class ConnectorNotFoundError(NotFoundError):
-    """There is no such connector in the caller's tenant."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"there is no connector {name!r}", kind="connector", id=name)
-
-
-class ConnectorExistsError(ServiceError):
-    """The name is taken."""
-
-    code = grpc.StatusCode.ALREADY_EXISTS
-    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_CONFLICT).removeprefix(_PREFIX)
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"there is a connector {name!r} already", kind="connector", id=name)
-
-
-class EtagMismatchError(ServiceError):
-    """The etag is not the current one."""
-
-    code = grpc.StatusCode.FAILED_PRECONDITION
-    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_ETAG_MISMATCH).removeprefix(_PREFIX)
-
-    def __init__(self, etag: str) -> None:
-        super().__init__(f"the connector's etag is {etag!r} by now", etag=etag)
-
-
-class FenceStaleError(ServiceError):
-    """A newer claim of the turn is known."""
-
-    code = grpc.StatusCode.ABORTED
-    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_FENCE_STALE).removeprefix(_PREFIX)
-
-    def __init__(self, turn: UUID, known: int) -> None:
-        super().__init__(f"the turn is at fence {known}", turn=str(turn), fence=str(known))
-
-
-class EffectMismatchError(ServiceError):
-    """The effect's id stands for another call."""
-
-    code = grpc.StatusCode.FAILED_PRECONDITION
-    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_EFFECT_MISMATCH).removeprefix(_PREFIX)
-
-    def __init__(self, effect: str) -> None:
-        super().__init__(
-            f"the effect {effect!r} is another call: its tool, definition or arguments differ",
-            effect=effect,
-        )

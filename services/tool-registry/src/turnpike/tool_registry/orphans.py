@@ -28,9 +28,25 @@ _MINE = text(
     " AND created < statement_timestamp() - interval '2 seconds'"
 )
 _DUE = text(
-    "SELECT tenant, name FROM connectors WHERE state <> 'OK'"
-    " AND refresh_at <= statement_timestamp() ORDER BY refresh_at LIMIT :room"
+    "SELECT tenant, name FROM connectors WHERE (state <> 'OK' OR changed) AND enabled"
+    " AND refresh_at <= statement_timestamp()"
+    " AND coalesce(claimed_until <= statement_timestamp(), true)"
+    " ORDER BY refresh_at LIMIT :room"
 )
+# Servers that tell of changes are listened to by one replica each, while they are used.
+_LISTEN = text(
+    "UPDATE connectors c SET listener = :replica FROM ("
+    "  SELECT tenant, name FROM connectors l WHERE tells AND enabled AND transport <> 'STDIO'"
+    "  AND used > statement_timestamp() - interval '30 minutes'"
+    "  AND NOT EXISTS (SELECT FROM replicas r WHERE r.id = l.listener AND NOT r.dead)"
+    "  ORDER BY used DESC LIMIT :room FOR UPDATE SKIP LOCKED) free"
+    " WHERE c.tenant = free.tenant AND c.name = free.name"
+)
+_MY_EARS = text(
+    "SELECT tenant, name, etag FROM connectors WHERE listener = :replica AND tells AND enabled"
+    " AND used > statement_timestamp() - interval '30 minutes'"
+)
+_LET_GO = text("UPDATE connectors SET listener = NULL WHERE listener = :replica AND tells")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,28 @@ async def find_mine(connection: AsyncConnection, executor: UUID) -> list[Call]:
     """Returns the open calls that are `executor`'s to run, but for the newest."""
     rows = await connection.execute(_MINE, {"executor": executor})
     return [to_call(row) for row in rows.mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """A connector whose changes are listened for."""
+
+    tenant: UUID
+    connector: str
+    etag: str
+
+
+async def take_ears(connection: AsyncConnection, replica: UUID, *, room: int) -> list[Ear]:
+    """Returns the connectors that are `replica`'s to listen to; free ones become so."""
+    if room > 0:
+        await connection.execute(_LISTEN, {"replica": replica, "room": room})
+    rows = await connection.execute(_MY_EARS, {"replica": replica})
+    return [Ear(row.tenant, row.name, row.etag) for row in rows]
+
+
+async def let_go(connection: AsyncConnection, replica: UUID) -> None:
+    """Leaves what `replica` listened to for others."""
+    await connection.execute(_LET_GO, {"replica": replica})
 
 
 async def find_due_connectors(connection: AsyncConnection, *, room: int) -> list[tuple[UUID, str]]:

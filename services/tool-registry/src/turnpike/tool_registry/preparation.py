@@ -17,20 +17,15 @@ from turnpike.tool_registry.definitions import (
     parse_arguments,
     validator_of,
 )
+from turnpike.tool_registry.errors import ConnectorNotFoundError, CredentialMissingError
 from turnpike.tool_registry.links.pool import Key
-from turnpike.tool_registry.model import (
-    Call,
-    ConnectorNotFoundError,
-    Endpoint,
-    Outcome,
-    Tool,
-    ToolState,
-)
+from turnpike.tool_registry.model import Call, CallRequest, Endpoint, Outcome, ToolState
 from turnpike.tool_registry.results import failure
+from turnpike.tool_registry.tools import CallableTool
 
 _KEPT = 512
 
-_PlanKey: TypeAlias = tuple[UUID, str, str]
+_PlanKey: TypeAlias = tuple[UUID, str, str, str]
 
 
 class NotRunnableError(Exception):
@@ -55,7 +50,7 @@ class Plan:
     @property
     def etag(self) -> str:
         """The version of the connector."""
-        return self.link[2]
+        return self.link.etag
 
     def check(self, arguments: str) -> dict[str, Any]:
         """Returns the arguments, parsed, or raises `NotRunnableError`."""
@@ -77,9 +72,9 @@ class Plans:
         self._connectors = connectors
         self._plans: OrderedDict[_PlanKey, Plan] = OrderedDict()
 
-    def remembered(self, tenant: UUID, tool: str, definition_digest: str) -> Plan | None:
-        """Returns what was prepared before for a tool of this definition."""
-        return self._plans.get((tenant, tool, definition_digest))
+    def remembered(self, call: Call | CallRequest) -> Plan | None:
+        """Returns what was prepared before for a tool of this definition, and this requester."""
+        return self._plans.get(_key(call))
 
     async def prepare(self, call: Call) -> Plan:
         """Returns how to make a call, or raises `NotRunnableError`."""
@@ -88,17 +83,22 @@ class Plans:
             found = await tools.get_tool(connection, call.tenant, connector, name)
             if found is None:
                 raise _refusal("TOOL_NOT_FOUND", f"there is no tool {call.tool!r}")
-            tool, etag = found
-            _check_tool(tool, call)
-            known = self.remembered(call.tenant, call.tool, tool.digest)
-            if known is not None and known.etag == etag:
-                return known
+            _check_tool(found, call)
             try:
-                stored = await self._connectors.get(connection, call.tenant, connector)
+                stored = await self._connectors.for_call(
+                    connection, call.tenant, connector, call.principal
+                )
             except ConnectorNotFoundError as error:
                 raise _refusal("TOOL_NOT_FOUND", f"there is no tool {call.tool!r}") from error
-        plan = _plan(call.tenant, tool, stored)
-        self._remember((call.tenant, call.tool, tool.digest), plan)
+            except CredentialMissingError as error:
+                message = f"{connector!r} needs a credential of the requester's own"
+                raise _refusal("CREDENTIAL_MISSING", message) from error
+        link = Key(call.tenant, connector, stored.connector.etag, stored.credential)
+        known = self.remembered(call)
+        if known is not None and known.link == link:
+            return known
+        plan = _plan(link, found, stored)
+        self._remember(_key(call), plan)
         return plan
 
     def _remember(self, key: _PlanKey, plan: Plan) -> None:
@@ -108,22 +108,33 @@ class Plans:
             self._plans.popitem(last=False)
 
 
-def _check_tool(tool: Tool, call: Call) -> None:
+def _key(call: Call | CallRequest) -> _PlanKey:
+    return call.tenant, call.tool, call.definition_digest, call.principal
+
+
+def _check_tool(found: CallableTool, call: Call) -> None:
+    tool = found.kept.tool
+    if not found.connected or not found.kept.enabled:
+        raise _refusal("TOOL_DISABLED", f"{call.tool!r} is switched off")
+    if found.owner not in ("", call.principal):
+        raise _refusal("TOOL_NOT_FOUND", f"there is no tool {call.tool!r}")
     if tool.digest != call.definition_digest:
         raise _refusal("TOOL_DEFINITION_CHANGED", f"{call.tool!r} is not what it was")
+    if tool.state is ToolState.QUARANTINED:
+        raise _refusal("TOOL_QUARANTINED", f"{call.tool!r} waits for approval")
     if tool.state is not ToolState.OK:
         raise _refusal("TOOL_NOT_FOUND", f"the schema of {call.tool!r} is invalid")
 
 
-def _plan(tenant: UUID, tool: Tool, stored: StoredConnector) -> Plan:
-    definition = parse(tool.definition)
+def _plan(link: Key, found: CallableTool, stored: StoredConnector) -> Plan:
+    definition = parse(found.kept.tool.definition)
     return Plan(
-        link=(tenant, tool.connector, stored.connector.etag),
+        link=link,
         endpoint=stored.endpoint,
-        tool=tool.name,
+        tool=found.kept.tool.name,
         input_schema=definition.input_schema,
         validator=validator_of(definition.input_schema),
-        is_repeatable=definition.is_repeatable,
+        is_repeatable=definition.is_repeatable and not found.kept.distrusted,
     )
 
 

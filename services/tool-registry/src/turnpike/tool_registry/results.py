@@ -10,7 +10,7 @@ from turnpike.tool_registry.model import CallStatus, Outcome
 
 MAX_RESULT_BYTES = 1024 * 1024
 
-_ROOM_FOR_NOTE = 256
+_ROOM_FOR_NOTE = 512
 
 
 def from_answer(answer: Mapping[str, Any]) -> Outcome:
@@ -29,6 +29,21 @@ def from_answer(answer: Mapping[str, Any]) -> Outcome:
 def failure(reason: str, message: str) -> Outcome:
     """Returns a failed outcome whose result tells the model why."""
     return Outcome(status=CallStatus.FAILED, reason=reason, result=_capped([_text(message)]))
+
+
+def said(text: str) -> str:
+    """Returns a text as a result; an empty one as an empty result."""
+    return _capped([_text(text)] if text else [])
+
+
+def input_required(message: str, wanted: Mapping[str, Any]) -> Outcome:
+    """Returns the outcome of a call whose server wants something from a person first."""
+    return Outcome(
+        status=CallStatus.FAILED,
+        reason="INPUT_REQUIRED",
+        result=_capped([_text(message)]),
+        structured=_structured(wanted),
+    )
 
 
 def unknown(message: str) -> Outcome:
@@ -65,7 +80,7 @@ def _capped(blocks: list[Any]) -> str:
 def _beginning(block: Any, room: int) -> list[Any]:
     text = block.get("text") if isinstance(block, dict) else None
     if not isinstance(text, str):
-        return []
+        return [_text(_named(block))]
     # Escaped, a character may take six bytes: take what surely fits.
     cut = text[: max(0, room // 6)]
     while (longer := text[: len(cut) + max(1, len(cut) // 8)]) != cut:
@@ -73,6 +88,16 @@ def _beginning(block: Any, room: int) -> list[Any]:
             break
         cut = longer
     return [_text(cut)] if cut else []
+
+
+def _named(block: Any) -> str:
+    """Returns what stands for a block that is too large."""
+    shown = cast("dict[str, Any]", block) if isinstance(block, dict) else {}
+    resource = shown.get("resource")
+    inner = cast("dict[str, Any]", resource) if isinstance(resource, dict) else shown
+    kind = str(shown.get("type", "block"))[:40]
+    mime = str(inner.get("mimeType", ""))[:80]
+    return f"[{kind} {mime} of {len(_encoded(block))} bytes was left out]"
 
 
 def _text(text: str) -> dict[str, str]:

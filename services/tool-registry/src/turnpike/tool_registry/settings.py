@@ -30,5 +30,14 @@ class Settings(ServiceSettings):
     stdio_commands: tuple[tuple[str, ...], ...] = ()
     """The command lines that connectors may start: a JSON list of lists, matched exactly."""
 
+    stdio_environment: tuple[str, ...] = ("PATH", "HOME", "LOGNAME", "SHELL", "TERM", "USER")
+    """The variables of ours that children see: a JSON list of names."""
+
+    stdio_memory_bytes: Annotated[int, Field(ge=16 * 1024 * 1024)] = 2 * 1024**3
+    """How much memory a child may write to."""
+
+    stdio_cpu_seconds: Annotated[int, Field(ge=1)] = 3600
+    """How long a child may compute before it is killed."""
+
     egress_allow_private: bool = False
     """Whether connectors may be at private and loopback addresses."""

@@ -1,7 +1,7 @@
 """The catalogue's rows, kept in Postgres."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,53 +9,69 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from turnpike.tool_registry import pins
+from turnpike.tool_registry.judgement import Judgement
 from turnpike.tool_registry.model import ConnectorState, Tool, ToolState
 
-# A discovery claims its connector by moving the time at which it is due; of all
-# replicas that find it due, one does.
-_CLAIM = text(
-    "UPDATE connectors SET refresh_at = statement_timestamp() + :lease"
-    " WHERE tenant = :tenant AND name = :name AND refresh_at <= statement_timestamp()"
-    " RETURNING generation"
+# What is shown of a tool that waits is what was approved, never what waits.
+_SHOWN = (
+    "SELECT c.etag, c.enabled AS connected, c.owner, c.distrusted, c.discovered_at,"
+    " t.name, t.definition, t.digest, t.state, t.drift, t.flags, t.renamed_from,"
+    " coalesce(p.definition, '') AS pinned, coalesce(p.digest, '') AS pinned_digest,"
+    " coalesce(s.enabled, true) AS enabled, coalesce(s.alias, '') AS alias"
 )
-_EXPIRE = text(
-    "UPDATE connectors SET refresh_at = statement_timestamp()"
-    " WHERE tenant = :tenant AND name = :name AND state = 'OK'"
+_WITH_THEIRS = (
+    " LEFT JOIN tool_pins p ON p.tenant = t.tenant AND p.connector = t.connector"
+    " AND p.name = t.name"
+    " LEFT JOIN tool_settings s ON s.tenant = t.tenant AND s.connector = t.connector"
+    " AND s.name = t.name"
 )
-# The generation is the guard: what was discovered before an edit is dropped.
+# The generation is the guard: what was discovered before an edit is dropped; and the
+# revision: what was judged by something else is judged again.
 _SETTLE_GOOD = text(
-    "UPDATE connectors SET state = 'OK', state_reason = :remark, discovered = true, failures = 0,"
-    " refresh_at = statement_timestamp() + :fresh"
-    " WHERE tenant = :tenant AND name = :name AND generation = :generation RETURNING name"
-)
-_RAISE_REVISION = text(
-    "UPDATE connectors SET revision = revision + 1 WHERE tenant = :tenant AND name = :name"
-)
-_SETTLE_FAILED = text(
-    "UPDATE connectors SET state = 'DEGRADED', state_reason = :reason, failures = failures + 1,"
-    " refresh_at = statement_timestamp() + :pause"
-    " WHERE tenant = :tenant AND name = :name AND generation = :generation"
+    "UPDATE connectors SET state = 'OK', state_reason = :remark, fault = '',"
+    " warnings = :warnings, discovered = true, failures = 0, discovered_at = :begun,"
+    " tells = :tells, claimed_until = NULL, changed = false,"
+    " refresh_at = CASE WHEN changed THEN statement_timestamp()"
+    " ELSE statement_timestamp() + CAST(:fresh AS interval) END"
+    " WHERE tenant = :tenant AND name = :connector AND generation = :generation"
+    " AND revision = :revision RETURNING name"
 )
 _CURRENT = text(
-    "SELECT name, definition, digest, state FROM tools"
+    "SELECT name, definition, digest, state, drift, flags, renamed_from FROM tools"
     " WHERE tenant = :tenant AND connector = :connector AND generation = :generation"
 )
 _CLEAR = text("DELETE FROM tools WHERE tenant = :tenant AND connector = :connector")
 _INSERT = text(
-    "INSERT INTO tools (tenant, connector, name, generation, definition, digest, state)"
-    " VALUES (:tenant, :connector, :name, :generation, :definition, :digest, :state)"
+    "INSERT INTO tools (tenant, connector, name, generation, definition, digest, state, drift,"
+    " flags, renamed_from)"
+    " VALUES (:tenant, :connector, :name, :generation, :definition, :digest, :state, :drift,"
+    " :flags, :renamed_from)"
+)
+_RAISE_REVISION = text(
+    "UPDATE connectors SET revision = revision + 1 WHERE tenant = :tenant AND name = :connector"
 )
 # The connector's row comes also when it has no tools.
 _OF_CONNECTOR = text(
-    "SELECT t.name, t.definition, t.digest, t.state FROM connectors c LEFT JOIN tools t"
+    f"{_SHOWN} FROM connectors c LEFT JOIN tools t"
     " ON c.tenant = t.tenant AND c.name = t.connector AND c.generation = t.generation"
+    f"{_WITH_THEIRS}"
     " WHERE c.tenant = :tenant AND c.name = :connector AND c.revision = :revision"
     " ORDER BY t.name"
 )
 _ONE = text(
-    "SELECT t.name, t.definition, t.digest, t.state, c.etag FROM tools t JOIN connectors c"
+    f"{_SHOWN} FROM tools t JOIN connectors c"
     " ON c.tenant = t.tenant AND c.name = t.connector AND c.generation = t.generation"
+    f"{_WITH_THEIRS}"
     " WHERE t.tenant = :tenant AND t.connector = :connector AND t.name = :name"
+)
+_SEEN = text(
+    "SELECT discovered_at >= :since FROM connectors WHERE tenant = :tenant AND name = :connector"
+)
+_USED = text(
+    "UPDATE connectors SET used = statement_timestamp()"
+    " WHERE tenant = :tenant AND name = ANY(CAST(:names AS text[]))"
+    " AND used < statement_timestamp() - interval '1 minute'"
 )
 
 
@@ -64,42 +80,83 @@ class CatalogueEntry:
     """A connector as a listing sees it."""
 
     connector: str
-    generation: int
     revision: int
     state: ConnectorState
     discovered: bool
-    failures: int
     stale: bool
+    used: bool
+    """Whether it was used in the last minute, and its row says so."""
 
 
-async def list_entries(pool: asyncpg.Pool, tenant: UUID) -> list[CatalogueEntry]:
-    """Returns a tenant's connectors by name. One round trip."""
-    rows = await pool.fetch("SELECT * FROM list_connector_states($1)", tenant)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptTool:
+    """A tool with what was approved and what admins say about it."""
+
+    tool: Tool
+    """As the server shows it."""
+
+    pinned: str
+    """The approved definition; empty when none was."""
+
+    pinned_digest: str
+    enabled: bool
+    alias: str
+    distrusted: bool
+    """Whether its hints about effects count for nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallableTool:
+    """A tool as a call needs to know it."""
+
+    kept: KeptTool
+    etag: str
+    connected: bool
+    owner: str
+    seen: datetime | None
+    """When the discovery began that saw it last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a discovery saw beside the tools."""
+
+    begun: datetime
+    """When it began, by Postgres' clock."""
+
+    remark: str
+    warnings: list[str]
+    fresh: timedelta
+    tells: bool
+
+
+async def list_entries(pool: asyncpg.Pool, tenant: UUID, principal: str) -> list[CatalogueEntry]:
+    """Returns the connectors that a principal sees, by name; all without one. One round trip."""
+    rows = await pool.fetch("SELECT * FROM list_catalogue($1, $2)", tenant, principal)
     return [
         CatalogueEntry(
             connector=row["name"],
-            generation=row["generation"],
             revision=row["revision"],
             state=ConnectorState(row["state"]),
             discovered=row["discovered"],
-            failures=row["failures"],
             stale=row["stale"],
+            used=row["used"],
         )
         for row in rows
     ]
 
 
-async def claim_discovery(
-    connection: AsyncConnection, tenant: UUID, connector: str, *, lease: timedelta
-) -> int | None:
-    """Returns the generation to discover, or None when it is not due or another does it."""
-    values = {"tenant": tenant, "name": connector, "lease": lease}
-    return await connection.scalar(_CLAIM, values)
+async def seen_since(
+    connection: AsyncConnection, tenant: UUID, connector: str, since: datetime
+) -> bool:
+    """Says whether a connector's tools were discovered after a moment."""
+    values = {"tenant": tenant, "connector": connector, "since": since}
+    return bool(await connection.scalar(_SEEN, values))
 
 
-async def expire(connection: AsyncConnection, tenant: UUID, connector: str) -> None:
-    """Makes a connector's list due at once, unless it is failing already."""
-    await connection.execute(_EXPIRE, {"tenant": tenant, "name": connector})
+async def note_use(connection: AsyncConnection, tenant: UUID, connectors: list[str]) -> None:
+    """Writes down that connectors are used: somebody is to listen for their changes."""
+    await connection.execute(_USED, {"tenant": tenant, "names": connectors})
 
 
 async def replace_tools(
@@ -107,79 +164,93 @@ async def replace_tools(
     tenant: UUID,
     connector: str,
     generation: int,
-    tools: list[Tool],
-    *,
-    remark: str,
-    fresh: timedelta,
+    basis: pins.Basis,
+    judgement: Judgement,
+    seen: Seen,
 ) -> bool:
-    """Stores what was discovered; False when the connector was changed meanwhile.
+    """Stores what was discovered; False when connector or basis are others by now.
 
     Nothing but the time is written when the tools are the same as before.
     """
-    key = {"tenant": tenant, "name": connector}
-    guard = {**key, "generation": generation, "remark": remark, "fresh": fresh}
+    key = {"tenant": tenant, "connector": connector}
+    values = {**key, "generation": generation}
+    guard = {
+        **values,
+        "revision": basis.revision,
+        "begun": seen.begun,
+        "remark": seen.remark,
+        "warnings": seen.warnings,
+        "fresh": seen.fresh,
+        "tells": seen.tells,
+    }
     if await connection.scalar(_SETTLE_GOOD, guard) is None:
         return False
-    values = {"tenant": tenant, "connector": connector, "generation": generation}
+    await pins.pin(connection, tenant, judgement.pinned, approver="")
     current = {_to_tool(connector, row) for row in await connection.execute(_CURRENT, values)}
-    if current == set(tools):
+    if current == set(judgement.tools) and not judgement.pinned:
         return True
     await connection.execute(_RAISE_REVISION, key)
-    await connection.execute(_CLEAR, values)
-    if tools:
-        await connection.execute(_INSERT, [{**values, **_columns(tool)} for tool in tools])
+    await connection.execute(_CLEAR, key)
+    if judgement.tools:
+        rows = [{**values, **_columns(tool)} for tool in judgement.tools]
+        await connection.execute(_INSERT, rows)
     return True
 
 
-async def note_failure(
-    connection: AsyncConnection,
-    tenant: UUID,
-    connector: str,
-    generation: int,
-    *,
-    reason: str,
-    pause: timedelta,
-) -> None:
-    """Marks a connector as failing; its last good list stands."""
-    await connection.execute(
-        _SETTLE_FAILED,
-        {
-            "tenant": tenant,
-            "name": connector,
-            "generation": generation,
-            "reason": reason,
-            "pause": pause,
-        },
-    )
+async def raise_revision(connection: AsyncConnection, tenant: UUID, connector: str) -> None:
+    """Makes every replica read a connector's tools anew."""
+    await connection.execute(_RAISE_REVISION, {"tenant": tenant, "connector": connector})
 
 
 async def list_tools(
     connection: AsyncConnection, tenant: UUID, connector: str, revision: int
-) -> list[Tool] | None:
+) -> list[KeptTool] | None:
     """Returns a connector's tools by name, as of a revision; None when it has passed."""
     values = {"tenant": tenant, "connector": connector, "revision": revision}
     rows = (await connection.execute(_OF_CONNECTOR, values)).all()
     if not rows:
         return None
-    return [_to_tool(connector, row) for row in rows if row.name is not None]
+    return [_to_kept(connector, row) for row in rows if row.name is not None]
 
 
 async def get_tool(
     connection: AsyncConnection, tenant: UUID, connector: str, name: str
-) -> tuple[Tool, str] | None:
-    """Returns a tool as it is now, and its connector's etag."""
+) -> CallableTool | None:
+    """Returns a tool as it is now."""
     values = {"tenant": tenant, "connector": connector, "name": name}
     row = (await connection.execute(_ONE, values)).one_or_none()
-    return None if row is None else (_to_tool(connector, row), row.etag)
+    if row is None:
+        return None
+    return CallableTool(
+        kept=_to_kept(connector, row),
+        etag=row.etag,
+        connected=row.connected,
+        owner=row.owner,
+        seen=row.discovered_at,
+    )
 
 
-def _columns(tool: Tool) -> dict[str, str]:
+def _columns(tool: Tool) -> dict[str, Any]:
     return {
         "name": tool.name,
         "definition": tool.definition,
         "digest": tool.digest,
         "state": tool.state.value,
+        "drift": list(tool.drift),
+        "flags": list(tool.flags),
+        "renamed_from": tool.renamed_from,
     }
+
+
+def _to_kept(connector: str, row: Any) -> KeptTool:
+    return KeptTool(
+        tool=_to_tool(connector, row),
+        pinned=row.pinned,
+        pinned_digest=row.pinned_digest,
+        enabled=row.enabled,
+        alias=row.alias,
+        distrusted=row.distrusted,
+    )
 
 
 def _to_tool(connector: str, row: Any) -> Tool:
@@ -189,4 +260,7 @@ def _to_tool(connector: str, row: Any) -> Tool:
         definition=row.definition,
         digest=row.digest,
         state=ToolState(row.state),
+        drift=tuple(row.drift),
+        flags=tuple(row.flags),
+        renamed_from=row.renamed_from,
     )

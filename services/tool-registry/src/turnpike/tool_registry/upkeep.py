@@ -10,9 +10,11 @@ from turnpike.database.replicas import RENEW_SECONDS, Lease
 from turnpike.database.tenancy import system_transaction
 from turnpike.tool_registry import metrics, orphans
 from turnpike.tool_registry.discovery import Discoveries
-from turnpike.tool_registry.execution import MAX_RUNNING, Executor, Run
+from turnpike.tool_registry.execution import MAX_RUNNING, Executor
 from turnpike.tool_registry.links.pool import Links
+from turnpike.tool_registry.listening import Listeners
 from turnpike.tool_registry.model import CallStatus
+from turnpike.tool_registry.runs import Run
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +35,9 @@ class Upkeep:
         executor: Executor,
         discoveries: Discoveries,
         links: Links,
+        listeners: Listeners,
     ) -> None:
+        self._listeners = listeners
         self._engine = engine
         self._lease = lease
         self._executor = executor
@@ -52,6 +56,9 @@ class Upkeep:
         await draining.wait()
         self._is_draining = True
         self._executor.stop_taking()
+        self._listeners.follow([])
+        async with system_transaction(self._engine) as connection:
+            await orphans.let_go(connection, self._lease.id)
 
     async def run(self) -> None:
         """Sweeps until cancelled, whatever fails: a lease that is not renewed tells by itself."""
@@ -94,6 +101,11 @@ class Upkeep:
             mine = await orphans.find_mine(connection, self._lease.id)
             taken = await orphans.take(connection, self._lease.id, room=room)
             due = await orphans.find_due_connectors(connection, room=_MAX_DISCOVERIES)
+            ears = (
+                await orphans.take_ears(connection, self._lease.id, room=self._listeners.room)
+                if not self._is_draining
+                else []
+            )
         _count(settled)
         _stop(running, lost)
         for call in (*mine, *taken):
@@ -101,6 +113,7 @@ class Upkeep:
         if not self._is_draining:
             for tenant, name in due:
                 self._discoveries.start(tenant, name)
+            self._listeners.follow(ears)
         self._links.close_idle()
 
 

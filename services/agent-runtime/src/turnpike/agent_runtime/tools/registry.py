@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -19,6 +19,7 @@ from turnpike.api.tool_registry.v1.tool_call_service_pb2 import (
 )
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import ToolCallServiceStub
 from turnpike.api.tool_registry.v1.tool_pb2 import Call, CallStatus
+from turnpike.api.tool_registry.v1.tool_pb2 import Progress as WireProgress
 from turnpike.rpc.errors import RemoteError, from_rpc_error
 
 T = TypeVar("T")
@@ -57,11 +58,22 @@ class Effect:
     fence: int
     step: int
     ordinal: int
+    conversation: str = ""
+    """Whose sessions with servers it may use; the turn's own without one."""
 
     @property
     def id(self) -> str:
         """Its id in the ledger."""
         return f"{self.turn}:{self.step}:{self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a call has come, as its server says."""
+
+    progress: float
+    total: float
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +84,8 @@ class EffectState:
     result: str
     structured: str
     reason: str
+    progress: Progress | None = None
+    """How far it has come, when that is what is new."""
 
 
 class Registry:
@@ -103,6 +117,7 @@ class Registry:
                 description=tool.description,
                 input_schema=tool.input_schema,
                 digest=tool.digest,
+                alias=tool.alias,
             )
             for tool in reply.tools
             if tool.state == "OK"
@@ -151,6 +166,7 @@ class Registry:
             definition_digest=digest,
             timeout=patience,
             principal=str(effect.principal),
+            conversation=effect.conversation,
         )
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + patience.total_seconds() + _GRACE_SECONDS
@@ -192,7 +208,8 @@ class Registry:
         )
         try:
             async for reply in stream:
-                yield _state(reply.call)
+                progress = _progress(reply.progress) if reply.HasField("progress") else None
+                yield replace(_state(reply.call), progress=progress)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
         finally:
@@ -228,3 +245,7 @@ def _state(call: Call) -> EffectState:
         structured=call.structured,
         reason=call.reason,
     )
+
+
+def _progress(progress: WireProgress) -> Progress:
+    return Progress(progress=progress.progress, total=progress.total, message=progress.message)

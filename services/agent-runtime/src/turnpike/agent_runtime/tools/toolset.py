@@ -22,6 +22,8 @@ class Tool:
     description: str
     input_schema: str
     digest: str
+    alias: str = ""
+    """What models call it; empty for what its name gives."""
 
 
 class Patterns:
@@ -81,7 +83,7 @@ def _marked(name: str, tool: str) -> str:
 def _named(tools: Sequence[Tool]) -> Mapping[str, Tool]:
     named: dict[str, Tool] = {}
     for tool in tools:
-        name = model_name(tool.name)
+        name = tool.alias or model_name(tool.name)
         # Two tools that look alike to a model stay callable, both.
         named[name if name not in named else _marked(name, tool.name)] = tool
     return named

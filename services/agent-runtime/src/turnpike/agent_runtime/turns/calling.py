@@ -7,12 +7,12 @@ import grpc
 import orjson
 
 from turnpike.agent_runtime.events.writer import LogWriter
-from turnpike.agent_runtime.tools.registry import Effect, EffectState, Registry
+from turnpike.agent_runtime.tools.registry import Effect, EffectState, Progress, Registry
 from turnpike.agent_runtime.tools.toolset import Toolset
 from turnpike.agent_runtime.turns.counting import TOOL_CALLS
 from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.model import Call
-from turnpike.api.agent_runtime.v1.event_pb2 import ToolFinished, ToolStarted
+from turnpike.api.agent_runtime.v1.event_pb2 import ToolFinished, ToolProgress, ToolStarted
 from turnpike.rpc.errors import RemoteError
 from turnpike.telemetry import span
 
@@ -98,8 +98,20 @@ class Caller:
             if not told and state.status != "PENDING":
                 told = True
                 self._writer.emit(tool_started=ToolStarted(call_id=call.call_id))
+            if state.progress is not None:
+                self._show(call, state.progress)
             if state.status in _OUTCOMES:
                 self._close(call, state)
+
+    def _show(self, call: Call, progress: Progress) -> None:
+        self._writer.emit(
+            tool_progress=ToolProgress(
+                call_id=call.call_id,
+                progress=progress.progress,
+                total=progress.total,
+                message=progress.message,
+            )
+        )
 
     def _close(self, call: Call, state: EffectState, *, outcome: str = "") -> None:
         call.outcome = outcome or _OUTCOMES.get(state.status, "UNKNOWN")

@@ -149,6 +149,7 @@ class Course:
                 fence=turn.fence,
                 step=step.number,
                 ordinal=call.ordinal,
+                conversation=str(turn.thread),
             )
             for call in step.calls
         ]

@@ -103,11 +103,14 @@ class AgentSpec(_Strict):
 class ConnectorSpec(_Strict):
     """How an MCP server is spoken to."""
 
-    transport: Literal["http", "stdio"]
+    transport: Literal["http", "sse", "stdio"]
     url: str = Field(default="", max_length=2000)
     command: list[Annotated[str, Field(max_length=4096)]] = Field(default=[], max_length=64)
     headers: dict[str, Secret] = Field(default={}, max_length=64)
     env: dict[str, Secret] = Field(default={}, max_length=64)
+    enabled: bool = True
+    personal_credentials: bool = False
+    distrust_annotations: bool = False
 
     @model_validator(mode="after")
     def _fits_its_transport(self) -> Self:
@@ -115,7 +118,7 @@ class ConnectorSpec(_Strict):
             _require(self.command, "a stdio connector needs a command")
             _refuse(self, ("url", "headers"), "http")
         else:
-            _require(self.url, "an http connector needs a url")
+            _require(self.url, f"an {self.transport} connector needs a url")
             _refuse(self, ("command", "env"), "stdio")
         return self
 

@@ -1,55 +1,33 @@
 """One session with an MCP server."""
 
 import asyncio
-import os
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-import httpx2
 import mcp_types
 from mcp.client._probe import negotiate_auto  # pyright: ignore[reportPrivateUsage] # the SDK's Client brings its server along
-from mcp.client.session import ClientSession
-from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
+from mcp.client.session import ClientRequestContext, ClientSession, IncomingMessage
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import encode_header_value, mcp_param_headers, x_mcp_header_map
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from turnpike.egress.transports import GuardedTransport
 from turnpike.tool_registry.links import faults
-from turnpike.tool_registry.links.transport import ContainedTransport
-from turnpike.tool_registry.model import Endpoint, Transport
+from turnpike.tool_registry.links.confines import Confines
+from turnpike.tool_registry.links.exchange import Exchange, Heard
+from turnpike.tool_registry.links.refusals import fault_from, unreachable
+from turnpike.tool_registry.links.streams import Streams, open_streams
+from turnpike.tool_registry.model import Endpoint, Fault
 
 _CLIENT = mcp_types.Implementation(name="turnpike", version="1")
+_TASKS = "io.modelcontextprotocol/tasks"
 OPEN_SECONDS = 60.0
 """How long a handshake may take; a first `npx` downloads."""
 
 _STOP_SECONDS = 2.0
-_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-_TIMEOUTS = httpx2.Timeout(connect=10.0, write=30.0, read=None, pool=None)
-# Refusals that the protocol defines as coming before any work.
-_REFUSALS = frozenset(
-    {
-        mcp_types.INVALID_REQUEST,
-        mcp_types.METHOD_NOT_FOUND,
-        mcp_types.INVALID_PARAMS,
-        mcp_types.HEADER_MISMATCH,
-        mcp_types.UNSUPPORTED_PROTOCOL_VERSION,
-        faults.REFUSED,
-    }
-)
-# The SDK says "parse error" of an answer that it cannot read.
-_LOST = frozenset(
-    {
-        mcp_types.PARSE_ERROR,
-        mcp_types.CONNECTION_CLOSED,
-        mcp_types.REQUEST_TIMEOUT,
-        faults.LOST,
-    }
-)
+_PING_SECONDS = 5.0
 
 
 class _WatchedDispatcher(JSONRPCDispatcher):
@@ -72,14 +50,19 @@ class Link:
     The SDK's contexts must be left by the task that entered them.
     """
 
-    def __init__(self, endpoint: Endpoint, *, allow_private: bool) -> None:
+    def __init__(
+        self, endpoint: Endpoint, confines: Confines, *, on_change: Callable[[], None]
+    ) -> None:
         self._endpoint = endpoint
-        self._allow_private = allow_private
+        self._confines = confines
+        self._on_change = on_change
         self._closing = asyncio.Event()
         self._dispatcher: _WatchedDispatcher | None = None
+        self._session: ClientSession | None = None
+        self._streams: Streams | None = None
         self._version = ""
-        self._is_stateless = False
         self._calls = 0
+        self._exchanges: dict[str, Exchange] = {}
 
     @property
     def is_open(self) -> bool:
@@ -89,6 +72,47 @@ class Link:
             and not self._dispatcher.ended.is_set()
             and not self._closing.is_set()
         )
+
+    @property
+    def is_stateless(self) -> bool:
+        """Whether the protocol knows no sessions."""
+        return self._version in MODERN_PROTOCOL_VERSIONS
+
+    @property
+    def is_shareable(self) -> bool:
+        """Whether the server keeps nothing from one request to the next."""
+        return self.is_stateless or (self._streams is not None and not self._streams.has_session())
+
+    @property
+    def was_called(self) -> bool:
+        """Whether a tool was called through it."""
+        return self._calls > 0
+
+    @property
+    def version(self) -> str:
+        """The protocol's version."""
+        return self._version
+
+    @property
+    def server(self) -> tuple[str, str]:
+        """The server's name and version, as it says."""
+        shown = self._session.server_info if self._session is not None else None
+        return (shown.name, shown.version or "") if shown is not None else ("", "")
+
+    @property
+    def tells(self) -> bool:
+        """Whether the server says when its list of tools changes."""
+        shown = self._session.server_capabilities if self._session is not None else None
+        return bool(shown is not None and shown.tools is not None and shown.tools.list_changed)
+
+    @property
+    def makes_tasks(self) -> bool:
+        """Whether the server runs calls as tasks when it is asked to, and only then."""
+        shown = self._session.server_capabilities if self._session is not None else None
+        if self.is_stateless or shown is None or shown.tasks is None:
+            return False
+        requests = shown.tasks.requests
+        return requests is not None and requests.tools is not None
 
     def close(self) -> None:
         """Asks the holding task to end the session."""
@@ -102,16 +126,48 @@ class Link:
         try:
             await self._run(opened)
         except Exception as error:  # noqa: BLE001 # the SDK's errors are its own, in groups
-            reason = faults.UnreachableError(_reason(error))
+            reason = unreachable(error)
         else:
-            reason = faults.UnreachableError("the server ended the session")
+            reason = faults.UnreachableError(
+                "the server ended the session", fault=Fault.CONNECTION_LOST
+            )
         if not opened.done():
             opened.set_exception(reason)
+
+    async def until_over(self) -> None:
+        """Returns when the session has ended, or is to be closed."""
+        if self._dispatcher is not None:
+            await self._until_over(self._dispatcher)
 
     async def list_tools(self, cursor: str | None) -> Mapping[str, Any]:
         """Returns one page of the server's tools as it sent them, or raises `LinkError`."""
         params: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
-        return await self._send("tools/list", params, {})
+        return await self._send("tools/list", params)
+
+    async def listen(self) -> None:
+        """Has the server say when its list changes; returns when it does so no more.
+
+        Raises:
+            LinkError: It does not.
+        """
+        if not self.is_stateless:
+            await self.until_over()
+            return
+        params = {"notifications": {"toolsListChanged": True}}
+        await self._send("subscriptions/listen", params, request_id="listen-1")
+
+    async def ping(self) -> bool:
+        """Says whether the server is there; of a protocol without sessions, nothing is asked."""
+        if self.is_stateless:
+            return True
+        try:
+            async with asyncio.timeout(_PING_SECONDS):
+                await self._send("ping", {})
+        except (TimeoutError, faults.UnreachableError, faults.LostError):
+            return False
+        except faults.LinkError:
+            return True
+        return True
 
     async def call_tool(
         self,
@@ -121,34 +177,56 @@ class Link:
         meta: Mapping[str, Any],
         input_schema: Mapping[str, Any],
         is_unwanted: Callable[[], bool],
+        heard: Heard,
+        task_seconds: float | None = None,
     ) -> Mapping[str, Any]:
-        """Returns a tool's result as the server sent it, or raises `LinkError`.
+        """Returns a tool's answer as the server sent it, or raises `LinkError`.
 
         When the caller is cancelled the server is told to stop only if the result
         `is_unwanted`: a process that ends must not stop what others still want.
+        With `task_seconds` the server is asked to make it a task kept that long.
         """
-        params = {"name": name, "arguments": arguments, "_meta": dict(meta)}
+        params: dict[str, Any] = {"name": name, "arguments": arguments, "_meta": dict(meta)}
+        if task_seconds is not None:
+            params["task"] = {"ttl": int(task_seconds * 1000)}
         headers: dict[str, str] = {}
-        if self._is_stateless:
+        if self.is_stateless:
             headers["mcp-name"] = encode_header_value(name)
             headers.update(mcp_param_headers(x_mcp_header_map(input_schema), arguments))
         self._calls += 1
         request_id = f"turnpike-{self._calls}"
+        exchange = self._exchanges[request_id] = Exchange(heard)
         try:
-            return await self._send("tools/call", params, headers, request_id)
+            answer = await self._send(
+                "tools/call", params, headers, request_id, on_progress=exchange.progress
+            )
+            return exchange.settled(answer)
         except asyncio.CancelledError:
             if is_unwanted():
                 await self._stop(request_id)
             raise
+        finally:
+            del self._exchanges[request_id]
+
+    async def task(self, method: str, identity: str) -> Mapping[str, Any]:
+        """Returns what the server says of a task; `method` is `get`, `result` or `cancel`."""
+        return await self._send(f"tasks/{method}", {"taskId": identity})
 
     async def _run(self, opened: "asyncio.Future[None]") -> None:
-        async with self._streams() as (read_stream, write_stream):
-            dispatcher = _WatchedDispatcher(read_stream, write_stream)
-            async with ClientSession(dispatcher=dispatcher, client_info=_CLIENT) as session:
+        async with open_streams(self._endpoint, self._confines) as streams:
+            dispatcher = _WatchedDispatcher(*streams.pair)
+            async with ClientSession(
+                dispatcher=dispatcher,
+                client_info=_CLIENT,
+                elicitation_callback=self._on_elicitation,
+                logging_callback=self._on_log,
+                message_handler=self._on_message,
+                extensions={_TASKS: {}},
+            ) as session:
                 async with asyncio.timeout(OPEN_SECONDS):
                     await negotiate_auto(session)
                 self._version = session.protocol_version or ""
-                self._is_stateless = self._version in MODERN_PROTOCOL_VERSIONS
+                self._streams, self._session = streams, session
                 self._dispatcher = dispatcher
                 opened.set_result(None)
                 await self._until_over(dispatcher)
@@ -160,52 +238,52 @@ class Link:
             for wait in waits:
                 wait.cancel()
 
-    @asynccontextmanager
-    async def _streams(self) -> AsyncGenerator[Any]:
-        if self._endpoint.transport is Transport.STDIO:
-            async with _child(self._endpoint) as streams:
-                yield streams
-            return
-        guarded = GuardedTransport(
-            allow_private=self._allow_private, max_response_bytes=_MAX_MESSAGE_BYTES
-        )
-        async with (
-            httpx2.AsyncClient(
-                transport=ContainedTransport(guarded),
-                headers=self._endpoint.headers,
-                timeout=_TIMEOUTS,
-                trust_env=False,
-            ) as client,
-            streamable_http_client(
-                self._endpoint.url, http_client=client, max_sse_event_size=_MAX_MESSAGE_BYTES
-            ) as streams,
-        ):
-            yield streams
+    async def _on_message(self, message: IncomingMessage) -> None:
+        if isinstance(message, mcp_types.ToolListChangedNotification):
+            self._on_change()
+
+    async def _on_log(self, params: mcp_types.LoggingMessageNotificationParams) -> None:
+        # A log names no request: it is told where there is only one it can be of.
+        if len(self._exchanges) == 1:
+            for exchange in self._exchanges.values():
+                exchange.log(params.data)
+
+    async def _on_elicitation(
+        self, context: ClientRequestContext, params: mcp_types.ElicitRequestParams
+    ) -> mcp_types.ElicitResult:
+        del context
+        asked = params.model_dump(by_alias=True, mode="json", exclude_none=True)
+        for exchange in self._exchanges.values():
+            exchange.ask(asked)
+        return mcp_types.ElicitResult(action="cancel")
 
     async def _send(
         self,
         method: str,
         params: dict[str, Any],
-        headers: dict[str, str],
+        headers: Mapping[str, str] | None = None,
         request_id: str = "",
+        on_progress: Any = None,
     ) -> Mapping[str, Any]:
         dispatcher = self._dispatcher
         if dispatcher is None or not self.is_open:
-            raise faults.UnreachableError("the session is over")
+            raise faults.UnreachableError("the session is over", fault=Fault.CONNECTION_LOST)
         # Whether the server is told of an end is decided above.
         options: CallOptions = {
-            "headers": {"mcp-protocol-version": self._version, **headers},
+            "headers": {"mcp-protocol-version": self._version, **(headers or {})},
             "cancel_on_abandon": False,
         }
-        if self._is_stateless:
+        if self.is_stateless:
             options["headers"]["mcp-method"] = method
-            params["_meta"] = {**params.get("_meta", {}), **self._envelope()}
+            params["_meta"] = {**params.get("_meta", {}), **_envelope(self._version)}
         if request_id:
             options["request_id"] = request_id
+        if on_progress is not None:
+            options["on_progress"] = on_progress
         try:
             return await dispatcher.send_raw_request(method, params, options)
         except MCPError as error:
-            raise _fault(error) from error
+            raise fault_from(error) from error
 
     async def _stop(self, request_id: str) -> None:
         if self._dispatcher is None or not self.is_open:
@@ -215,40 +293,14 @@ class Link:
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._dispatcher.notify("notifications/cancelled", params)
 
-    def _envelope(self) -> dict[str, Any]:
-        # What the stateless protocol wants said in every request.
-        return {
-            mcp_types.PROTOCOL_VERSION_META_KEY: self._version,
-            mcp_types.CLIENT_INFO_META_KEY: _CLIENT.model_dump(exclude_none=True),
-            mcp_types.CLIENT_CAPABILITIES_META_KEY: {},
-        }
 
-
-@asynccontextmanager
-async def _child(endpoint: Endpoint) -> AsyncGenerator[Any]:
-    command, *arguments = endpoint.command
-    parameters = StdioServerParameters(command=command, args=arguments, env=endpoint.env)
-    # What a server prints beside the protocol is its own; our log is JSON.
-    with open(os.devnull, "w") as silence:  # noqa: ASYNC230 # never blocks
-        async with stdio_client(parameters, errlog=silence) as streams:
-            yield streams
-
-
-def _fault(error: MCPError) -> faults.LinkError:
-    if error.code == faults.UNSENT:
-        return faults.UnreachableError(error.message)
-    if error.code in _LOST:
-        return faults.LostError(error.message)
-    if error.code == faults.SESSION_ENDED:
-        return faults.SessionEndedError(error.message)
-    if error.code in _REFUSALS:
-        return faults.RefusedError(error.message, code=error.code)
-    return faults.AnsweredWithError(error.message)
-
-
-def _reason(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, TimeoutError):
-        return "the server did not answer the handshake in time"
-    return str(error) or type(error).__name__
+def _envelope(version: str) -> dict[str, Any]:
+    # What the stateless protocol wants said in every request.
+    return {
+        mcp_types.PROTOCOL_VERSION_META_KEY: version,
+        mcp_types.CLIENT_INFO_META_KEY: _CLIENT.model_dump(exclude_none=True),
+        mcp_types.CLIENT_CAPABILITIES_META_KEY: {
+            "elicitation": {"form": {}, "url": {}},
+            "extensions": {_TASKS: {}},
+        },
+    }

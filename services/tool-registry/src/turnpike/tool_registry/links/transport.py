@@ -12,6 +12,7 @@ import httpx2
 import orjson
 
 from turnpike.egress.transports import GuardedTransport, ResponseTooLargeError
+from turnpike.tool_registry.links.causes import fault_of
 from turnpike.tool_registry.links.faults import (
     FAILED,
     LOST,
@@ -19,12 +20,15 @@ from turnpike.tool_registry.links.faults import (
     SESSION_ENDED,
     UNSENT,
 )
+from turnpike.tool_registry.model import Fault
 
 # Errors that say that no byte of the request left.
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 # A proxy's words for "the server did not answer me": it may be at work.
 _AMBIGUOUS = frozenset({502, 503, 504})
+_STATUS_FAULTS = {401: Fault.AUTH_NEEDED, 403: Fault.FORBIDDEN}
 _JSON = "application/json"
+_SESSION = "mcp-session-id"
 
 
 class ContainedTransport(httpx2.AsyncBaseTransport):
@@ -32,18 +36,21 @@ class ContainedTransport(httpx2.AsyncBaseTransport):
 
     def __init__(self, inner: GuardedTransport) -> None:
         self._inner = inner
+        self.has_session = False
+        """Whether the server gave a session, or spoke within one."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Sends `request`; raises nothing but what cancels it."""
         try:
             response = await self._inner.handle_async_request(request)
+            self.has_session = self.has_session or _SESSION in response.headers
             return await _settled(request, response)
         except _UNSENT as error:
-            return _answer(UNSENT, _words(error, "cannot connect"))
+            return _answer(UNSENT, _words(error, "cannot connect"), fault_of(error))
         except ResponseTooLargeError as error:
-            return _answer(FAILED, str(error))
+            return _answer(FAILED, str(error), Fault.TOO_LARGE)
         except httpx2.TransportError as error:
-            return _answer(LOST, _words(error, "the connection was lost"))
+            return _answer(LOST, _words(error, "the connection was lost"), fault_of(error))
 
     async def aclose(self) -> None:
         """Closes every connection."""
@@ -83,23 +90,26 @@ async def _settled(request: httpx2.Request, response: httpx2.Response) -> httpx2
         return _refusal(request, response)
     if content_type.startswith(_JSON):
         return _with_plain_error(response, FAILED)
-    return _answer(LOST, "the server's answer is no JSON") if _is_request(request) else response
+    if not _is_request(request):
+        return response
+    return _answer(LOST, "the server's answer is no JSON", Fault.NOT_MCP)
 
 
 def _refusal(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     status = response.status_code
+    fault = _STATUS_FAULTS.get(status, Fault.HTTP_STATUS)
     if _is_about_session(request, response):
-        return _answer(SESSION_ENDED, f"the server does not know the session: {status}")
-    if status < 500 and _rpc_error(response) is not None:
+        return _answer(SESSION_ENDED, f"the server does not know the session: {status}", fault)
+    if status < 500 and status not in _STATUS_FAULTS and _rpc_error(response) is not None:
         return _with_plain_error(response, REFUSED)
     code = REFUSED if status < 500 else LOST if status in _AMBIGUOUS else FAILED
-    return _answer(code, f"the server answered {status}")
+    return _answer(code, f"the server answered {status}", fault)
 
 
 def _is_about_session(request: httpx2.Request, response: httpx2.Response) -> bool:
     if response.status_code not in (400, 404):
         return False
-    if "mcp-session-id" in request.headers:
+    if _SESSION in request.headers:
         return response.status_code == 404 or b"session" in response.content.lower()
     # Sent without one: the server may have come to want one.
     return _rpc_error(response) is None
@@ -111,7 +121,7 @@ def _with_plain_error(response: httpx2.Response, code: int) -> httpx2.Response:
     error = _rpc_error(response)
     if error is None or error.get("code") not in (-32000, -32001):
         return response
-    return _answer(code, str(error.get("message", "")))
+    return _answer(code, str(error.get("message", "")), Fault.SERVER_ERROR)
 
 
 def _rpc_error(response: httpx2.Response) -> dict[str, Any] | None:
@@ -130,9 +140,10 @@ def _is_request(request: httpx2.Request) -> bool:
     return "id" in message and "method" in message
 
 
-def _answer(code: int, message: str) -> httpx2.Response:
-    error = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
-    return httpx2.Response(400, headers={"content-type": _JSON}, content=orjson.dumps(error))
+def _answer(code: int, message: str, fault: Fault) -> httpx2.Response:
+    error = {"code": code, "message": message, "data": {"fault": fault.value}}
+    body = {"jsonrpc": "2.0", "id": None, "error": error}
+    return httpx2.Response(400, headers={"content-type": _JSON}, content=orjson.dumps(body))
 
 
 def _words(error: Exception, otherwise: str) -> str:

@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Event(_message.Message):
-    __slots__ = ("seq", "time", "turn_started", "step_started", "text_delta", "reasoning_delta", "tool_requested", "tool_started", "tool_finished", "log_reset", "model_retrying", "usage", "turn_finished", "model_changed", "thread_titled", "context_measured", "context_compacted")
+    __slots__ = ("seq", "time", "turn_started", "step_started", "text_delta", "reasoning_delta", "tool_requested", "tool_started", "tool_finished", "log_reset", "model_retrying", "usage", "turn_finished", "model_changed", "thread_titled", "context_measured", "context_compacted", "tool_progress")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     TURN_STARTED_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,7 @@ class Event(_message.Message):
     THREAD_TITLED_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_MEASURED_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_COMPACTED_FIELD_NUMBER: _ClassVar[int]
+    TOOL_PROGRESS_FIELD_NUMBER: _ClassVar[int]
     seq: int
     time: _timestamp_pb2.Timestamp
     turn_started: TurnStarted
@@ -46,7 +47,8 @@ class Event(_message.Message):
     thread_titled: ThreadTitled
     context_measured: ContextMeasured
     context_compacted: ContextCompacted
-    def __init__(self, seq: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., turn_started: _Optional[_Union[TurnStarted, _Mapping]] = ..., step_started: _Optional[_Union[StepStarted, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., tool_requested: _Optional[_Union[ToolRequested, _Mapping]] = ..., tool_started: _Optional[_Union[ToolStarted, _Mapping]] = ..., tool_finished: _Optional[_Union[ToolFinished, _Mapping]] = ..., log_reset: _Optional[_Union[LogReset, _Mapping]] = ..., model_retrying: _Optional[_Union[ModelRetrying, _Mapping]] = ..., usage: _Optional[_Union[UsageReported, _Mapping]] = ..., turn_finished: _Optional[_Union[TurnFinished, _Mapping]] = ..., model_changed: _Optional[_Union[ModelChanged, _Mapping]] = ..., thread_titled: _Optional[_Union[ThreadTitled, _Mapping]] = ..., context_measured: _Optional[_Union[ContextMeasured, _Mapping]] = ..., context_compacted: _Optional[_Union[ContextCompacted, _Mapping]] = ...) -> None: ...
+    tool_progress: ToolProgress
+    def __init__(self, seq: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., turn_started: _Optional[_Union[TurnStarted, _Mapping]] = ..., step_started: _Optional[_Union[StepStarted, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., tool_requested: _Optional[_Union[ToolRequested, _Mapping]] = ..., tool_started: _Optional[_Union[ToolStarted, _Mapping]] = ..., tool_finished: _Optional[_Union[ToolFinished, _Mapping]] = ..., log_reset: _Optional[_Union[LogReset, _Mapping]] = ..., model_retrying: _Optional[_Union[ModelRetrying, _Mapping]] = ..., usage: _Optional[_Union[UsageReported, _Mapping]] = ..., turn_finished: _Optional[_Union[TurnFinished, _Mapping]] = ..., model_changed: _Optional[_Union[ModelChanged, _Mapping]] = ..., thread_titled: _Optional[_Union[ThreadTitled, _Mapping]] = ..., context_measured: _Optional[_Union[ContextMeasured, _Mapping]] = ..., context_compacted: _Optional[_Union[ContextCompacted, _Mapping]] = ..., tool_progress: _Optional[_Union[ToolProgress, _Mapping]] = ...) -> None: ...
 
 class TurnStarted(_message.Message):
     __slots__ = ("thread", "agent", "agent_version", "trace_id")
@@ -101,6 +103,18 @@ class ToolStarted(_message.Message):
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     call_id: str
     def __init__(self, call_id: _Optional[str] = ...) -> None: ...
+
+class ToolProgress(_message.Message):
+    __slots__ = ("call_id", "progress", "total", "message")
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    progress: float
+    total: float
+    message: str
+    def __init__(self, call_id: _Optional[str] = ..., progress: _Optional[float] = ..., total: _Optional[float] = ..., message: _Optional[str] = ...) -> None: ...
 
 class ToolFinished(_message.Message):
     __slots__ = ("call_id", "outcome", "result", "structured")

@@ -21,18 +21,22 @@ CHANGE_CHANGED: Change
 CHANGE_UNCHANGED: Change
 
 class CreateConnectorRequest(_message.Message):
-    __slots__ = ("connector", "validate_only")
+    __slots__ = ("connector", "validate_only", "probe")
     CONNECTOR_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FIELD_NUMBER: _ClassVar[int]
     connector: _tool_pb2.Connector
     validate_only: bool
-    def __init__(self, connector: _Optional[_Union[_tool_pb2.Connector, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    probe: bool
+    def __init__(self, connector: _Optional[_Union[_tool_pb2.Connector, _Mapping]] = ..., validate_only: _Optional[bool] = ..., probe: _Optional[bool] = ...) -> None: ...
 
 class CreateConnectorResponse(_message.Message):
-    __slots__ = ("connector",)
+    __slots__ = ("connector", "probe")
     CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FIELD_NUMBER: _ClassVar[int]
     connector: _tool_pb2.Connector
-    def __init__(self, connector: _Optional[_Union[_tool_pb2.Connector, _Mapping]] = ...) -> None: ...
+    probe: _tool_pb2.Probe
+    def __init__(self, connector: _Optional[_Union[_tool_pb2.Connector, _Mapping]] = ..., probe: _Optional[_Union[_tool_pb2.Probe, _Mapping]] = ...) -> None: ...
 
 class GetConnectorRequest(_message.Message):
     __slots__ = ("name",)
@@ -107,3 +111,107 @@ class ListToolsResponse(_message.Message):
     tools: _containers.RepeatedCompositeFieldContainer[_tool_pb2.Tool]
     toolset_digest: str
     def __init__(self, tools: _Optional[_Iterable[_Union[_tool_pb2.Tool, _Mapping]]] = ..., toolset_digest: _Optional[str] = ...) -> None: ...
+
+class ProbeConnectorRequest(_message.Message):
+    __slots__ = ("connector",)
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    connector: _tool_pb2.Connector
+    def __init__(self, connector: _Optional[_Union[_tool_pb2.Connector, _Mapping]] = ...) -> None: ...
+
+class ProbeConnectorResponse(_message.Message):
+    __slots__ = ("probe",)
+    PROBE_FIELD_NUMBER: _ClassVar[int]
+    probe: _tool_pb2.Probe
+    def __init__(self, probe: _Optional[_Union[_tool_pb2.Probe, _Mapping]] = ...) -> None: ...
+
+class RefreshConnectorRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class RefreshConnectorResponse(_message.Message):
+    __slots__ = ("connector",)
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    connector: _tool_pb2.Connector
+    def __init__(self, connector: _Optional[_Union[_tool_pb2.Connector, _Mapping]] = ...) -> None: ...
+
+class SetCredentialRequest(_message.Message):
+    __slots__ = ("credential",)
+    CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    credential: _tool_pb2.Credential
+    def __init__(self, credential: _Optional[_Union[_tool_pb2.Credential, _Mapping]] = ...) -> None: ...
+
+class SetCredentialResponse(_message.Message):
+    __slots__ = ("credential",)
+    CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    credential: _tool_pb2.Credential
+    def __init__(self, credential: _Optional[_Union[_tool_pb2.Credential, _Mapping]] = ...) -> None: ...
+
+class ListCredentialsRequest(_message.Message):
+    __slots__ = ("connector",)
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    connector: str
+    def __init__(self, connector: _Optional[str] = ...) -> None: ...
+
+class ListCredentialsResponse(_message.Message):
+    __slots__ = ("credentials",)
+    CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
+    credentials: _containers.RepeatedCompositeFieldContainer[_tool_pb2.Credential]
+    def __init__(self, credentials: _Optional[_Iterable[_Union[_tool_pb2.Credential, _Mapping]]] = ...) -> None: ...
+
+class DeleteCredentialRequest(_message.Message):
+    __slots__ = ("connector", "principal")
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    connector: str
+    principal: str
+    def __init__(self, connector: _Optional[str] = ..., principal: _Optional[str] = ...) -> None: ...
+
+class DeleteCredentialResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class UpdateToolRequest(_message.Message):
+    __slots__ = ("name", "disabled", "alias")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    disabled: bool
+    alias: str
+    def __init__(self, name: _Optional[str] = ..., disabled: _Optional[bool] = ..., alias: _Optional[str] = ...) -> None: ...
+
+class UpdateToolResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListReviewsRequest(_message.Message):
+    __slots__ = ("connector", "page_size", "page_token")
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    connector: str
+    page_size: int
+    page_token: str
+    def __init__(self, connector: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListReviewsResponse(_message.Message):
+    __slots__ = ("reviews", "next_page_token")
+    REVIEWS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    reviews: _containers.RepeatedCompositeFieldContainer[_tool_pb2.Review]
+    next_page_token: str
+    def __init__(self, reviews: _Optional[_Iterable[_Union[_tool_pb2.Review, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ApproveToolRequest(_message.Message):
+    __slots__ = ("name", "digest")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    digest: str
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
+
+class ApproveToolResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -28,8 +28,9 @@ if _version_not_supported:
 class ConnectorServiceStub:
     """ConnectorService administers connectors and lists their tools.
 
-    Everything is of the caller's tenant. Changes need the role admin, and fail
-    with PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
+    Everything is of the caller's tenant. Changes need the role admin, but for a
+    connector of one's own and one's own credentials, and fail with
+    PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
     `google.rpc.ErrorInfo` whose reason is the name of an `ErrorReason` without
     its prefix.
     """
@@ -70,13 +71,54 @@ class ConnectorServiceStub:
                 request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListToolsRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListToolsResponse.FromString,
                 _registered_method=True)
+        self.ProbeConnector = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ConnectorService/ProbeConnector',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ProbeConnectorRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ProbeConnectorResponse.FromString,
+                _registered_method=True)
+        self.RefreshConnector = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ConnectorService/RefreshConnector',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.RefreshConnectorRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.RefreshConnectorResponse.FromString,
+                _registered_method=True)
+        self.SetCredential = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ConnectorService/SetCredential',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.SetCredentialRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.SetCredentialResponse.FromString,
+                _registered_method=True)
+        self.ListCredentials = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ConnectorService/ListCredentials',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListCredentialsRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListCredentialsResponse.FromString,
+                _registered_method=True)
+        self.DeleteCredential = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ConnectorService/DeleteCredential',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.DeleteCredentialRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.DeleteCredentialResponse.FromString,
+                _registered_method=True)
+        self.UpdateTool = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ConnectorService/UpdateTool',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.UpdateToolRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.UpdateToolResponse.FromString,
+                _registered_method=True)
+        self.ListReviews = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ConnectorService/ListReviews',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListReviewsRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListReviewsResponse.FromString,
+                _registered_method=True)
+        self.ApproveTool = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ConnectorService/ApproveTool',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ApproveToolRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ApproveToolResponse.FromString,
+                _registered_method=True)
 
 
 class ConnectorServiceServicer:
     """ConnectorService administers connectors and lists their tools.
 
-    Everything is of the caller's tenant. Changes need the role admin, and fail
-    with PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
+    Everything is of the caller's tenant. Changes need the role admin, but for a
+    connector of one's own and one's own credentials, and fail with
+    PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
     `google.rpc.ErrorInfo` whose reason is the name of an `ErrorReason` without
     its prefix.
     """
@@ -133,6 +175,76 @@ class ConnectorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ProbeConnector(self, request, context):
+        """Tries a connector out without storing it, and says what came of it:
+        whatever is wrong with its server is in the response, not an error.
+
+        Fails with INVALID_ARGUMENT as creating it would. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefreshConnector(self, request, context):
+        """Discovers a connector's tools now, and waits for that, 30 s at most; who
+        asks while another does so waits for that one. Fails with NOT_FOUND. Safe
+        to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetCredential(self, request, context):
+        """Stores the caller's own credential for a connector, in place of the one
+        before. Fails with NOT_FOUND, and with INVALID_ARGUMENT for a header that
+        cannot be set. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCredentials(self, request, context):
+        """Lists who has a credential for a connector, without its secrets: to
+        admins everybody, to others themselves. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCredential(self, request, context):
+        """Deletes a credential: the caller's own, or as an admin anybody's. Fails
+        with NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateTool(self, request, context):
+        """Switches a tool on or off, and says what models call it. Fails with
+        NOT_FOUND, and with ALREADY_EXISTS (CONFLICT) for an alias that another
+        tool has. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReviews(self, request, context):
+        """Lists the tools that wait for approval, with what changed. Needs the role
+        admin. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveTool(self, request, context):
+        """Lets a tool be used as its server shows it now. Fails with NOT_FOUND, and
+        with FAILED_PRECONDITION (DEFINITION_MISMATCH) when it is another by now
+        than the one that was looked at. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ConnectorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -166,6 +278,46 @@ def add_ConnectorServiceServicer_to_server(servicer, server):
                     request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListToolsRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListToolsResponse.SerializeToString,
             ),
+            'ProbeConnector': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProbeConnector,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ProbeConnectorRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ProbeConnectorResponse.SerializeToString,
+            ),
+            'RefreshConnector': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefreshConnector,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.RefreshConnectorRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.RefreshConnectorResponse.SerializeToString,
+            ),
+            'SetCredential': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetCredential,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.SetCredentialRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.SetCredentialResponse.SerializeToString,
+            ),
+            'ListCredentials': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCredentials,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListCredentialsRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListCredentialsResponse.SerializeToString,
+            ),
+            'DeleteCredential': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCredential,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.DeleteCredentialRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.DeleteCredentialResponse.SerializeToString,
+            ),
+            'UpdateTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTool,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.UpdateToolRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.UpdateToolResponse.SerializeToString,
+            ),
+            'ListReviews': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReviews,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListReviewsRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListReviewsResponse.SerializeToString,
+            ),
+            'ApproveTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveTool,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ApproveToolRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ApproveToolResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'turnpike.api.tool_registry.v1.ConnectorService', rpc_method_handlers)
@@ -177,8 +329,9 @@ def add_ConnectorServiceServicer_to_server(servicer, server):
 class ConnectorService:
     """ConnectorService administers connectors and lists their tools.
 
-    Everything is of the caller's tenant. Changes need the role admin, and fail
-    with PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
+    Everything is of the caller's tenant. Changes need the role admin, but for a
+    connector of one's own and one's own credentials, and fail with
+    PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
     `google.rpc.ErrorInfo` whose reason is the name of an `ErrorReason` without
     its prefix.
     """
@@ -335,6 +488,222 @@ class ConnectorService:
             '/turnpike.api.tool_registry.v1.ConnectorService/ListTools',
             turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListToolsRequest.SerializeToString,
             turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListToolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProbeConnector(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ConnectorService/ProbeConnector',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ProbeConnectorRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ProbeConnectorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefreshConnector(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ConnectorService/RefreshConnector',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.RefreshConnectorRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.RefreshConnectorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetCredential(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ConnectorService/SetCredential',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.SetCredentialRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.SetCredentialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCredentials(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ConnectorService/ListCredentials',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListCredentialsRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListCredentialsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCredential(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ConnectorService/DeleteCredential',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.DeleteCredentialRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.DeleteCredentialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ConnectorService/UpdateTool',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.UpdateToolRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.UpdateToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReviews(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ConnectorService/ListReviews',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListReviewsRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ListReviewsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ConnectorService/ApproveTool',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ApproveToolRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.ApproveToolResponse.FromString,
             options,
             channel_credentials,
             insecure,

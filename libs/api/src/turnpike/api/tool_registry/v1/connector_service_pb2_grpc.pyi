@@ -15,8 +15,9 @@ GRPC_VERSION: str
 class ConnectorServiceStub:
     """ConnectorService administers connectors and lists their tools.
 
-    Everything is of the caller's tenant. Changes need the role admin, and fail
-    with PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
+    Everything is of the caller's tenant. Changes need the role admin, but for a
+    connector of one's own and one's own credentials, and fail with
+    PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
     `google.rpc.ErrorInfo` whose reason is the name of an `ErrorReason` without
     its prefix.
     """
@@ -47,12 +48,51 @@ class ConnectorServiceStub:
 
     Order and bytes are stable from call to call. Safe to retry.
     """
+    ProbeConnector: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.ProbeConnectorRequest, _connector_service_pb2.ProbeConnectorResponse]
+    """Tries a connector out without storing it, and says what came of it:
+    whatever is wrong with its server is in the response, not an error.
+
+    Fails with INVALID_ARGUMENT as creating it would. Safe to retry.
+    """
+    RefreshConnector: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.RefreshConnectorRequest, _connector_service_pb2.RefreshConnectorResponse]
+    """Discovers a connector's tools now, and waits for that, 30 s at most; who
+    asks while another does so waits for that one. Fails with NOT_FOUND. Safe
+    to retry.
+    """
+    SetCredential: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.SetCredentialRequest, _connector_service_pb2.SetCredentialResponse]
+    """Stores the caller's own credential for a connector, in place of the one
+    before. Fails with NOT_FOUND, and with INVALID_ARGUMENT for a header that
+    cannot be set. Safe to retry.
+    """
+    ListCredentials: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.ListCredentialsRequest, _connector_service_pb2.ListCredentialsResponse]
+    """Lists who has a credential for a connector, without its secrets: to
+    admins everybody, to others themselves. Safe to retry.
+    """
+    DeleteCredential: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.DeleteCredentialRequest, _connector_service_pb2.DeleteCredentialResponse]
+    """Deletes a credential: the caller's own, or as an admin anybody's. Fails
+    with NOT_FOUND.
+    """
+    UpdateTool: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.UpdateToolRequest, _connector_service_pb2.UpdateToolResponse]
+    """Switches a tool on or off, and says what models call it. Fails with
+    NOT_FOUND, and with ALREADY_EXISTS (CONFLICT) for an alias that another
+    tool has. Safe to retry.
+    """
+    ListReviews: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.ListReviewsRequest, _connector_service_pb2.ListReviewsResponse]
+    """Lists the tools that wait for approval, with what changed. Needs the role
+    admin. Safe to retry.
+    """
+    ApproveTool: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.ApproveToolRequest, _connector_service_pb2.ApproveToolResponse]
+    """Lets a tool be used as its server shows it now. Fails with NOT_FOUND, and
+    with FAILED_PRECONDITION (DEFINITION_MISMATCH) when it is another by now
+    than the one that was looked at. Safe to retry.
+    """
 
 class ConnectorServiceServicer(metaclass=_abc_1.ABCMeta):
     """ConnectorService administers connectors and lists their tools.
 
-    Everything is of the caller's tenant. Changes need the role admin, and fail
-    with PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
+    Everything is of the caller's tenant. Changes need the role admin, but for a
+    connector of one's own and one's own credentials, and fail with
+    PERMISSION_DENIED (FORBIDDEN) without it. Every error carries a
     `google.rpc.ErrorInfo` whose reason is the name of an `ErrorReason` without
     its prefix.
     """
@@ -116,6 +156,92 @@ class ConnectorServiceServicer(metaclass=_abc_1.ABCMeta):
         whose tools were never seen is awaited for a bounded time.
 
         Order and bytes are stable from call to call. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def ProbeConnector(
+        self,
+        request: _connector_service_pb2.ProbeConnectorRequest,
+        context: _aio.ServicerContext[_connector_service_pb2.ProbeConnectorRequest, _abc.Awaitable[_connector_service_pb2.ProbeConnectorResponse]],
+    ) -> _abc.Awaitable[_connector_service_pb2.ProbeConnectorResponse]:
+        """Tries a connector out without storing it, and says what came of it:
+        whatever is wrong with its server is in the response, not an error.
+
+        Fails with INVALID_ARGUMENT as creating it would. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def RefreshConnector(
+        self,
+        request: _connector_service_pb2.RefreshConnectorRequest,
+        context: _aio.ServicerContext[_connector_service_pb2.RefreshConnectorRequest, _abc.Awaitable[_connector_service_pb2.RefreshConnectorResponse]],
+    ) -> _abc.Awaitable[_connector_service_pb2.RefreshConnectorResponse]:
+        """Discovers a connector's tools now, and waits for that, 30 s at most; who
+        asks while another does so waits for that one. Fails with NOT_FOUND. Safe
+        to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def SetCredential(
+        self,
+        request: _connector_service_pb2.SetCredentialRequest,
+        context: _aio.ServicerContext[_connector_service_pb2.SetCredentialRequest, _abc.Awaitable[_connector_service_pb2.SetCredentialResponse]],
+    ) -> _abc.Awaitable[_connector_service_pb2.SetCredentialResponse]:
+        """Stores the caller's own credential for a connector, in place of the one
+        before. Fails with NOT_FOUND, and with INVALID_ARGUMENT for a header that
+        cannot be set. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def ListCredentials(
+        self,
+        request: _connector_service_pb2.ListCredentialsRequest,
+        context: _aio.ServicerContext[_connector_service_pb2.ListCredentialsRequest, _abc.Awaitable[_connector_service_pb2.ListCredentialsResponse]],
+    ) -> _abc.Awaitable[_connector_service_pb2.ListCredentialsResponse]:
+        """Lists who has a credential for a connector, without its secrets: to
+        admins everybody, to others themselves. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteCredential(
+        self,
+        request: _connector_service_pb2.DeleteCredentialRequest,
+        context: _aio.ServicerContext[_connector_service_pb2.DeleteCredentialRequest, _abc.Awaitable[_connector_service_pb2.DeleteCredentialResponse]],
+    ) -> _abc.Awaitable[_connector_service_pb2.DeleteCredentialResponse]:
+        """Deletes a credential: the caller's own, or as an admin anybody's. Fails
+        with NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateTool(
+        self,
+        request: _connector_service_pb2.UpdateToolRequest,
+        context: _aio.ServicerContext[_connector_service_pb2.UpdateToolRequest, _abc.Awaitable[_connector_service_pb2.UpdateToolResponse]],
+    ) -> _abc.Awaitable[_connector_service_pb2.UpdateToolResponse]:
+        """Switches a tool on or off, and says what models call it. Fails with
+        NOT_FOUND, and with ALREADY_EXISTS (CONFLICT) for an alias that another
+        tool has. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def ListReviews(
+        self,
+        request: _connector_service_pb2.ListReviewsRequest,
+        context: _aio.ServicerContext[_connector_service_pb2.ListReviewsRequest, _abc.Awaitable[_connector_service_pb2.ListReviewsResponse]],
+    ) -> _abc.Awaitable[_connector_service_pb2.ListReviewsResponse]:
+        """Lists the tools that wait for approval, with what changed. Needs the role
+        admin. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveTool(
+        self,
+        request: _connector_service_pb2.ApproveToolRequest,
+        context: _aio.ServicerContext[_connector_service_pb2.ApproveToolRequest, _abc.Awaitable[_connector_service_pb2.ApproveToolResponse]],
+    ) -> _abc.Awaitable[_connector_service_pb2.ApproveToolResponse]:
+        """Lets a tool be used as its server shows it now. Fails with NOT_FOUND, and
+        with FAILED_PRECONDITION (DEFINITION_MISMATCH) when it is another by now
+        than the one that was looked at. Safe to retry.
         """
 
 def add_ConnectorServiceServicer_to_server(servicer: ConnectorServiceServicer, server: _aio.Server) -> None: ...

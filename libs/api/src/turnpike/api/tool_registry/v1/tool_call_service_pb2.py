@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from turnpike.api.tool_registry.v1 import tool_pb2 as turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5turnpike/api/tool_registry/v1/tool_call_service.proto\x12\x1dturnpike.api.tool_registry.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a(turnpike/api/tool_registry/v1/tool.proto\"F\n\x14\x41nnounceFenceRequest\x12\x16\n\x04turn\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x05\x66\x65nce\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"\x17\n\x15\x41nnounceFenceResponse\"\xa0\x02\n\x0eRunCallRequest\x12\x16\n\x04turn\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x05\x66\x65nce\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x15\n\x04step\x18\x03 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x0f\n\x07ordinal\x18\x04 \x01(\r\x12\x18\n\x04tool\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xac\x02\x12\x1d\n\targuments\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x18\x80\x92\xf4\x01\x12\"\n\x11\x64\x65\x66inition_digest\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12=\n\x07timeout\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x08\"\x04\x08\x80\xa3\x05*\x00\xc8\x01\x01\x12\x1a\n\tprincipal\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\"D\n\x0fRunCallResponse\x12\x31\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32#.turnpike.api.tool_registry.v1.Call\"k\n\x11\x43\x61ncelCallRequest\x12\x16\n\x04turn\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x05\x66\x65nce\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x15\n\x04step\x18\x03 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x0f\n\x07ordinal\x18\x04 \x01(\r\"G\n\x12\x43\x61ncelCallResponse\x12\x31\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32#.turnpike.api.tool_registry.v1.Call2\xec\x02\n\x0fToolCallService\x12z\n\rAnnounceFence\x12\x33.turnpike.api.tool_registry.v1.AnnounceFenceRequest\x1a\x34.turnpike.api.tool_registry.v1.AnnounceFenceResponse\x12j\n\x07RunCall\x12-.turnpike.api.tool_registry.v1.RunCallRequest\x1a..turnpike.api.tool_registry.v1.RunCallResponse0\x01\x12q\n\nCancelCall\x12\x30.turnpike.api.tool_registry.v1.CancelCallRequest\x1a\x31.turnpike.api.tool_registry.v1.CancelCallResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5turnpike/api/tool_registry/v1/tool_call_service.proto\x12\x1dturnpike.api.tool_registry.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(turnpike/api/tool_registry/v1/tool.proto\"F\n\x14\x41nnounceFenceRequest\x12\x16\n\x04turn\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x05\x66\x65nce\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"\x17\n\x15\x41nnounceFenceResponse\"\xef\x02\n\x0eRunCallRequest\x12\x16\n\x04turn\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x05\x66\x65nce\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x15\n\x04step\x18\x03 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x0f\n\x07ordinal\x18\x04 \x01(\r\x12\x18\n\x04tool\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xac\x02\x12\x1d\n\targuments\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x18\x80\x92\xf4\x01\x12\"\n\x11\x64\x65\x66inition_digest\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12=\n\x07timeout\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x08\"\x04\x08\x80\xa3\x05*\x00\xc8\x01\x01\x12\x1a\n\tprincipal\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\x0c\x63onversation\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18@\x12.\n\nseen_after\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x7f\n\x0fRunCallResponse\x12\x31\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32#.turnpike.api.tool_registry.v1.Call\x12\x39\n\x08progress\x18\x02 \x01(\x0b\x32\'.turnpike.api.tool_registry.v1.Progress\"k\n\x11\x43\x61ncelCallRequest\x12\x16\n\x04turn\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x05\x66\x65nce\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x15\n\x04step\x18\x03 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x0f\n\x07ordinal\x18\x04 \x01(\r\"G\n\x12\x43\x61ncelCallResponse\x12\x31\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32#.turnpike.api.tool_registry.v1.Call\"P\n\x0eGetCallRequest\x12\x16\n\x04turn\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x15\n\x04step\x18\x02 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x0f\n\x07ordinal\x18\x03 \x01(\r\"D\n\x0fGetCallResponse\x12\x31\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32#.turnpike.api.tool_registry.v1.Call\"\xca\x02\n\x12ResolveCallRequest\x12\x16\n\x04turn\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x05\x66\x65nce\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x15\n\x04step\x18\x03 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x0f\n\x07ordinal\x18\x04 \x01(\r\x12\x1b\n\ngeneration\x18\x05 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12I\n\nresolution\x18\x06 \x01(\x0e\x32).turnpike.api.tool_registry.v1.ResolutionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x04text\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x8d\x06\x12\x1c\n\tprincipal\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12=\n\x07timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x08\"\x04\x08\x80\xa3\x05*\x00\xc8\x01\x01\"H\n\x13ResolveCallResponse\x12\x31\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32#.turnpike.api.tool_registry.v1.Call*p\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x13\n\x0fRESOLUTION_DONE\x10\x01\x12\x17\n\x13RESOLUTION_NOT_DONE\x10\x02\x12\x18\n\x14RESOLUTION_RUN_AGAIN\x10\x03\x32\xcc\x04\n\x0fToolCallService\x12z\n\rAnnounceFence\x12\x33.turnpike.api.tool_registry.v1.AnnounceFenceRequest\x1a\x34.turnpike.api.tool_registry.v1.AnnounceFenceResponse\x12j\n\x07RunCall\x12-.turnpike.api.tool_registry.v1.RunCallRequest\x1a..turnpike.api.tool_registry.v1.RunCallResponse0\x01\x12q\n\nCancelCall\x12\x30.turnpike.api.tool_registry.v1.CancelCallRequest\x1a\x31.turnpike.api.tool_registry.v1.CancelCallResponse\x12h\n\x07GetCall\x12-.turnpike.api.tool_registry.v1.GetCallRequest\x1a..turnpike.api.tool_registry.v1.GetCallResponse\x12t\n\x0bResolveCall\x12\x31.turnpike.api.tool_registry.v1.ResolveCallRequest\x1a\x32.turnpike.api.tool_registry.v1.ResolveCallResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,24 +55,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNCALLREQUEST'].fields_by_name['timeout']._serialized_options = b'\272H\016\252\001\010\"\004\010\200\243\005*\000\310\001\001'
   _globals['_RUNCALLREQUEST'].fields_by_name['principal']._loaded_options = None
   _globals['_RUNCALLREQUEST'].fields_by_name['principal']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_RUNCALLREQUEST'].fields_by_name['conversation']._loaded_options = None
+  _globals['_RUNCALLREQUEST'].fields_by_name['conversation']._serialized_options = b'\272H\004r\002\030@'
   _globals['_CANCELCALLREQUEST'].fields_by_name['turn']._loaded_options = None
   _globals['_CANCELCALLREQUEST'].fields_by_name['turn']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_CANCELCALLREQUEST'].fields_by_name['fence']._loaded_options = None
   _globals['_CANCELCALLREQUEST'].fields_by_name['fence']._serialized_options = b'\272H\0042\002(\001'
   _globals['_CANCELCALLREQUEST'].fields_by_name['step']._loaded_options = None
   _globals['_CANCELCALLREQUEST'].fields_by_name['step']._serialized_options = b'\272H\004*\002(\001'
-  _globals['_ANNOUNCEFENCEREQUEST']._serialized_start=191
-  _globals['_ANNOUNCEFENCEREQUEST']._serialized_end=261
-  _globals['_ANNOUNCEFENCERESPONSE']._serialized_start=263
-  _globals['_ANNOUNCEFENCERESPONSE']._serialized_end=286
-  _globals['_RUNCALLREQUEST']._serialized_start=289
-  _globals['_RUNCALLREQUEST']._serialized_end=577
-  _globals['_RUNCALLRESPONSE']._serialized_start=579
-  _globals['_RUNCALLRESPONSE']._serialized_end=647
-  _globals['_CANCELCALLREQUEST']._serialized_start=649
-  _globals['_CANCELCALLREQUEST']._serialized_end=756
-  _globals['_CANCELCALLRESPONSE']._serialized_start=758
-  _globals['_CANCELCALLRESPONSE']._serialized_end=829
-  _globals['_TOOLCALLSERVICE']._serialized_start=832
-  _globals['_TOOLCALLSERVICE']._serialized_end=1196
+  _globals['_GETCALLREQUEST'].fields_by_name['turn']._loaded_options = None
+  _globals['_GETCALLREQUEST'].fields_by_name['turn']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_GETCALLREQUEST'].fields_by_name['step']._loaded_options = None
+  _globals['_GETCALLREQUEST'].fields_by_name['step']._serialized_options = b'\272H\004*\002(\001'
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['turn']._loaded_options = None
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['turn']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['fence']._loaded_options = None
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['fence']._serialized_options = b'\272H\0042\002(\001'
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['step']._loaded_options = None
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['step']._serialized_options = b'\272H\004*\002(\001'
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['generation']._loaded_options = None
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['generation']._serialized_options = b'\272H\004*\002(\001'
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['resolution']._loaded_options = None
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['resolution']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['text']._loaded_options = None
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['text']._serialized_options = b'\272H\006r\004\030\240\215\006'
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['principal']._loaded_options = None
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['principal']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['timeout']._loaded_options = None
+  _globals['_RESOLVECALLREQUEST'].fields_by_name['timeout']._serialized_options = b'\272H\016\252\001\010\"\004\010\200\243\005*\000\310\001\001'
+  _globals['_RESOLUTION']._serialized_start=1561
+  _globals['_RESOLUTION']._serialized_end=1673
+  _globals['_ANNOUNCEFENCEREQUEST']._serialized_start=224
+  _globals['_ANNOUNCEFENCEREQUEST']._serialized_end=294
+  _globals['_ANNOUNCEFENCERESPONSE']._serialized_start=296
+  _globals['_ANNOUNCEFENCERESPONSE']._serialized_end=319
+  _globals['_RUNCALLREQUEST']._serialized_start=322
+  _globals['_RUNCALLREQUEST']._serialized_end=689
+  _globals['_RUNCALLRESPONSE']._serialized_start=691
+  _globals['_RUNCALLRESPONSE']._serialized_end=818
+  _globals['_CANCELCALLREQUEST']._serialized_start=820
+  _globals['_CANCELCALLREQUEST']._serialized_end=927
+  _globals['_CANCELCALLRESPONSE']._serialized_start=929
+  _globals['_CANCELCALLRESPONSE']._serialized_end=1000
+  _globals['_GETCALLREQUEST']._serialized_start=1002
+  _globals['_GETCALLREQUEST']._serialized_end=1082
+  _globals['_GETCALLRESPONSE']._serialized_start=1084
+  _globals['_GETCALLRESPONSE']._serialized_end=1152
+  _globals['_RESOLVECALLREQUEST']._serialized_start=1155
+  _globals['_RESOLVECALLREQUEST']._serialized_end=1485
+  _globals['_RESOLVECALLRESPONSE']._serialized_start=1487
+  _globals['_RESOLVECALLRESPONSE']._serialized_end=1559
+  _globals['_TOOLCALLSERVICE']._serialized_start=1676
+  _globals['_TOOLCALLSERVICE']._serialized_end=2264
 # @@protoc_insertion_point(module_scope)

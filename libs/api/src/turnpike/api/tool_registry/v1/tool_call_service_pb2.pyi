@@ -2,13 +2,26 @@ import datetime
 
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from turnpike.api.tool_registry.v1 import tool_pb2 as _tool_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class Resolution(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RESOLUTION_UNSPECIFIED: _ClassVar[Resolution]
+    RESOLUTION_DONE: _ClassVar[Resolution]
+    RESOLUTION_NOT_DONE: _ClassVar[Resolution]
+    RESOLUTION_RUN_AGAIN: _ClassVar[Resolution]
+RESOLUTION_UNSPECIFIED: Resolution
+RESOLUTION_DONE: Resolution
+RESOLUTION_NOT_DONE: Resolution
+RESOLUTION_RUN_AGAIN: Resolution
 
 class AnnounceFenceRequest(_message.Message):
     __slots__ = ("turn", "fence")
@@ -23,7 +36,7 @@ class AnnounceFenceResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class RunCallRequest(_message.Message):
-    __slots__ = ("turn", "fence", "step", "ordinal", "tool", "arguments", "definition_digest", "timeout", "principal")
+    __slots__ = ("turn", "fence", "step", "ordinal", "tool", "arguments", "definition_digest", "timeout", "principal", "conversation", "seen_after")
     TURN_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +46,8 @@ class RunCallRequest(_message.Message):
     DEFINITION_DIGEST_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    SEEN_AFTER_FIELD_NUMBER: _ClassVar[int]
     turn: str
     fence: int
     step: int
@@ -42,13 +57,17 @@ class RunCallRequest(_message.Message):
     definition_digest: str
     timeout: _duration_pb2.Duration
     principal: str
-    def __init__(self, turn: _Optional[str] = ..., fence: _Optional[int] = ..., step: _Optional[int] = ..., ordinal: _Optional[int] = ..., tool: _Optional[str] = ..., arguments: _Optional[str] = ..., definition_digest: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., principal: _Optional[str] = ...) -> None: ...
+    conversation: str
+    seen_after: _timestamp_pb2.Timestamp
+    def __init__(self, turn: _Optional[str] = ..., fence: _Optional[int] = ..., step: _Optional[int] = ..., ordinal: _Optional[int] = ..., tool: _Optional[str] = ..., arguments: _Optional[str] = ..., definition_digest: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., principal: _Optional[str] = ..., conversation: _Optional[str] = ..., seen_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class RunCallResponse(_message.Message):
-    __slots__ = ("call",)
+    __slots__ = ("call", "progress")
     CALL_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
     call: _tool_pb2.Call
-    def __init__(self, call: _Optional[_Union[_tool_pb2.Call, _Mapping]] = ...) -> None: ...
+    progress: _tool_pb2.Progress
+    def __init__(self, call: _Optional[_Union[_tool_pb2.Call, _Mapping]] = ..., progress: _Optional[_Union[_tool_pb2.Progress, _Mapping]] = ...) -> None: ...
 
 class CancelCallRequest(_message.Message):
     __slots__ = ("turn", "fence", "step", "ordinal")
@@ -63,6 +82,50 @@ class CancelCallRequest(_message.Message):
     def __init__(self, turn: _Optional[str] = ..., fence: _Optional[int] = ..., step: _Optional[int] = ..., ordinal: _Optional[int] = ...) -> None: ...
 
 class CancelCallResponse(_message.Message):
+    __slots__ = ("call",)
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    call: _tool_pb2.Call
+    def __init__(self, call: _Optional[_Union[_tool_pb2.Call, _Mapping]] = ...) -> None: ...
+
+class GetCallRequest(_message.Message):
+    __slots__ = ("turn", "step", "ordinal")
+    TURN_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    ORDINAL_FIELD_NUMBER: _ClassVar[int]
+    turn: str
+    step: int
+    ordinal: int
+    def __init__(self, turn: _Optional[str] = ..., step: _Optional[int] = ..., ordinal: _Optional[int] = ...) -> None: ...
+
+class GetCallResponse(_message.Message):
+    __slots__ = ("call",)
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    call: _tool_pb2.Call
+    def __init__(self, call: _Optional[_Union[_tool_pb2.Call, _Mapping]] = ...) -> None: ...
+
+class ResolveCallRequest(_message.Message):
+    __slots__ = ("turn", "fence", "step", "ordinal", "generation", "resolution", "text", "principal", "timeout")
+    TURN_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    ORDINAL_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    turn: str
+    fence: int
+    step: int
+    ordinal: int
+    generation: int
+    resolution: Resolution
+    text: str
+    principal: str
+    timeout: _duration_pb2.Duration
+    def __init__(self, turn: _Optional[str] = ..., fence: _Optional[int] = ..., step: _Optional[int] = ..., ordinal: _Optional[int] = ..., generation: _Optional[int] = ..., resolution: _Optional[_Union[Resolution, str]] = ..., text: _Optional[str] = ..., principal: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class ResolveCallResponse(_message.Message):
     __slots__ = ("call",)
     CALL_FIELD_NUMBER: _ClassVar[int]
     call: _tool_pb2.Call

@@ -55,6 +55,16 @@ class ToolCallServiceStub:
                 request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.CancelCallRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.CancelCallResponse.FromString,
                 _registered_method=True)
+        self.GetCall = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ToolCallService/GetCall',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.GetCallRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.GetCallResponse.FromString,
+                _registered_method=True)
+        self.ResolveCall = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ToolCallService/ResolveCall',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ResolveCallRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ResolveCallResponse.FromString,
+                _registered_method=True)
 
 
 class ToolCallServiceServicer:
@@ -98,6 +108,28 @@ class ToolCallServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCall(self, request, context):
+        """Returns a call as it stands, without running or joining it. Fails with
+        NOT_FOUND. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveCall(self, request, context):
+        """Takes what a person says of a call whose outcome is unknown: that it was
+        done, that it was not, or that it shall run again. A compare-and-set of
+        its generation: of all who say something one does.
+
+        Run again, it has the same idempotency key; the first request may still
+        land. Fails with ABORTED (FENCE_STALE), and with FAILED_PRECONDITION
+        (CALL_NOT_UNKNOWN) when the outcome is known or another said something
+        else. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ToolCallServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +147,16 @@ def add_ToolCallServiceServicer_to_server(servicer, server):
                     servicer.CancelCall,
                     request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.CancelCallRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.CancelCallResponse.SerializeToString,
+            ),
+            'GetCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCall,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.GetCallRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.GetCallResponse.SerializeToString,
+            ),
+            'ResolveCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveCall,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ResolveCallRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ResolveCallResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -204,6 +246,60 @@ class ToolCallService:
             '/turnpike.api.tool_registry.v1.ToolCallService/CancelCall',
             turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.CancelCallRequest.SerializeToString,
             turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.CancelCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ToolCallService/GetCall',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.GetCallRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.GetCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ToolCallService/ResolveCall',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ResolveCallRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ResolveCallResponse.FromString,
             options,
             channel_credentials,
             insecure,

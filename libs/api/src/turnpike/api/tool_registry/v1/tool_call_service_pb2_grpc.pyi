@@ -42,6 +42,20 @@ class ToolCallServiceStub:
     """Cancels a call: a pending one never runs, a dispatched one is told its
     server. Returns the call as it then stands. Safe to retry.
     """
+    GetCall: _aio.UnaryUnaryMultiCallable[_tool_call_service_pb2.GetCallRequest, _tool_call_service_pb2.GetCallResponse]
+    """Returns a call as it stands, without running or joining it. Fails with
+    NOT_FOUND. Safe to retry.
+    """
+    ResolveCall: _aio.UnaryUnaryMultiCallable[_tool_call_service_pb2.ResolveCallRequest, _tool_call_service_pb2.ResolveCallResponse]
+    """Takes what a person says of a call whose outcome is unknown: that it was
+    done, that it was not, or that it shall run again. A compare-and-set of
+    its generation: of all who say something one does.
+
+    Run again, it has the same idempotency key; the first request may still
+    land. Fails with ABORTED (FENCE_STALE), and with FAILED_PRECONDITION
+    (CALL_NOT_UNKNOWN) when the outcome is known or another said something
+    else. Safe to retry.
+    """
 
 class ToolCallServiceServicer(metaclass=_abc_1.ABCMeta):
     """ToolCallService runs calls at most once, through the effect ledger.
@@ -88,6 +102,32 @@ class ToolCallServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_tool_call_service_pb2.CancelCallResponse]:
         """Cancels a call: a pending one never runs, a dispatched one is told its
         server. Returns the call as it then stands. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCall(
+        self,
+        request: _tool_call_service_pb2.GetCallRequest,
+        context: _aio.ServicerContext[_tool_call_service_pb2.GetCallRequest, _abc.Awaitable[_tool_call_service_pb2.GetCallResponse]],
+    ) -> _abc.Awaitable[_tool_call_service_pb2.GetCallResponse]:
+        """Returns a call as it stands, without running or joining it. Fails with
+        NOT_FOUND. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveCall(
+        self,
+        request: _tool_call_service_pb2.ResolveCallRequest,
+        context: _aio.ServicerContext[_tool_call_service_pb2.ResolveCallRequest, _abc.Awaitable[_tool_call_service_pb2.ResolveCallResponse]],
+    ) -> _abc.Awaitable[_tool_call_service_pb2.ResolveCallResponse]:
+        """Takes what a person says of a call whose outcome is unknown: that it was
+        done, that it was not, or that it shall run again. A compare-and-set of
+        its generation: of all who say something one does.
+
+        Run again, it has the same idempotency key; the first request may still
+        land. Fails with ABORTED (FENCE_STALE), and with FAILED_PRECONDITION
+        (CALL_NOT_UNKNOWN) when the outcome is known or another said something
+        else. Safe to retry.
         """
 
 def add_ToolCallServiceServicer_to_server(servicer: ToolCallServiceServicer, server: _aio.Server) -> None: ...

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(turnpike/api/tool_registry/v1/tool.proto\x12\x1dturnpike.api.tool_registry.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc3\x05\n\tConnector\x12/\n\x04name\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[a-z0-9][a-z0-9.-]{0,62}$\x12G\n\ttransport\x18\x02 \x01(\x0e\x32(.turnpike.api.tool_registry.v1.TransportB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x15\n\x03url\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12 \n\x07\x63ommand\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10@\"\x05r\x03\x18\x80 \x12`\n\x07headers\x18\x05 \x03(\x0b\x32\x35.turnpike.api.tool_registry.v1.Connector.HeadersEntryB\x18\xbaH\x15\x9a\x01\x12\x10@\"\x07r\x05\x10\x01\x18\x80\x02*\x05r\x03\x18\x80@\x12X\n\x03\x65nv\x18\x06 \x03(\x0b\x32\x31.turnpike.api.tool_registry.v1.Connector.EnvEntryB\x18\xbaH\x15\x9a\x01\x12\x10@\"\x07r\x05\x10\x01\x18\x80\x02*\x05r\x03\x18\x80@\x12\x14\n\x0cheader_names\x18\x07 \x03(\t\x12\x11\n\tenv_names\x18\x08 \x03(\t\x12<\n\x05state\x18\t \x01(\x0e\x32-.turnpike.api.tool_registry.v1.ConnectorState\x12\x14\n\x0cstate_reason\x18\n \x01(\t\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"s\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x14\n\x0cinput_schema\x18\x03 \x01(\t\x12\x13\n\x0b\x61nnotations\x18\x04 \x01(\t\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\"\x85\x01\n\x04\x43\x61ll\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x01 \x01(\t\x12\x39\n\x06status\x18\x02 \x01(\x0e\x32).turnpike.api.tool_registry.v1.CallStatus\x12\x0e\n\x06result\x18\x03 \x01(\t\x12\x12\n\nstructured\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t*g\n\x0e\x43onnectorState\x12\x1f\n\x1b\x43ONNECTOR_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43ONNECTOR_STATE_OK\x10\x01\x12\x1c\n\x18\x43ONNECTOR_STATE_DEGRADED\x10\x02*O\n\tTransport\x12\x19\n\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x12\n\x0eTRANSPORT_HTTP\x10\x01\x12\x13\n\x0fTRANSPORT_STDIO\x10\x02*\xc5\x01\n\nCallStatus\x12\x1b\n\x17\x43\x41LL_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41LL_STATUS_PENDING\x10\x01\x12\x1a\n\x16\x43\x41LL_STATUS_DISPATCHED\x10\x02\x12\x19\n\x15\x43\x41LL_STATUS_SUCCEEDED\x10\x03\x12\x16\n\x12\x43\x41LL_STATUS_FAILED\x10\x04\x12\x19\n\x15\x43\x41LL_STATUS_CANCELLED\x10\x05\x12\x17\n\x13\x43\x41LL_STATUS_UNKNOWN\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(turnpike/api/tool_registry/v1/tool.proto\x12\x1dturnpike.api.tool_registry.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x07\n\tConnector\x12/\n\x04name\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[a-z0-9][a-z0-9.-]{0,62}$\x12G\n\ttransport\x18\x02 \x01(\x0e\x32(.turnpike.api.tool_registry.v1.TransportB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x15\n\x03url\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12 \n\x07\x63ommand\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10@\"\x05r\x03\x18\x80 \x12`\n\x07headers\x18\x05 \x03(\x0b\x32\x35.turnpike.api.tool_registry.v1.Connector.HeadersEntryB\x18\xbaH\x15\x9a\x01\x12\x10@\"\x07r\x05\x10\x01\x18\x80\x02*\x05r\x03\x18\x80@\x12X\n\x03\x65nv\x18\x06 \x03(\x0b\x32\x31.turnpike.api.tool_registry.v1.Connector.EnvEntryB\x18\xbaH\x15\x9a\x01\x12\x10@\"\x07r\x05\x10\x01\x18\x80\x02*\x05r\x03\x18\x80@\x12\x14\n\x0cheader_names\x18\x07 \x03(\t\x12\x11\n\tenv_names\x18\x08 \x03(\t\x12<\n\x05state\x18\t \x01(\x0e\x32-.turnpike.api.tool_registry.v1.ConnectorState\x12\x14\n\x0cstate_reason\x18\n \x01(\t\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x05owner\x18\x0e \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x10\n\x08\x64isabled\x18\x0f \x01(\x08\x12\x1c\n\x14personal_credentials\x18\x10 \x01(\x08\x12\x1c\n\x14\x64istrust_annotations\x18\x11 \x01(\x08\x12\x33\n\x05\x66\x61ult\x18\x12 \x01(\x0e\x32$.turnpike.api.tool_registry.v1.Fault\x12\x38\n\x08warnings\x18\x13 \x03(\x0e\x32&.turnpike.api.tool_registry.v1.Warning\x12\x31\n\rdiscover_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x97\x02\n\nCredential\x12\x1a\n\tconnector\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x63\n\x07headers\x18\x03 \x03(\x0b\x32\x36.turnpike.api.tool_registry.v1.Credential.HeadersEntryB\x1a\xbaH\x17\x9a\x01\x14\x10@\"\x07r\x05\x10\x01\x18\x80\x02*\x07r\x05\x10\x01\x18\x80@\x12\x14\n\x0cheader_names\x18\x04 \x03(\t\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xee\x01\n\x05Probe\x12\x33\n\x05\x66\x61ult\x18\x01 \x01(\x0e\x32$.turnpike.api.tool_registry.v1.Fault\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x18\n\x10protocol_version\x18\x04 \x01(\t\x12\x13\n\x0bserver_name\x18\x05 \x01(\t\x12\x16\n\x0eserver_version\x18\x06 \x01(\t\x12\r\n\x05tools\x18\x07 \x01(\r\x12\x38\n\x08warnings\x18\x08 \x03(\x0e\x32&.turnpike.api.tool_registry.v1.Warning\"\x81\x01\n\x06Review\x12\x0c\n\x04tool\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x17\n\x0f\x61pproved_digest\x18\x03 \x01(\t\x12\r\n\x05\x64rift\x18\x04 \x03(\t\x12\r\n\x05\x66lags\x18\x05 \x03(\t\x12\x14\n\x0crenamed_from\x18\x06 \x01(\t\x12\x0c\n\x04\x64iff\x18\x07 \x01(\t\"\xd3\x01\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x14\n\x0cinput_schema\x18\x03 \x01(\t\x12\x13\n\x0b\x61nnotations\x18\x04 \x01(\t\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\r\n\x05\x61lias\x18\x07 \x01(\t\x12\x1b\n\x13\x61nnotations_trusted\x18\x08 \x01(\x08\x12\r\n\x05\x64rift\x18\t \x03(\t\x12\r\n\x05\x66lags\x18\n \x03(\t\x12\x14\n\x0crenamed_from\x18\x0b \x01(\t\"\xbc\x01\n\x04\x43\x61ll\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x01 \x01(\t\x12\x39\n\x06status\x18\x02 \x01(\x0e\x32).turnpike.api.tool_registry.v1.CallStatus\x12\x0e\n\x06result\x18\x03 \x01(\t\x12\x12\n\nstructured\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\ngeneration\x18\x06 \x01(\r\x12\x0c\n\x04task\x18\x07 \x01(\t\x12\x13\n\x0bresolved_by\x18\x08 \x01(\t\"<\n\x08Progress\x12\x10\n\x08progress\x18\x01 \x01(\x01\x12\r\n\x05total\x18\x02 \x01(\x01\x12\x0f\n\x07message\x18\x03 \x01(\t*\xa5\x01\n\x0e\x43onnectorState\x12\x1f\n\x1b\x43ONNECTOR_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43ONNECTOR_STATE_OK\x10\x01\x12\x1c\n\x18\x43ONNECTOR_STATE_DEGRADED\x10\x02\x12\x1e\n\x1a\x43ONNECTOR_STATE_NEEDS_AUTH\x10\x03\x12\x1c\n\x18\x43ONNECTOR_STATE_DISABLED\x10\x04*\xe2\x02\n\x05\x46\x61ult\x12\x15\n\x11\x46\x41ULT_UNSPECIFIED\x10\x00\x12\r\n\tFAULT_DNS\x10\x01\x12\x19\n\x15\x46\x41ULT_ADDRESS_REFUSED\x10\x02\x12\x1c\n\x18\x46\x41ULT_CONNECTION_REFUSED\x10\x03\x12\x19\n\x15\x46\x41ULT_CONNECTION_LOST\x10\x04\x12\r\n\tFAULT_TLS\x10\x05\x12\x11\n\rFAULT_TIMEOUT\x10\x06\x12\x15\n\x11\x46\x41ULT_HTTP_STATUS\x10\x07\x12\x15\n\x11\x46\x41ULT_AUTH_NEEDED\x10\x08\x12\x13\n\x0f\x46\x41ULT_FORBIDDEN\x10\t\x12\x11\n\rFAULT_NOT_MCP\x10\n\x12\x11\n\rFAULT_VERSION\x10\x0b\x12\x13\n\x0f\x46\x41ULT_TOO_LARGE\x10\x0c\x12\x11\n\rFAULT_COMMAND\x10\r\x12\x14\n\x10\x46\x41ULT_CREDENTIAL\x10\x0e\x12\x16\n\x12\x46\x41ULT_SERVER_ERROR\x10\x0f*\xb1\x01\n\x07Warning\x12\x17\n\x13WARNING_UNSPECIFIED\x10\x00\x12\x1a\n\x16WARNING_TOO_MANY_TOOLS\x10\x01\x12\x1a\n\x16WARNING_TOO_MANY_PAGES\x10\x02\x12\x1a\n\x16WARNING_TOO_MANY_BYTES\x10\x03\x12\x1a\n\x16WARNING_TOOLS_LEFT_OUT\x10\x04\x12\x1d\n\x19WARNING_TOOLS_QUARANTINED\x10\x05*b\n\tTransport\x12\x19\n\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x12\n\x0eTRANSPORT_HTTP\x10\x01\x12\x13\n\x0fTRANSPORT_STDIO\x10\x02\x12\x11\n\rTRANSPORT_SSE\x10\x03*\xc5\x01\n\nCallStatus\x12\x1b\n\x17\x43\x41LL_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41LL_STATUS_PENDING\x10\x01\x12\x1a\n\x16\x43\x41LL_STATUS_DISPATCHED\x10\x02\x12\x19\n\x15\x43\x41LL_STATUS_SUCCEEDED\x10\x03\x12\x16\n\x12\x43\x41LL_STATUS_FAILED\x10\x04\x12\x19\n\x15\x43\x41LL_STATUS_CANCELLED\x10\x05\x12\x17\n\x13\x43\x41LL_STATUS_UNKNOWN\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,20 +49,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONNECTOR'].fields_by_name['headers']._serialized_options = b'\272H\025\232\001\022\020@\"\007r\005\020\001\030\200\002*\005r\003\030\200@'
   _globals['_CONNECTOR'].fields_by_name['env']._loaded_options = None
   _globals['_CONNECTOR'].fields_by_name['env']._serialized_options = b'\272H\025\232\001\022\020@\"\007r\005\020\001\030\200\002*\005r\003\030\200@'
-  _globals['_CONNECTORSTATE']._serialized_start=1100
-  _globals['_CONNECTORSTATE']._serialized_end=1203
-  _globals['_TRANSPORT']._serialized_start=1205
-  _globals['_TRANSPORT']._serialized_end=1284
-  _globals['_CALLSTATUS']._serialized_start=1287
-  _globals['_CALLSTATUS']._serialized_end=1484
+  _globals['_CONNECTOR'].fields_by_name['owner']._loaded_options = None
+  _globals['_CONNECTOR'].fields_by_name['owner']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_CREDENTIAL_HEADERSENTRY']._loaded_options = None
+  _globals['_CREDENTIAL_HEADERSENTRY']._serialized_options = b'8\001'
+  _globals['_CREDENTIAL'].fields_by_name['connector']._loaded_options = None
+  _globals['_CREDENTIAL'].fields_by_name['connector']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_CREDENTIAL'].fields_by_name['headers']._loaded_options = None
+  _globals['_CREDENTIAL'].fields_by_name['headers']._serialized_options = b'\272H\027\232\001\024\020@\"\007r\005\020\001\030\200\002*\007r\005\020\001\030\200@'
+  _globals['_CONNECTORSTATE']._serialized_start=2234
+  _globals['_CONNECTORSTATE']._serialized_end=2399
+  _globals['_FAULT']._serialized_start=2402
+  _globals['_FAULT']._serialized_end=2756
+  _globals['_WARNING']._serialized_start=2759
+  _globals['_WARNING']._serialized_end=2936
+  _globals['_TRANSPORT']._serialized_start=2938
+  _globals['_TRANSPORT']._serialized_end=3036
+  _globals['_CALLSTATUS']._serialized_start=3039
+  _globals['_CALLSTATUS']._serialized_end=3236
   _globals['_CONNECTOR']._serialized_start=138
-  _globals['_CONNECTOR']._serialized_end=845
-  _globals['_CONNECTOR_HEADERSENTRY']._serialized_start=755
-  _globals['_CONNECTOR_HEADERSENTRY']._serialized_end=801
-  _globals['_CONNECTOR_ENVENTRY']._serialized_start=803
-  _globals['_CONNECTOR_ENVENTRY']._serialized_end=845
-  _globals['_TOOL']._serialized_start=847
-  _globals['_TOOL']._serialized_end=962
-  _globals['_CALL']._serialized_start=965
-  _globals['_CALL']._serialized_end=1098
+  _globals['_CONNECTOR']._serialized_end=1109
+  _globals['_CONNECTOR_HEADERSENTRY']._serialized_start=1019
+  _globals['_CONNECTOR_HEADERSENTRY']._serialized_end=1065
+  _globals['_CONNECTOR_ENVENTRY']._serialized_start=1067
+  _globals['_CONNECTOR_ENVENTRY']._serialized_end=1109
+  _globals['_CREDENTIAL']._serialized_start=1112
+  _globals['_CREDENTIAL']._serialized_end=1391
+  _globals['_CREDENTIAL_HEADERSENTRY']._serialized_start=1019
+  _globals['_CREDENTIAL_HEADERSENTRY']._serialized_end=1065
+  _globals['_PROBE']._serialized_start=1394
+  _globals['_PROBE']._serialized_end=1632
+  _globals['_REVIEW']._serialized_start=1635
+  _globals['_REVIEW']._serialized_end=1764
+  _globals['_TOOL']._serialized_start=1767
+  _globals['_TOOL']._serialized_end=1978
+  _globals['_CALL']._serialized_start=1981
+  _globals['_CALL']._serialized_end=2169
+  _globals['_PROGRESS']._serialized_start=2171
+  _globals['_PROGRESS']._serialized_end=2231
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,115 @@
+"""The errors that the registry's callers may see."""
+
+from uuid import UUID
+
+import grpc
+
+from turnpike.api.tool_registry.v1.error_reason_pb2 import ErrorReason
+from turnpike.rpc.errors import NotFoundError, ServiceError
+
+_PREFIX = "ERROR_REASON_"
+
+
+class ConnectorNotFoundError(NotFoundError):
+    """There is no such connector in the caller's tenant."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no connector {name!r}", kind="connector", id=name)
+
+
+class ConnectorExistsError(ServiceError):
+    """The name is taken."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_CONFLICT).removeprefix(_PREFIX)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a connector {name!r} already", kind="connector", id=name)
+
+
+class ToolNotFoundError(NotFoundError):
+    """The connector has no such tool, or none that waits."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no tool {name!r}", kind="tool", id=name)
+
+
+class CredentialNotFoundError(NotFoundError):
+    """The person has no credential for the connector."""
+
+    def __init__(self, connector: str) -> None:
+        super().__init__(
+            f"there is no credential for {connector!r}", kind="credential", id=connector
+        )
+
+
+class CredentialMissingError(Exception):
+    """A call needs its requester's credential, and there is none."""
+
+
+class DefinitionMismatchError(ServiceError):
+    """The definition is another by now than the one that was looked at."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_DEFINITION_MISMATCH).removeprefix(_PREFIX)
+
+    def __init__(self, tool: str, digest: str) -> None:
+        super().__init__(f"{tool!r} is another by now", tool=tool, digest=digest)
+
+
+class AliasTakenError(ServiceError):
+    """Another tool has the alias."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_CONFLICT).removeprefix(_PREFIX)
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(f"another tool is called {alias!r} already", kind="alias", id=alias)
+
+
+class CallNotUnknownError(ServiceError):
+    """The call's outcome is known, or somebody else has said what became of it."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_CALL_NOT_UNKNOWN).removeprefix(_PREFIX)
+
+    def __init__(self, effect: str, status: str, generation: int) -> None:
+        super().__init__(
+            f"the call {effect!r} is {status} in generation {generation}",
+            effect=effect,
+            status=status,
+            generation=str(generation),
+        )
+
+
+class EtagMismatchError(ServiceError):
+    """The etag is not the current one."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_ETAG_MISMATCH).removeprefix(_PREFIX)
+
+    def __init__(self, etag: str) -> None:
+        super().__init__(f"the connector's etag is {etag!r} by now", etag=etag)
+
+
+class FenceStaleError(ServiceError):
+    """A newer claim of the turn is known."""
+
+    code = grpc.StatusCode.ABORTED
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_FENCE_STALE).removeprefix(_PREFIX)
+
+    def __init__(self, turn: UUID, known: int) -> None:
+        super().__init__(f"the turn is at fence {known}", turn=str(turn), fence=str(known))
+
+
+class EffectMismatchError(ServiceError):
+    """The effect's id stands for another call."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_EFFECT_MISMATCH).removeprefix(_PREFIX)
+
+    def __init__(self, effect: str) -> None:
+        super().__init__(
+            f"the effect {effect!r} is another call: its tool, definition or arguments differ",
+            effect=effect,
+        )

@@ -1,0 +1,78 @@
+"""What a server's JSON-RPC error says about the effect."""
+
+from typing import Any, cast
+
+import mcp_types
+from mcp.shared.exceptions import MCPError
+
+from turnpike.tool_registry.links import faults
+from turnpike.tool_registry.links.causes import fault_of
+from turnpike.tool_registry.model import Fault
+
+# Refusals that the protocol defines as coming before any work.
+_REFUSALS = frozenset(
+    {
+        mcp_types.INVALID_REQUEST,
+        mcp_types.METHOD_NOT_FOUND,
+        mcp_types.INVALID_PARAMS,
+        mcp_types.HEADER_MISMATCH,
+        mcp_types.MISSING_REQUIRED_CLIENT_CAPABILITY,
+        mcp_types.UNSUPPORTED_PROTOCOL_VERSION,
+        faults.REFUSED,
+    }
+)
+# The SDK says "parse error" of an answer that it cannot read.
+_LOST = frozenset(
+    {
+        mcp_types.PARSE_ERROR,
+        mcp_types.CONNECTION_CLOSED,
+        mcp_types.REQUEST_TIMEOUT,
+        faults.LOST,
+    }
+)
+_FAULTS = {
+    mcp_types.PARSE_ERROR: Fault.NOT_MCP,
+    mcp_types.METHOD_NOT_FOUND: Fault.NOT_MCP,
+    mcp_types.UNSUPPORTED_PROTOCOL_VERSION: Fault.VERSION,
+    mcp_types.CONNECTION_CLOSED: Fault.CONNECTION_LOST,
+}
+
+
+def fault_from(error: MCPError) -> faults.LinkError:
+    """Returns the SDK's error as one of ours."""
+    fault = _fault(error)
+    if error.code == mcp_types.URL_ELICITATION_REQUIRED:
+        data = error.error.data
+        wanted = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+        return faults.InputRequiredError(error.message, wanted)
+    if error.code == faults.UNSENT:
+        return faults.UnreachableError(error.message, fault=fault)
+    if error.code in _LOST:
+        return faults.LostError(error.message, fault=fault)
+    if error.code == faults.SESSION_ENDED:
+        return faults.SessionEndedError(error.message, fault=fault)
+    if error.code in _REFUSALS:
+        return faults.RefusedError(error.message, code=error.code, fault=fault)
+    return faults.AnsweredWithError(error.message, fault=fault)
+
+
+def _fault(error: MCPError) -> Fault:
+    data = error.error.data
+    if isinstance(data, dict) and "fault" in data:
+        try:
+            return Fault(str(cast("dict[str, Any]", data)["fault"]))
+        except ValueError:
+            # A server's own word.
+            return Fault.SERVER_ERROR
+    return _FAULTS.get(error.code, Fault.SERVER_ERROR)
+
+
+def unreachable(error: BaseException) -> faults.UnreachableError:
+    """Returns why a session could not be opened."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, TimeoutError):
+        message = "the server did not answer the handshake in time"
+        return faults.UnreachableError(message, fault=Fault.TIMEOUT)
+    fault = fault_from(error).fault if isinstance(error, MCPError) else fault_of(error)
+    return faults.UnreachableError(str(error) or type(error).__name__, fault=fault)

@@ -1,0 +1,93 @@
+"""Hearing of changes: one replica listens to each server that tells of them."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from turnpike.database.envelope import SealBrokenError
+from turnpike.database.failures import is_unavailable
+from turnpike.database.tenancy import tenant_transaction
+from turnpike.telemetry import adopt
+from turnpike.tool_registry import metrics
+from turnpike.tool_registry.connectors import Connectors
+from turnpike.tool_registry.discovery import Discoveries
+from turnpike.tool_registry.errors import ConnectorNotFoundError
+from turnpike.tool_registry.links.faults import LinkError, LostError, RefusedError
+from turnpike.tool_registry.links.pool import Key, Links
+from turnpike.tool_registry.orphans import Ear
+
+logger = logging.getLogger(__name__)
+
+MAX_EARS = 200
+"""How many servers one process listens to."""
+
+_PAUSE_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 60.0
+# Such sessions belong to no conversation.
+_CONVERSATION = "listening"
+
+
+class Listeners:
+    """What this process listens to."""
+
+    def __init__(
+        self,
+        *,
+        engine: AsyncEngine,
+        connectors: Connectors,
+        discoveries: Discoveries,
+        links: Links,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._engine = engine
+        self._connectors = connectors
+        self._discoveries = discoveries
+        self._links = links
+        self._tasks = tasks
+        self._listening: dict[Ear, asyncio.Task[None]] = {}
+
+    @property
+    def room(self) -> int:
+        """How many more servers this process can listen to."""
+        return max(0, MAX_EARS - len(self._listening))
+
+    def follow(self, ears: Sequence[Ear]) -> None:
+        """Listens to these from now on, and to no others."""
+        for ear in self._listening.keys() - set(ears):
+            self._listening.pop(ear).cancel()
+        for ear in ears:
+            if ear not in self._listening:
+                task = self._tasks.create_task(self._own(ear), name=f"listen {ear.connector}")
+                self._listening[ear] = task
+        metrics.LISTENERS.set(len(self._listening))
+
+    async def _own(self, ear: Ear) -> None:
+        adopt(None)
+        pause, is_again = _PAUSE_SECONDS, False
+        while True:
+            try:
+                if is_again:
+                    # What changed while nobody listened.
+                    self._discoveries.note_change(ear.tenant, ear.connector)
+                await self._listen(ear)
+                pause, is_again = _PAUSE_SECONDS, True
+            except (ConnectorNotFoundError, SealBrokenError, RefusedError):
+                # Nothing to hear, until the connector is another.
+                return
+            except LostError:
+                is_again = True
+            except LinkError:
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            except Exception as error:
+                if not is_unavailable(error):
+                    logger.exception("listening to %r failed", ear.connector)
+            await asyncio.sleep(pause)
+
+    async def _listen(self, ear: Ear) -> None:
+        async with tenant_transaction(self._engine, ear.tenant) as connection:
+            stored = await self._connectors.for_discovery(connection, ear.tenant, ear.connector)
+        key = Key(ear.tenant, ear.connector, stored.connector.etag, stored.credential)
+        async with self._links.using(key, stored.endpoint, _CONVERSATION) as link:
+            await link.listen()

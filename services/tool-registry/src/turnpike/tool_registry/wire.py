@@ -1,0 +1,136 @@
+"""Connectors and tools as messages."""
+
+from typing import Any
+
+from turnpike.api.tool_registry.v1 import tool_pb2
+from turnpike.tool_registry.catalogue import ListedTool
+from turnpike.tool_registry.credentials import Credential
+from turnpike.tool_registry.model import (
+    Connector,
+    ConnectorState,
+    Endpoint,
+    Fault,
+    Spec,
+    Transport,
+)
+from turnpike.tool_registry.probing import Probe
+from turnpike.tool_registry.reviews import Review
+
+_TRANSPORTS = {
+    tool_pb2.TRANSPORT_HTTP: Transport.HTTP,
+    tool_pb2.TRANSPORT_STDIO: Transport.STDIO,
+    tool_pb2.TRANSPORT_SSE: Transport.SSE,
+}
+_WIRE_TRANSPORTS = {transport: wire for wire, transport in _TRANSPORTS.items()}
+_STATES = {
+    ConnectorState.UNKNOWN: tool_pb2.CONNECTOR_STATE_UNSPECIFIED,
+    ConnectorState.OK: tool_pb2.CONNECTOR_STATE_OK,
+    ConnectorState.DEGRADED: tool_pb2.CONNECTOR_STATE_DEGRADED,
+    ConnectorState.NEEDS_AUTH: tool_pb2.CONNECTOR_STATE_NEEDS_AUTH,
+    ConnectorState.DISABLED: tool_pb2.CONNECTOR_STATE_DISABLED,
+}
+
+
+def to_spec(connector: tool_pb2.Connector) -> Spec:
+    """Returns what a message asks for."""
+    return Spec(
+        endpoint=Endpoint(
+            transport=_TRANSPORTS[connector.transport],
+            url=connector.url,
+            command=tuple(connector.command),
+            headers=dict(connector.headers),
+            env=dict(connector.env),
+        ),
+        owner=connector.owner,
+        enabled=not connector.disabled,
+        personal=connector.personal_credentials,
+        distrusted=connector.distrust_annotations,
+    )
+
+
+def connector_to_wire(connector: Connector) -> tool_pb2.Connector:
+    """Returns a connector as a message."""
+    return tool_pb2.Connector(
+        name=connector.name,
+        transport=_WIRE_TRANSPORTS[connector.transport],
+        url=connector.url,
+        command=connector.command,
+        header_names=connector.header_names,
+        env_names=connector.env_names,
+        state=_STATES[connector.state],
+        state_reason=connector.state_reason,
+        etag=connector.etag,
+        create_time=connector.create_time,
+        update_time=connector.update_time,
+        owner=connector.owner,
+        disabled=not connector.enabled,
+        personal_credentials=connector.personal,
+        distrust_annotations=connector.distrusted,
+        fault=_fault(connector.fault),
+        warnings=_warnings(connector.warnings),
+        discover_time=connector.discover_time,
+    )
+
+
+def tool_to_wire(listed: ListedTool) -> tool_pb2.Tool:
+    """Returns a tool as a message."""
+    definition = listed.definition
+    return tool_pb2.Tool(
+        name=listed.full_name,
+        description=definition.description,
+        input_schema=definition.input_schema_text,
+        annotations=definition.annotations_text,
+        digest=listed.digest,
+        state=listed.state.value,
+        alias=listed.alias,
+        annotations_trusted=listed.trusted,
+        drift=listed.drift,
+        flags=listed.flags,
+        renamed_from=listed.renamed_from,
+    )
+
+
+def credential_to_wire(credential: Credential) -> tool_pb2.Credential:
+    """Returns a credential as a message, without its secrets."""
+    return tool_pb2.Credential(
+        connector=credential.connector,
+        principal=credential.principal,
+        header_names=credential.header_names,
+        update_time=credential.update_time,
+    )
+
+
+def probe_to_wire(probe: Probe) -> tool_pb2.Probe:
+    """Returns a probe as a message."""
+    return tool_pb2.Probe(
+        fault=_fault(probe.fault),
+        message=probe.message,
+        seconds=probe.seconds,
+        protocol_version=probe.protocol_version,
+        server_name=probe.server_name,
+        server_version=probe.server_version,
+        tools=probe.tools,
+        warnings=_warnings(probe.warnings),
+    )
+
+
+def review_to_wire(review: Review) -> tool_pb2.Review:
+    """Returns a review as a message."""
+    tool = review.tool
+    return tool_pb2.Review(
+        tool=tool.full_name,
+        digest=tool.digest,
+        approved_digest=review.approved_digest,
+        drift=tool.drift,
+        flags=tool.flags,
+        renamed_from=tool.renamed_from,
+        diff=review.diff,
+    )
+
+
+def _fault(fault: Fault) -> Any:
+    return tool_pb2.Fault.Value(f"FAULT_{fault.value or 'UNSPECIFIED'}")
+
+
+def _warnings(warnings: tuple[str, ...]) -> list[Any]:
+    return [tool_pb2.Warning.Value(f"WARNING_{warning}") for warning in warnings]
