@@ -63,6 +63,8 @@ class Allowance:
                 self.standing, snapshot=admitted.snapshot, admitted=self.standing.segment
             )
             self._keeping = asyncio.ensure_future(self._keep(self.standing))
+            # Whoever lost its fence meanwhile commits nothing that would ask.
+            self._keeping.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def kept(self) -> None:
         """Returns once what was admitted is stored: no commit comes before it.

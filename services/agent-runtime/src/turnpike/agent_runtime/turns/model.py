@@ -47,21 +47,21 @@ class Rate:
 
     def cost(self, usage: Usage) -> int:
         """Returns what tokens cost in micro-dollars, rounded up: what was used is never free."""
-        cached = min(usage.cached_tokens, usage.input_tokens)
-        written = min(usage.cache_write_tokens, usage.input_tokens - cached)
-        return -(
-            -(
-                (usage.input_tokens - cached - written) * self.input
-                + cached * self.cached
-                + written * self.cache_write
-                + usage.output_tokens * self.output
-            )
-            // _MICRO
+        plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
+        million_fold = (
+            plain * self.input
+            + usage.cached_tokens * self.cached
+            + usage.cache_write_tokens * self.cache_write
+            + usage.output_tokens * self.output
         )
+        return -(-million_fold // _MICRO)
 
     def priced(self, usage: Usage) -> Usage:
-        """Returns usage with what it costs."""
-        return replace(usage, cost_micro_usd=self.cost(usage))
+        """Returns usage with what it costs: whatever was said, no more was cached than sent."""
+        cached = min(usage.cached_tokens, usage.input_tokens)
+        written = min(usage.cache_write_tokens, usage.input_tokens - cached)
+        plausible = replace(usage, cached_tokens=cached, cache_write_tokens=written)
+        return replace(plausible, cost_micro_usd=self.cost(plausible))
 
 
 FREE = Rate(input=0, output=0, cached=0, cache_write=0)
