@@ -100,7 +100,9 @@ async def test_a_claim_whose_reply_was_lost_is_due_again(world: World, provider:
 
         await world.superuser.execute(
             "UPDATE turns SET status = 'RUNNING', owner = $2, due_at = NULL, finished = NULL,"
-            " fence = fence + 1, answer = '', fruitless = 1 WHERE id = $1",
+            # Its segment has ended; the next one is to be admitted.
+            " fence = fence + 1, answer = '', fruitless = 1, segment = segment + 1"
+            " WHERE id = $1",
             UUID(queued.id),
             served.id,
         )
