@@ -29,7 +29,7 @@ SELECT proname FROM pg_proc WHERE pronamespace = 'agent_runtime'::regnamespace A
 """
 SET_TENANT = "SELECT set_config('turnpike.tenant', $1, true)"
 
-NOBODY_S = {"replicas"}
+NOBODY_S = {"provider_outages", "replicas"}
 """Tables of the suite itself: the system role's alone."""
 
 

@@ -28,6 +28,12 @@ class Ask:
         """Who said what, so far."""
         return [(each["role"], each["content"] or "") for each in self.body["messages"]]
 
+    def describe(self) -> None:
+        """Says what a call is, and nothing of what it answers: a role, and usage."""
+        self._write({"role": "assistant", "content": ""})
+        usage = {"prompt_tokens": 7, "completion_tokens": 0}
+        self._connection.write(sse({"choices": [], "usage": usage}))
+
     def say(self, *texts: str) -> None:
         """Says pieces of text, as one write."""
         self._write(*({"content": text} for text in texts))

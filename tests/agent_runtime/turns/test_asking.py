@@ -62,7 +62,9 @@ async def test_retry_after_is_what_is_waited(tenant: Tenant, provider: Provider)
         events = await reader.ends()
 
     retrying = next(each.model_retrying for each in events if each.HasField("model_retrying"))
-    assert (retrying.reason, retrying.delay.ToMilliseconds()) == ("RATE_LIMITED", 1000)
+    assert retrying.reason == "RATE_LIMITED"
+    # A little is added, so that not all come back at the same moment.
+    assert 900 < retrying.delay.ToMilliseconds() <= 1100
     assert 1 <= waited < 3
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapp
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -33,10 +34,13 @@ from turnpike.agent_runtime.models import store as models_store
 from turnpike.agent_runtime.models.catalogue import ModelCatalogue, create_scripted_model
 from turnpike.agent_runtime.models.choosing import ordered
 from turnpike.agent_runtime.models.configs import Models, Wanted
+from turnpike.agent_runtime.models.cooldowns import Cooldowns
 from turnpike.agent_runtime.models.fingerprints import Fingerprints
+from turnpike.agent_runtime.models.outages import Outages
 from turnpike.agent_runtime.models.probing import Prober
 from turnpike.agent_runtime.models.prompt import Model, ModelError
 from turnpike.agent_runtime.models.refusals import REASONS
+from turnpike.agent_runtime.models.routing import Ways
 from turnpike.agent_runtime.models.servicer import ModelServicer
 from turnpike.agent_runtime.prefix.clients import ClientSessions
 from turnpike.agent_runtime.prefix.keys import Salt
@@ -52,7 +56,7 @@ from turnpike.agent_runtime.turns.asking import Patience
 from turnpike.agent_runtime.turns.drive import Parts
 from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
 from turnpike.agent_runtime.turns.ownership import Owner
-from turnpike.agent_runtime.turns.preparing import Sources
+from turnpike.agent_runtime.turns.preparing import ModelSource, Sources
 from turnpike.agent_runtime.turns.servicer import TurnServicer
 from turnpike.agent_runtime.turns.settling import Settler
 from turnpike.agent_runtime.turns.signals import Signals
@@ -107,6 +111,7 @@ class Replica:
     owner: Owner
     tails: Tails
     clients: ClientSessions
+    cooldowns: Cooldowns
 
     async def drain(self, grace: timedelta) -> None:
         """Hands on what it runs, then sends those who watch it to where that is."""
@@ -147,7 +152,14 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         log, batches = TurnLog(stores.redis), Batches(stores.pool, stores.system_pool)
         tails = Tails(log, batches)
         clients = ClientSessions(PrefixStore(stores.pool), _salt(settings))
-        owner = _new_owner(settings, stores, peers, log, tails)
+        ways = Ways(
+            models=_models(settings, stores),
+            clients=peers.clients,
+            cooldowns=Cooldowns(stores.redis),
+            outages=Outages(stores.system_pool),
+            turns=count(),
+        )
+        owner = _new_owner(settings, stores, peers, log, tails, ways)
         server = new_server(
             settings.service(),
             authenticate=_authenticate(credentials),
@@ -163,21 +175,21 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             tails.poll(),
             clients.serve(),
             completions.serve(),
+            ways.cooldowns.follow(),
             sweep_forever(stores.system_engine, settings.prefix_tenant_bytes),
         )
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(work) for work in works]
             await owner.ready.wait()
-            yield Replica(server, owner, tails, clients)
+            yield Replica(server, owner, tails, clients, ways.cooldowns)
             for task in background:
                 task.cancel()
 
 
 def _new_owner(
-    settings: Settings, stores: Stores, peers: Peers, log: TurnLog, tails: Tails
+    settings: Settings, stores: Stores, peers: Peers, log: TurnLog, tails: Tails, ways: Ways
 ) -> Owner:
     lease = Lease(settings.replica_name, settings.listen_address)
-    models = _models(settings, stores)
     admission = Admission(GatekeeperServiceStub(peers.gatekeeper))
     settler = Settler(stores.system_engine, admission)
     return Owner(
@@ -188,7 +200,7 @@ def _new_owner(
             tails=tails,
             store=TurnStore(stores.pool),
             registry=peers.registry,
-            model_client=peers.clients.client,
+            ways=ways,
             patience=_patience(settings),
             may_open=lease.is_fresh,
             owed=settler.owed,
@@ -198,7 +210,7 @@ def _new_owner(
             log=log,
             registry=peers.registry,
             version=Versions(stores.engine).get,
-            model=_model_source(models),
+            models=_model_source(ways.models),
             ledger=PrefixStore(stores.pool),
             salt=_salt(settings),
         ),
@@ -294,11 +306,12 @@ def _patience(settings: Settings) -> Patience:
         idle=settings.idle_timeout,
         tool=settings.tool_timeout,
         turn=settings.turn_timeout,
+        slot=settings.slot_patience,
     )
 
 
-def _model_source(models: Models) -> Callable[[Turn, str], Coroutine[None, None, Model]]:
-    async def find(turn: Turn, name: str) -> Model:
+def _model_source(models: Models) -> ModelSource:
+    async def find(turn: Turn, name: str) -> list[Model]:
         wanted = Wanted(
             tenant=turn.tenant,
             principal=turn.principal,
@@ -312,10 +325,10 @@ def _model_source(models: Models) -> Callable[[Turn, str], Coroutine[None, None,
             raise TurnFailedError(REASONS[error.reason], str(error)) from error
         if choice is None:
             raise TurnFailedError("MODEL_UNUSABLE", f"there is no model {name!r}")
-        model = ordered(choice, str(turn.thread))[0].model
-        if choice.pool and choice.pinned != model.name:
-            await models.pin(wanted, choice.pool, model.name, instead_of=choice.pinned)
-        return model
+        found = [each.model for each in ordered(choice, str(turn.thread))]
+        if choice.pool and choice.pinned != found[0].name:
+            await models.pin(wanted, choice.pool, found[0].name, instead_of=choice.pinned)
+        return found
 
     return find
 

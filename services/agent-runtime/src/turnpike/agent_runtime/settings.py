@@ -66,5 +66,8 @@ class Settings(ServiceSettings):
     turn_timeout: Seconds = timedelta(seconds=900)
     """How many seconds a turn may go on asking a model again that fails."""
 
+    slot_patience: Seconds = timedelta(seconds=2)
+    """How many seconds a turn keeps its slot while it waits for a provider that is away."""
+
     drain_time: Seconds = timedelta(seconds=5)
     """How many seconds to finish steps in, after reporting NOT_SERVING."""

@@ -118,7 +118,8 @@ class Models:
 
     def _of(self, model: Model, owner: UUID, weight: int) -> Candidate:
         stands_for = self._fingerprints.of
-        credential = stands_for(model.provider, model.base_url, model.api_key)
+        # By its owner, too: what one tenant's endpoint says must not let another's rest.
+        credential = stands_for(str(owner), model.provider, model.base_url, model.api_key)
         quotas = [stands_for(credential, model.model)]
         if model.quota_pool:
             quotas.append(stands_for("quota", str(owner), model.quota_pool))

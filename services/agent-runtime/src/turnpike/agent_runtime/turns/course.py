@@ -58,6 +58,15 @@ class Course:
         """The step whose calls were asked for, and have not ended."""
         return self.steps[-1] if self.steps and not self.steps[-1].done else None
 
+    @property
+    def model(self) -> Model:
+        """Who is asked, or was last."""
+        return self._model
+
+    def use(self, model: Model) -> None:
+        """Says who is asked from now on."""
+        self._model = model
+
     def estimate(self, toolset: Toolset) -> Estimate:
         """Returns what asking the model next may use at most."""
         return Estimate(
@@ -76,6 +85,7 @@ class Course:
     def hear(self, heard: Heard) -> None:
         """Says that a model call of the next step began."""
         self._heard, self._asking = heard, len(self.steps) + 1
+        self._model = heard.model or self._model
 
     def forget(self) -> None:
         """Says that what was heard since the last commit is void."""

@@ -9,12 +9,14 @@ from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.model import Batch, CancelDesiredError, Claim
 from turnpike.agent_runtime.events.tails import Tails
 from turnpike.agent_runtime.events.writer import Body, LogWriter
-from turnpike.agent_runtime.models.prompt import Model, ModelClient, Prompt
+from turnpike.agent_runtime.models.configs import Wanted
+from turnpike.agent_runtime.models.prompt import Model, Prompt
+from turnpike.agent_runtime.models.routing import Router, Ways
 from turnpike.agent_runtime.prefix.model import Entry
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.turns import stating
 from turnpike.agent_runtime.turns.allowance import Allowance
-from turnpike.agent_runtime.turns.asking import Patience, ask
+from turnpike.agent_runtime.turns.asking import Asking, Patience, ProviderWaitError
 from turnpike.agent_runtime.turns.calling import Caller
 from turnpike.agent_runtime.turns.course import Course
 from turnpike.agent_runtime.turns.model import Rate, Spend, Step, Turn, TurnFailedError
@@ -28,6 +30,9 @@ _FLUSH_SECONDS = 2.0
 OnEnd = Callable[[bool], Awaitable[None]]
 """Told that the turn has ended, and whether its thread's next one is due."""
 
+OnPause = Callable[[], Awaitable[None]]
+"""Told that the turn waits for something, owned by nobody."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
@@ -37,9 +42,7 @@ class Parts:
     tails: Tails
     store: TurnStore
     registry: Registry
-    model_client: Callable[[str], ModelClient]
-    """Returns the way to a provider."""
-
+    ways: Ways
     patience: Patience
     may_open: Callable[[], bool]
     owed: Callable[[], None]
@@ -58,12 +61,14 @@ class Driver:
         allowance: Allowance,
         *,
         on_end: OnEnd,
+        on_pause: OnPause,
     ) -> None:
         self.status = ""
         """How the turn ended; empty until it has."""
 
         self._handing_over = False
         self._on_end = on_end
+        self._on_pause = on_pause
         self._parts = parts
         self._claim = claim
         self._turn = turn
@@ -72,6 +77,14 @@ class Driver:
         self._course = Course(
             turn, prepared.steps, prepared.said, prepared.model, head=prepared.head
         )
+        wanted = Wanted(
+            tenant=turn.tenant,
+            principal=turn.principal,
+            name=prepared.model_name,
+            turn=turn.id,
+            thread=turn.thread,
+        )
+        self._router = Router(parts.ways, wanted, turn=turn.id, fence=claim.fence)
         self._stop: Stop | None = None
         self._work: asyncio.Task[None] | None = None
         self._ending = False
@@ -152,6 +165,27 @@ class Driver:
         except TurnFailedError as error:
             stop = Stop(status="FAILED", reason=error.reason, message=str(error))
             await self._end_stopped(stop)
+        except ProviderWaitError as wait:
+            await self._wait(wait)
+        except CancelDesiredError:
+            await self._end_stopped(CANCEL)
+
+    async def _wait(self, wait: ProviderWaitError) -> None:
+        """Pauses the turn until its provider may be back, or ends it if it may not wait."""
+
+        async def store(batch: Batch) -> None:
+            await self._allowance.kept()
+            patience = self._parts.patience.turn
+            await self._parts.store.wait_for_provider(self._claim, wait, patience, batch)
+            self._ending = True
+            # Before anybody sees the pause: its slot is free.
+            await self._on_pause()
+
+        try:
+            await self._writer.commit([{"model_retrying": wait.event}], store)
+        except TurnFailedError as error:
+            stop = Stop(status="FAILED", reason=error.reason, message=str(error))
+            await self._end_stopped(stop)
         except CancelDesiredError:
             await self._end_stopped(CANCEL)
 
@@ -187,21 +221,19 @@ class Driver:
             await self._finish_step(step)
 
     async def _ask(self, number: int) -> None:
-        model = self._prepared.model
-        tried = self._tried(number)
+        model = self._course.model
         with span(f"chat {model.model}", "client", _asking(model, number)) as asking:
-            granting, self._granting = self._granting, None
-            limit = await (granting or self._limit(number))
-            heard = await ask(
-                self._parts.model_client(model.provider),
-                self._course.prompt(traceparent(), limit),
+            heard = await Asking(
+                self._router,
+                partial(self._prompt, number),
                 self._writer,
                 step=number,
-                tried=tried,
+                tried=self._tried(number),
                 patience=self._parts.patience,
-                void=partial(self._void, number),
+                void=self._void,
                 heard_so_far=self._course.hear,
-            )
+            ).ask()
+            asking.set("gen_ai.response.model", self._course.model.model)
             used = self._course.reply(self._rate).usage
             asking.set("gen_ai.usage.input_tokens", used.input_tokens)
             asking.set("gen_ai.usage.output_tokens", used.output_tokens)
@@ -215,18 +247,26 @@ class Driver:
 
     @property
     def _rate(self) -> Rate:
-        return self._allowance.rate(self._prepared.model.name)
+        return self._allowance.rate(self._course.model.name)
 
     async def _limit(self, number: int, attempt: int = 0) -> int | None:
         """Has a model call granted; returns the limit of its answer."""
         estimate = self._course.estimate(self._prepared.toolset)
         return await self._allowance.cover(number, attempt or self._tried(number) + 1, estimate)
 
-    async def _void(self, number: int, mark: int, attempt: int) -> Prompt:
-        """Voids a try that was paid for; returns what is asked in the next."""
-        await self._reset(mark, self._course.reply(self._rate).spend)
-        limit = await self._limit(number, attempt)
+    async def _prompt(self, number: int, model: Model, attempt: int) -> Prompt:
+        """Returns what a model is asked in a try of a step, once that is granted."""
+        granting, self._granting = self._granting, None
+        if granting is not None:
+            await asyncio.wait({granting})
+        ahead = model.name == self._course.model.name
+        self._course.use(model)
+        limit = granting.result() if granting and ahead else await self._limit(number, attempt)
         return self._course.prompt(traceparent(), limit)
+
+    async def _void(self, mark: int) -> None:
+        """Voids a try that was paid for."""
+        await self._reset(mark, self._course.reply(self._rate).spend)
 
     async def _void_what_was_left(self, *after: Body) -> None:
         """Voids what an owner before this one showed, and bills it for who is dead."""

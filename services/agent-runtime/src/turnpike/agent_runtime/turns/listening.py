@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
@@ -10,6 +10,7 @@ from typing import TypeVar
 from turnpike.agent_runtime.events.writer import LogWriter
 from turnpike.agent_runtime.models.prompt import (
     EndPiece,
+    Model,
     ModelError,
     Piece,
     Prices,
@@ -40,6 +41,9 @@ class Heard:
     began: float = field(default_factory=time.monotonic)
     first_delta: timedelta | None = None
     """How long the first piece took; None until it came."""
+
+    model: Model | None = None
+    """Who says it."""
 
     attempt: int = 1
     """Which try at the step's model call says it."""
@@ -94,6 +98,7 @@ async def listen(
     *,
     first: timedelta,
     idle: timedelta,
+    on_first: Callable[[], Awaitable[None]],
 ) -> None:
     """Writes what a model says to the log, and adds it to `heard`, until it ends.
 
@@ -103,14 +108,22 @@ async def listen(
         heard: What was said; complete when this returns.
         first: How long the first piece may take.
         idle: How long any further one may take.
+        on_first: Called with the first event, a text's, a thought's or a call's: what only
+            describes the call, such as its usage, is none.
 
     Raises:
         ModelError: The call failed, was cut, or took too long.
     """
+    began = time.monotonic()
     patience = first
     while (pieces := await _next(stream, patience)) is not None:
+        before = heard.anything
         for piece in pieces:
             _hear(piece, writer, heard)
+        if heard.anything and not before:
+            await on_first()
+        elif not heard.anything:
+            patience = first - timedelta(seconds=time.monotonic() - began)
         if heard.ended:
             # Usage comes after the end, if it comes.
             await _hear_usage(stream, writer, heard)
@@ -134,7 +147,7 @@ async def _hear_usage(stream: AsyncIterator[list[Piece]], writer: LogWriter, hea
 
 async def _next(stream: AsyncIterator[list[T]], patience: timedelta) -> list[T] | None:
     try:
-        async with asyncio.timeout(patience.total_seconds()):
+        async with asyncio.timeout(max(patience.total_seconds(), 0)):
             return await anext(stream, None)
     except TimeoutError:
         message = f"the model said nothing for {patience.total_seconds():.0f} s"

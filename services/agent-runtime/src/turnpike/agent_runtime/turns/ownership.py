@@ -356,6 +356,7 @@ class Owner:
             prepared,
             running.allowance,
             on_end=lambda promoted: self._on_end(running, promoted),
+            on_pause=lambda: self._on_pause(running),
         )
         return running.driver
 
@@ -380,6 +381,14 @@ class Owner:
             self._keeper.due.set()
         # A claim before this one may have left a slot, and died.
         if running.admitted or running.turn.fence > 1:
+            running.admitted = False
+            await self._admission.free(running.slot)
+        self._settler.owed()
+
+    async def _on_pause(self, running: Running) -> None:
+        """Frees what a turn held that waits for something, before anybody sees that it does."""
+        running.over = True
+        if running.admitted:
             running.admitted = False
             await self._admission.free(running.slot)
         self._settler.owed()

@@ -48,6 +48,9 @@ class Prepared:
     """The last number that may have been shown."""
 
     model: Model = _NO_MODEL
+    model_name: str = ""
+    """What the agent names: a model's, or a pool's."""
+
     toolset: Toolset = field(default_factory=lambda: Toolset([], deny=[]))
     max_steps: int = 0
     said: Said | None = None
@@ -69,9 +72,16 @@ class Chosen:
     agent_owner: UUID
     """Who made the agent's version."""
 
-    model: Model
+    models: Sequence[Model]
+    """What it may ask, best first: one, or a pool's; a model by each credential."""
+
     head: int
     """What the thread's prompt has at most before this turn, in tokens; 0 when nobody knows."""
+
+    @property
+    def model(self) -> Model:
+        """What is asked first."""
+        return self.models[0]
 
     def estimate(self, turn: Turn) -> Estimate:
         """Returns what the first model call may use, as far as that is known by now.
@@ -91,9 +101,18 @@ class Chosen:
 
         A key of one's own costs nothing here, unless its owner gave the model prices.
         """
-        model = self.model
-        own_key = model.own_key and model.prices is None
-        return [Price(model=model.name, prices=model.prices, own_key=own_key)]
+        # Of a model with several keys the platform's costs: nobody knows yet which is used.
+        prices: dict[str, Price] = {}
+        for model in self.models:
+            own_key = model.own_key and model.prices is None
+            if model.name not in prices or prices[model.name].own_key:
+                prices[model.name] = Price(model=model.name, prices=model.prices, own_key=own_key)
+        return list(prices.values())
+
+
+ModelSource = Callable[[Turn, str], Coroutine[None, None, Sequence[Model]]]
+"""Returns what a turn may ask by what its agent names, best first; raises TurnFailedError when
+there is nothing of that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +125,7 @@ class Sources:
     version: Callable[[UUID, UUID], Coroutine[None, None, Version]]
     """Returns a tenant's agent version by its id."""
 
-    model: Callable[[Turn, str], Coroutine[None, None, Model]]
-    """Returns a turn's model by what its agent names; raises TurnFailedError when there is none."""
+    models: ModelSource
 
     ledger: PrefixStore
     salt: Salt
@@ -122,14 +140,14 @@ async def choose(sources: Sources, turn: Turn, *, new_thread: bool) -> Chosen:
     version = await sources.version(turn.tenant, turn.agent_version)
     try:
         async with asyncio.TaskGroup() as group:
-            model = group.create_task(sources.model(turn, version.spec.model))
+            model = group.create_task(sources.models(turn, version.spec.model))
             head = None if new_thread else group.create_task(_head(sources.engine, turn))
     except ExceptionGroup as failures:
         raise first_of(failures) from failures
     return Chosen(
         spec=version.spec,
         agent_owner=version.created_by,
-        model=model.result(),
+        models=model.result(),
         head=head.result() if head else 0,
     )
 
@@ -168,6 +186,7 @@ async def prepare(
         last_seq=last_seq,
         left=left,
         model=chosen.model,
+        model_name=spec.model,
         toolset=toolset,
         max_steps=spec.max_steps,
         said=Said(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -24,7 +24,14 @@ from turnpike.agent_runtime.events.model import (
 from turnpike.agent_runtime.prefix.model import Entry
 from turnpike.agent_runtime.prefix.observing import observe
 from turnpike.agent_runtime.turns import rows
-from turnpike.agent_runtime.turns.model import Call, Spend, Standing, StartRequest, Usage
+from turnpike.agent_runtime.turns.model import (
+    Call,
+    Spend,
+    Standing,
+    StartRequest,
+    TurnFailedError,
+    Usage,
+)
 from turnpike.database.failures import is_unavailable
 
 T = TypeVar("T")
@@ -41,6 +48,9 @@ _FINISH = "SELECT owe(finish_turn({}), $1, $2, $17, $18)".format(
 )
 _VOID = "SELECT commit_void({})".format(", ".join(f"${i}" for i in range(1, 13)))
 _ADMITTED = "SELECT commit_admitted($1, $2, $3, $4, $5, $6, $7)"
+_WAIT = "SELECT end_segment(wait_for_provider({}), $1, $2, '[]')".format(
+    ", ".join(f"${i}" for i in range(1, 13))
+)
 _CANCEL = "SELECT * FROM cancel_turn($1, $2, $3, $4)"
 _QUEUE_DEADLINE = timedelta(hours=24)
 # Why gatekeeper refuses a turn that it then holds nothing for.
@@ -110,6 +120,15 @@ class Ending:
     def owes_release(self) -> bool:
         """Whether gatekeeper may hold something for the turn: not if it refused it."""
         return self.status != "REFUSED" or self.reason not in _DECIDED
+
+
+class Wait(Protocol):
+    """What a turn waits for."""
+
+    credential: str
+    delay: timedelta
+    waited: timedelta
+    failure: TurnFailedError
 
 
 class TurnStore:
@@ -294,6 +313,32 @@ class TurnStore:
             ending.owes_release,
         )
         return outcome == "PROMOTED"
+
+    async def wait_for_provider(
+        self, claim: Claim, wait: Wait, patience: timedelta, batch: Batch
+    ) -> None:
+        """Pauses the turn until its provider may be back.
+
+        Raises:
+            TurnFailedError: It has waited for as long as it may.
+        """
+        outcome = await self._commit(
+            _WAIT,
+            claim.tenant,
+            claim.turn,
+            claim.fence,
+            claim.owner,
+            wait.credential,
+            wait.delay,
+            wait.waited,
+            patience,
+            batch.first,
+            batch.last,
+            batch.events,
+            batch.reserve,
+        )
+        if outcome == "EXPIRED":
+            raise wait.failure
 
     async def cancel(
         self, tenant: UUID, turn: UUID, principal: UUID, *, any_principal: bool
