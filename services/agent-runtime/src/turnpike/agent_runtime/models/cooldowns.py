@@ -42,9 +42,9 @@ class Cooldowns:
         self._rests: dict[str, _Rest] = {}
 
     @property
-    def known(self) -> int:
-        """How much rests, or did until lately."""
-        return len(self._rests)
+    def known(self) -> frozenset[str]:
+        """What rests, or did until lately."""
+        return frozenset(self._rests)
 
     def left(self, ids: Sequence[str]) -> float:
         """Returns for how many seconds the longest of these rests; 0 when none does."""
