@@ -369,7 +369,7 @@ class Driver:
         self._course.forget()
 
     def _measured(self, step: int, entry: Entry | None) -> list[Body]:
-        return [stating.measured(step, self._prepared.model, entry)] if entry else []
+        return [stating.measured(step, self._course.model, entry)] if entry else []
 
     def _attributes(self) -> dict[str, str | int]:
         return {
