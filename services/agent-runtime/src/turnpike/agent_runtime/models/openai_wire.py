@@ -34,14 +34,6 @@ def request_body(prompt: Prompt) -> bytes:
         orjson.Fragment(message.wire) if message.wire else message_to_wire(message)
         for message in prompt.messages
     ]
-    if prompt.tools_wire:
-        body["tools"] = orjson.Fragment(prompt.tools_wire)
-    elif prompt.tools:
-        body["tools"] = tools_to_wire(prompt.tools)
-    body["messages"] = [
-        orjson.Fragment(message.wire) if message.wire else message_to_wire(message)
-        for message in prompt.messages
-    ]
     if prompt.model.max_output:
         # OpenAI's own newer models refuse the old name, other servers do not know the new one.
         # What is left of a budget changes from request to request.
