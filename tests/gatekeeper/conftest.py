@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.conftest import Keys, Schemas
+from tests.gatekeeper.money import Bank
 from tests.gatekeeper.serving import Gatekeeper, Tenant, serving, settings_for
 from turnpike.cli.stack.redis import LocalRedis
 from turnpike.database.engine import open_pool
@@ -57,3 +58,18 @@ async def system(urls: MigrationUrls) -> AsyncGenerator[System]:
     pool = await open_pool(urls.system)
     yield System(pool)
     await pool.close()
+
+
+@pytest.fixture
+async def bank(superuser: asyncpg.Connection) -> Bank:
+    """Sets plans and budgets."""
+    return Bank(superuser)
+
+
+@pytest.fixture
+async def unbilled(
+    urls: MigrationUrls, valkey: LocalRedis, keys: Keys, redis: Redis
+) -> AsyncGenerator[Gatekeeper]:
+    """A gatekeeper without billing."""
+    async with serving(settings_for(urls, valkey.url, keys, billing=False), keys) as gatekeeper:
+        yield gatekeeper

@@ -16,6 +16,7 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import (
     AuthenticateRequest,
     AuthenticateResponse,
     HeartbeatRequest,
+    HeartbeatResponse,
     ReleaseRequest,
 )
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
@@ -77,6 +78,14 @@ class Gatekeeper:
     async def create_tenant(self, slots: int = 64) -> "Tenant":
         request = CreateTenantRequest(name=f"tenant-{uuid4()}", slots=slots)
         return Tenant(self, await self.tenancy.CreateTenant(request, metadata=bearer(FIRST_KEY)))
+
+    async def beat(self, turn: AdmitRequest, receipt: bytes = b"") -> HeartbeatResponse:
+        """Heartbeats for one turn, with its receipt."""
+        slot = HeartbeatRequest.Slot(
+            turn=turn.turn, tenant=turn.tenant, principal=turn.principal, receipt=receipt
+        )
+        request = HeartbeatRequest(replica=str(uuid4()), slots=[slot])
+        return await self.stub.Heartbeat(request, metadata=self.as_runtime)
 
     async def renew(self, *turns: AdmitRequest) -> dict[str, str]:
         """Heartbeats; returns the turns that must stop, with their reasons."""
