@@ -1,10 +1,13 @@
-"""A link to Postgres or Redis that delays what comes back."""
+"""A link to Postgres or Redis that delays what comes back, and counts it."""
 
 import asyncio
 import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
+
+# Postgres has answered all that it was sent, and is idle.
+READY = b"Z\x00\x00\x00\x05I"
 
 
 class SlowLink:
@@ -14,6 +17,7 @@ class SlowLink:
         self._target = (host, port)
         self._random = random.Random(seed)
         self.most_seconds = 0.0
+        self.round_trips = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Joins a client with the target until either hangs up."""
@@ -37,6 +41,7 @@ class SlowLink:
     ) -> None:
         while piece := await source.read(65536):
             if delays:
+                self.round_trips += piece.count(READY)
                 await asyncio.sleep(self._random.uniform(0, self.most_seconds))
             sink.write(piece)
             await sink.drain()

@@ -147,6 +147,7 @@ async def test_s4_settlements_cannot_take_what_admissions_need(
             await asyncio.gather(turn.settle(used(2, 1, 1)), return_exceptions=True)
 
     async def all_wait() -> bool:
+        await superuser.execute("SELECT pg_stat_clear_snapshot()")
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         return await superuser.fetchval(waiting) >= 10
 
