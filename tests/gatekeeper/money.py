@@ -53,7 +53,7 @@ class Bank:
     async def limit(self, tenant: Tenant, **limits: int) -> None:
         """Gives a tenant a plan of its own with these limits."""
         name = f"plan-of-{tenant.id}"
-        await self.plan(name, **limits)
+        await self.plan(name, "pro", **limits)
         await self.subscribe(tenant, name)
 
     async def change(self, tenant: Tenant, **limits: int | None) -> None:

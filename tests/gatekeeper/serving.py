@@ -59,6 +59,7 @@ class Gatekeeper:
     tenancy: TenancyServiceStub = field(init=False)
     stub: GatekeeperServiceStub = field(init=False)
 
+    signers: dict[str, Signer] = field(default_factory=dict[str, Signer])
     snapshots: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
     def __post_init__(self) -> None:
@@ -66,7 +67,9 @@ class Gatekeeper:
         object.__setattr__(self, "stub", GatekeeperServiceStub(self.channel))
 
     def as_service(self, name: str) -> tuple[tuple[str, str], ...]:
-        return Signer(name, self.keys.seeds[name]).metadata_for()
+        if name not in self.signers:
+            self.signers[name] = Signer(name, self.keys.seeds[name])
+        return self.signers[name].metadata_for()
 
     @property
     def as_runtime(self) -> tuple[tuple[str, str], ...]:

@@ -217,7 +217,7 @@ async def test_an_extension_finds_out_that_somebody_was_banned(tenant: Tenant):
 async def test_an_extension_renews_the_slot(tenant: Tenant, redis: Redis):
     turn = spender(tenant)
     await turn.admit()
-    before = await redis.zincrby(tenant.slots_key, -5_000, turn.name)
+    before = await redis.zincrby(tenant.slots_key, -5_000, turn.name) or 0
 
     await turn.extend(2)
 

@@ -18,6 +18,7 @@ from tests.gatekeeper.serving import Gatekeeper, Tenant, serving, settings_for
 from tests.gatekeeper.slow_link import SlowLink, slow_link
 from tests.waiting import refusal, until
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import AdmitResponse
+from turnpike.api.gatekeeper.v1.principal_pb2 import ApiKey
 from turnpike.cli.stack.redis import LocalRedis
 from turnpike.database.migration import MigrationUrls
 
@@ -63,9 +64,8 @@ async def test_g1_all_sixteen_combinations_with_random_delays(
     if banned:
         await tenant.ban(member.principal.id)
 
-    mine = {"principal": member.principal.id, "key": member.id}
     decided = await asyncio.gather(
-        *(decision(tenant, **mine) for _ in range(8 if any(gates) else 1))
+        *(decision(tenant, member) for _ in range(8 if any(gates) else 1))
     )
 
     expected = next(
@@ -74,8 +74,8 @@ async def test_g1_all_sixteen_combinations_with_random_delays(
     assert set(decided) == {expected}
 
 
-async def decision(tenant: Tenant, **others: str) -> str:
-    turn = spender(tenant, **others)
+async def decision(tenant: Tenant, key: ApiKey) -> str:
+    turn = spender(tenant, principal=key.principal.id, key=key.id)
     outcome = (await asyncio.gather(turn.admit(), return_exceptions=True))[0]
     if isinstance(outcome, AdmitResponse):
         return "ADMITTED"

@@ -26,6 +26,8 @@ from turnpike.cli.stack.redis import LocalRedis
 from turnpike.gatekeeper.gcra import Backlog
 
 MINUTE = 60_000
+# The script's connection is shared by all examples; each clears its key.
+SLOW_AND_SHARED = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 
 # Asks at times that the test gives, in place of Redis's own clock.
 DRIVER = """
@@ -95,7 +97,7 @@ asks = some.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=SLOW_AND_SHARED)
 @given(some.lists(asks, min_size=1, max_size=25))
 def test_g10_script_and_share_reckon_as_the_model_does(script: Any, sequence: Sequence[Asked]):
     """The plan changes in the middle too: the backlog stays, the rate is the new one's."""
@@ -112,7 +114,7 @@ def test_g10_script_and_share_reckon_as_the_model_does(script: Any, sequence: Se
             share.charge(now, asked.cells, asked.per_minute)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=SLOW_AND_SHARED)
 @given(
     rate=some.integers(1, 120),
     burst=some.integers(1, 60),
@@ -132,7 +134,7 @@ def test_g10_no_sliding_minute_exceeds_rate_and_burst(
         assert sum(first <= each < first + MINUTE for each in admitted) <= rate + burst
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=SLOW_AND_SHARED)
 @given(rate=limits, burst=limits, cells=some.integers(1, 1_000))
 def test_g10_the_wait_that_is_named_is_exact(script: Any, rate: int, burst: int, cells: int):
     now, asked = 1_700_000_000_000, Asked(0, min(cells, burst), rate, burst)
