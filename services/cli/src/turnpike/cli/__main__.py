@@ -7,7 +7,7 @@ import typer
 
 from turnpike.cli.commands.reporting import reported
 
-_COMMANDS = ("up", "apply", "doctor", "chat")
+_COMMANDS = ("up", "apply", "doctor", "chat", "sessions")
 _GROUPS = ("turns", "keys", "models", "connectors", "tools")
 
 

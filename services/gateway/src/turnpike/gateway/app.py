@@ -16,6 +16,7 @@ from starlette.types import Scope
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
 from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import CompletionServiceStub
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStub
+from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import PrefixServiceStub
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
@@ -33,6 +34,7 @@ from turnpike.gateway.routes.faults import faults_of
 from turnpike.gateway.routes.models import ModelRoutes
 from turnpike.gateway.routes.openai.chat import ChatRoutes
 from turnpike.gateway.routes.openai.models import OpenAiModelRoutes
+from turnpike.gateway.routes.prefix_sessions import PrefixSessionRoutes
 from turnpike.gateway.routes.route import Entrance
 from turnpike.gateway.routes.sessions import SessionRoutes
 from turnpike.gateway.routes.streams import StreamRoutes
@@ -110,6 +112,7 @@ def make_app(
         *SessionRoutes(entrance, turns, secure_cookies=secure_cookies).routers(),
         AgentRoutes(AgentServiceStub(channels.agent_runtime)).router(entrance),
         ModelRoutes(ModelServiceStub(channels.agent_runtime)).router(entrance),
+        PrefixSessionRoutes(PrefixServiceStub(channels.agent_runtime)).router(entrance),
         ConnectorRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
         ToolRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
         TenancyRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),

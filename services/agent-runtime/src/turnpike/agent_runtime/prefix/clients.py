@@ -22,7 +22,9 @@ from turnpike.database.failures import is_unavailable
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE = timedelta(milliseconds=50)
+PATIENCE = timedelta(milliseconds=50)
+"""How long a request waits at most for a commit under way of its session."""
+
 _LOOK_SECONDS = 0.005
 _TRIED_FOR_SECONDS = 30.0
 _FIRST_DELAY_SECONDS = 0.1
@@ -77,11 +79,18 @@ class ClientSessions:
     `serve` must be running.
     """
 
-    def __init__(self, store: PrefixStore, salt: Salt) -> None:
+    def __init__(self, store: PrefixStore, salt: Salt, *, patience: timedelta = PATIENCE) -> None:
+        """Takes how long a request waits at most for a commit under way."""
+        self._patience = patience
         self._store = store
         self._salt = salt
         self._group: asyncio.TaskGroup | None = None
         self._under_way: set[asyncio.Task[None]] = set()
+
+    @property
+    def under_way(self) -> frozenset[asyncio.Task[None]]:
+        """The commits that are not over yet."""
+        return frozenset(self._under_way)
 
     async def serve(self) -> None:
         """Owns the commits; once cancelled it gives those under way a few seconds more."""
@@ -185,7 +194,7 @@ class ClientSessions:
     async def _settled(self, asking: Asking, session: str) -> Ledger:
         """Returns the ledger, with the reply that the client has seen already if that is near."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + _PATIENCE.total_seconds()
+        until = loop.time() + self._patience.total_seconds()
         ledger = await self._store.read(asking.tenant, session)
         while _has_heard(asking, ledger) and loop.time() < until:
             await asyncio.sleep(_LOOK_SECONDS)
