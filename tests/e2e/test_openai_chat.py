@@ -92,7 +92,7 @@ async def test_an_agent_answers_as_a_stream(sdk: AsyncOpenAI, agent: MakeAgent):
 async def test_an_agents_own_tools_are_no_business_of_the_clients(
     sdk: AsyncOpenAI, agent: MakeAgent, tag: str
 ):
-    name = await agent(f'tool=effects__work+arg={{"tag":"{tag}"}}+n=3', tools=["effects/*"])
+    name = await agent(f'tool=effects__echo+arg={{"text":"{tag}"}}+n=3', tools=["effects/*"])
 
     stream = await sdk.chat.completions.create(model=f"agent/{name}", messages=HELLO, stream=True)
     chunks = [chunk async for chunk in stream]

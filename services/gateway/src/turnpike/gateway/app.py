@@ -34,6 +34,7 @@ from turnpike.gateway.routes.faults import faults_of
 from turnpike.gateway.routes.models import ModelRoutes
 from turnpike.gateway.routes.openai.chat import ChatRoutes
 from turnpike.gateway.routes.openai.models import OpenAiModelRoutes
+from turnpike.gateway.routes.openai.responses import ResponseRoutes
 from turnpike.gateway.routes.prefix_sessions import PrefixSessionRoutes
 from turnpike.gateway.routes.route import Entrance
 from turnpike.gateway.routes.sessions import SessionRoutes
@@ -137,6 +138,7 @@ def _foreign_routes(runtime: grpc.aio.Channel, entrance: Entrance, streams: Stre
     models, agents = ModelServiceStub(runtime), AgentServiceStub(runtime)
     return [
         *ChatRoutes(entrance, answers).routes(),
+        *ResponseRoutes(entrance, answers).routes(),
         *OpenAiModelRoutes(entrance, answers, models, agents).routes(),
     ]
 

@@ -77,6 +77,11 @@ class Log:
         """Whether everything was returned, the terminal event included."""
         return self._ended
 
+    @property
+    def seq(self) -> int:
+        """The number of the last event returned."""
+        return self._seq
+
     def close(self) -> None:
         """Hangs up; the turn goes on."""
         self._stream.cancel()

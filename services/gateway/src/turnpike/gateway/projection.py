@@ -76,13 +76,18 @@ class Projection:
             reasoning that becomes another is told no further, and the texts of
             the steps are one, a blank line between them.
         notes: What Turnpike adds at the end.
+        seen: The last number that the reader was told of before; what was voided
+            since is not in the log any more, so nobody knows what it was told.
     """
 
-    def __init__(self, form: Form, *, items: bool = False, notes: dict[str, Any]) -> None:
+    def __init__(
+        self, form: Form, *, items: bool = False, notes: dict[str, Any], seen: int = 0
+    ) -> None:
         self.ended = False
         self.failure: ProblemError | None = None
         self._form = form
         self._items = items
+        self._seen = seen
         self._notes = notes
         self._text = Shown()
         self._reasoning = Shown()
@@ -166,6 +171,8 @@ class Projection:
 
     def _take_reset(self, event: Event) -> bytes:
         after = event.log_reset.after_seq
+        if after < self._seen < event.seq:
+            raise SupersededError
         self._text.reset(after)
         self._reasoning.reset(after)
         self._see_whether_spoken()

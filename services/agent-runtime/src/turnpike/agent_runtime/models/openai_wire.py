@@ -22,10 +22,7 @@ def request_body(prompt: Prompt) -> bytes:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    if prompt.caching.key:
-        body["prompt_cache_key"] = prompt.caching.key
-    if prompt.caching.retention:
-        body["prompt_cache_retention"] = prompt.caching.retention
+    body |= _caching(prompt)
     if prompt.tools_wire:
         body["tools"] = orjson.Fragment(prompt.tools_wire)
     elif prompt.tools:
@@ -42,6 +39,14 @@ def request_body(prompt: Prompt) -> bytes:
     if prompt.parameters:
         body |= orjson.loads(prompt.parameters)
     return orjson.dumps(body)
+
+
+def _caching(prompt: Prompt) -> dict[str, Any]:
+    told = {
+        "prompt_cache_key": prompt.caching.key,
+        "prompt_cache_retention": prompt.caching.retention,
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def tools_to_wire(tools: Sequence[ToolDefinition]) -> list[dict[str, Any]]:

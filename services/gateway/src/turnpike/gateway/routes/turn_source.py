@@ -1,8 +1,9 @@
 """A turn as what another vendor's client is told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
+from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
 from turnpike.gateway.forms import Form
 from turnpike.gateway.logs import Log, LogInterruptedError
@@ -70,23 +71,50 @@ class TurnSource:
             return b""
         return self._projection.rest(turn.waiting_for)
 
-    async def whole(self) -> None:
-        """Reads to the end, or until the turn waits for somebody."""
-        self.opening()
-        while not self.ended:
-            reading = asyncio.ensure_future(self.read())
+    async def whole(self, upto: int | None = None) -> None:
+        """Tells the log to its end, to a number, or until the turn waits for somebody.
+
+        What was voided is not told: whoever is told everything at once has been
+        shown nothing.
+
+        Raises:
+            ProblemError: The log cannot be followed now.
+        """
+        told = _standing([], self._log.take())
+        waiting_for = ""
+        while not self._log.ended and (upto is None or self._log.seq < upto) and not waiting_for:
+            reading = asyncio.ensure_future(self._log.read())
             try:
                 while not (await asyncio.wait({reading}, timeout=_STATUS_SECONDS))[0]:
-                    if await self.at_rest():
-                        return
+                    waiting_for = (await self._look()).waiting_for
+                    if waiting_for in _PAUSES:
+                        break
+                    waiting_for = ""
+                else:
+                    told = _standing(told, reading.result())
+            except LogInterruptedError:
+                raise interrupted() from None
             finally:
-                if not reading.done():
-                    reading.cancel()
-            await reading
+                reading.cancel()
+        self._form.begin()
+        self._projection.take(told)
+        if waiting_for:
+            self._projection.rest(waiting_for)
 
     def close(self) -> None:
         """Hangs up; the turn goes on."""
         self._log.close()
+
+
+def _standing(events: list[Event], further: Iterable[Event]) -> list[Event]:
+    """Returns the events that stand after further ones."""
+    for event in further:
+        if event.HasField("log_reset"):
+            after = event.log_reset.after_seq
+            events = [each for each in events if each.seq <= after]
+        else:
+            events.append(event)
+    return events
 
 
 def interrupted() -> ProblemError:

@@ -1,0 +1,272 @@
+"""Answers as responses: their events, and the document that these add up to."""
+
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
+from turnpike.gateway.envelopes import openai_error
+from turnpike.gateway.forms import Ending, Form, Spent
+from turnpike.gateway.problems import ProblemError
+from turnpike.gateway.routes.openai.response_request import CONVERSATION, RESPONSE
+
+# A number of the log becomes so many of the stream: more than any event of the
+# log is told in. So a stream can be resumed from its log alone, by whoever.
+NUMBERS = 64
+
+_NO_USAGE: dict[str, Any] = {"annotations": [], "logprobs": []}
+
+
+class ResponseForm(Form):
+    """A response as it comes. Only what comes after a number is told.
+
+    Args:
+        document: The response at its beginning.
+        base: What its items' ids are made of.
+        after: The last number that the client has.
+    """
+
+    def __init__(self, document: dict[str, Any], base: str, *, after: int = -1) -> None:
+        self.document = document
+        self.failure: ProblemError | None = None
+        self._base = base
+        self._after = after
+        self._next = 0
+        self._step = 0
+        self._items: list[dict[str, Any]] = document["output"]
+        self._open: dict[str, Any] | None = None
+        self._parts: list[str] = []
+        self._calls: dict[str, int] = {}
+
+    def at(self, seq: int) -> None:
+        """Numbers what follows by the log's event."""
+        self._next = seq * NUMBERS
+
+    def begin(self) -> bytes:
+        """Tells that there is a response, and that it is worked on."""
+        return self._of_response("response.created") + self._of_response("response.in_progress")
+
+    def step(self, number: int) -> bytes:
+        """Begins items of their own for a step."""
+        self._step = number
+        return b""
+
+    def text(self, text: str) -> bytes:
+        """Tells text of the answer."""
+        return self._ensure("message") + self._delta("response.output_text.delta", text)
+
+    def reasoning(self, text: str) -> bytes:
+        """Tells text of the reasoning."""
+        return self._ensure("reasoning") + self._delta("response.reasoning_text.delta", text)
+
+    def call(self, index: int, call_id: str, name: str, arguments: str) -> bytes:
+        """Tells a part of a call that the client is to make."""
+        told = b""
+        if call_id or name:
+            item = {
+                "id": f"fc_{self._base}_{index}",
+                "type": "function_call",
+                "call_id": call_id,
+                "name": name,
+                "arguments": "",
+                "status": "in_progress",
+            }
+            told = self._close() + self._add(item)
+        return told + self._delta("response.function_call_arguments.delta", arguments)
+
+    def requested(self, call_id: str, name: str, arguments: str) -> bytes:
+        """Tells a call that the agent makes."""
+        connector, _, tool = name.partition("/")
+        item = {
+            "id": f"mcp_{self._base}_{call_id}",
+            "type": "mcp_call",
+            "server_label": connector,
+            "name": tool,
+            "arguments": "",
+            "output": None,
+            "error": None,
+            "status": "in_progress",
+        }
+        told = self._close() + self._add(item)
+        self._calls[call_id] = index = len(self._items) - 1
+        self._open = None
+        where = {"item_id": item["id"], "output_index": index}
+        item["arguments"] = arguments
+        return b"".join(
+            [
+                told,
+                self._event("response.mcp_call.in_progress", where),
+                self._event("response.mcp_call_arguments.delta", where | {"delta": arguments}),
+                self._event("response.mcp_call_arguments.done", where | {"arguments": arguments}),
+            ]
+        )
+
+    def finished(self, call_id: str, outcome: str, result: str) -> bytes:
+        """Tells how a call ended that the agent made."""
+        index = self._calls.pop(call_id, None)
+        if index is None:
+            return b""
+        item = self._items[index]
+        fine = outcome == "OK"
+        item["output"], item["error"] = (result, None) if fine else (None, result or outcome)
+        item["status"] = "completed" if fine else "failed"
+        where = {"item_id": item["id"], "output_index": index}
+        ended = "response.mcp_call.completed" if fine else "response.mcp_call.failed"
+        done = {"output_index": index, "item": item}
+        return self._event(ended, where) + self._event("response.output_item.done", done)
+
+    def end(self, ending: Ending) -> bytes:
+        """Tells that the response is complete, or that its turn waits for somebody."""
+        told = self._close()
+        self.document["usage"] = usage_document(ending.spent)
+        if ending.notes:
+            self.document["turnpike"] = ending.notes
+        if ending.notes and ending.notes.get("status") == "WAITING":
+            # No terminal event: the stream goes on where it is resumed.
+            return told + self._of_response("response.in_progress")
+        if ending.stop in ("length", "content_filter"):
+            reason = "max_output_tokens" if ending.stop == "length" else ending.stop
+            self.document |= {"status": "incomplete", "incomplete_details": {"reason": reason}}
+            return told + self._of_response("response.incomplete")
+        self.document["status"] = "completed"
+        return told + self._of_response("response.completed")
+
+    def fail(self, problem: ProblemError) -> bytes:
+        """Tells why it ends here: the response itself, or this stream of it."""
+        if problem.reason in ("SUPERSEDED", "UNAVAILABLE"):
+            self.failure = problem
+            error = openai_error(problem)["error"]
+            kept = {name: error[name] for name in ("code", "message", "param")}
+            return self._event("error", kept)
+        told = self._close("incomplete")
+        if problem.reason == "CANCELLED":
+            self.document["status"] = "cancelled"
+            return told + self._of_response("response.incomplete")
+        code = "rate_limit_exceeded" if problem.status == 429 else "server_error"
+        error = {"code": code, "message": problem.detail, "reason": problem.reason}
+        self.document |= {"status": "failed", "error": error}
+        return told + self._of_response("response.failed")
+
+    def _ensure(self, kind: str) -> bytes:
+        """Opens the step's item of a kind, unless it is open."""
+        prefix = "msg" if kind == "message" else "rs"
+        identity = f"{prefix}_{self._base}_{self._step}"
+        if self._open is not None and self._open["id"] == identity:
+            return b""
+        item: dict[str, Any] = {"id": identity, "type": kind, "status": "in_progress"}
+        if kind == "message":
+            item |= {"role": "assistant", "content": []}
+        else:
+            item |= {"summary": [], "content": []}
+        told = self._close() + self._add(item)
+        return told + self._event("response.content_part.added", self._part() | self._where(0))
+
+    def _add(self, item: dict[str, Any]) -> bytes:
+        self._items.append(item)
+        self._open, self._parts = item, []
+        return self._event(
+            "response.output_item.added", {"output_index": len(self._items) - 1, "item": item}
+        )
+
+    def _delta(self, kind: str, text: str) -> bytes:
+        self._parts.append(text)
+        fields: dict[str, Any] = {"delta": text}
+        if kind == "response.output_text.delta":
+            fields["logprobs"] = []
+        call = kind.startswith("response.function_call")
+        return self._event(kind, fields | self._where(None if call else 0))
+
+    def _close(self, status: str = "completed") -> bytes:
+        """Tells that the open item is done, if there is one."""
+        item = self._open
+        if item is None:
+            return b""
+        text, item["status"] = "".join(self._parts), status
+        if item["type"] == "function_call":
+            item["arguments"] = text
+            fields = {"arguments": text, "name": item["name"]} | self._where(None)
+            told = self._event("response.function_call_arguments.done", fields)
+        else:
+            part = self._part(text)
+            item["content"] = [part["part"]]
+            written = "output_text" if item["type"] == "message" else "reasoning_text"
+            fields = {"text": text} | self._where(0)
+            if written == "output_text":
+                fields["logprobs"] = []
+            told = self._event(f"response.{written}.done", fields)
+            told += self._event("response.content_part.done", part | self._where(0))
+        done = {"output_index": len(self._items) - 1, "item": item}
+        told += self._event("response.output_item.done", done)
+        self._open = None
+        return told
+
+    def _part(self, text: str = "") -> dict[str, Any]:
+        if self._open and self._open["type"] == "message":
+            return {"part": {"type": "output_text", "text": text} | _NO_USAGE}
+        return {"part": {"type": "reasoning_text", "text": text}}
+
+    def _where(self, content: int | None) -> dict[str, Any]:
+        where: dict[str, Any] = {"output_index": len(self._items) - 1}
+        if self._open is not None:
+            where["item_id"] = self._open["id"]
+        if content is not None:
+            where["content_index"] = content
+        return where
+
+    def _of_response(self, kind: str) -> bytes:
+        return self._event(kind, {"response": self.document})
+
+    def _event(self, kind: str, fields: dict[str, Any]) -> bytes:
+        number = self._next
+        self._next += 1
+        if number <= self._after:
+            return b""
+        document = {"type": kind, "sequence_number": number, **fields}
+        return b"event: %b\ndata: %b\n\n" % (kind.encode(), orjson.dumps(document))
+
+
+def response_document(turn: Turn, model: str) -> dict[str, Any]:
+    """Returns a turn as a response of which nothing was said yet."""
+    return new_document(
+        f"{RESPONSE}{UUID(turn.id).hex}",
+        model,
+        turn.create_time.seconds,
+        background=True,
+        metadata=dict(turn.metadata),
+        conversation={"id": f"{CONVERSATION}{UUID(turn.thread).hex}"},
+    )
+
+
+def new_document(identity: str, model: str, created: int, **more: Any) -> dict[str, Any]:
+    """Returns a response of which nothing was said yet."""
+    return {
+        "id": identity,
+        "object": "response",
+        "created_at": created,
+        "status": "in_progress",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "model": model,
+        "output": [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": None,
+        **more,
+    }
+
+
+def usage_document(spent: Spent) -> dict[str, Any]:
+    """Returns tokens as responses tell them."""
+    return {
+        "input_tokens": spent.input_tokens,
+        "input_tokens_details": {
+            "cached_tokens": spent.cached_tokens,
+            "cache_write_tokens": spent.cache_write_tokens,
+        },
+        "output_tokens": spent.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": spent.reasoning_tokens},
+        "total_tokens": spent.input_tokens + spent.output_tokens,
+    }

@@ -1,0 +1,130 @@
+"""`/v1/responses`: a response is a turn in another coat; its id is the turn's."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from starlette.datastructures import QueryParams
+from starlette.routing import Route
+
+from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
+from turnpike.api.agent_runtime.v1.turn_service_pb2 import CancelTurnRequest
+from turnpike.gateway.events import STATUSES
+from turnpike.gateway.logs import Log, watch
+from turnpike.gateway.problems import invalid_field
+from turnpike.gateway.requests import while_connected
+from turnpike.gateway.routes.answers import Client, notes_of, send_json, turn_headers
+from turnpike.gateway.routes.openai.response_form import NUMBERS, ResponseForm, response_document
+from turnpike.gateway.routes.openai.response_request import (
+    RESPONSE,
+    ResponseRequest,
+    identifier,
+    read_response,
+)
+from turnpike.gateway.routes.openai.unsupported import unsupported
+from turnpike.gateway.routes.plain import PlainRoutes
+from turnpike.gateway.routes.said import PREFIX, THREAD, agent_of
+
+_LONGEST_NUMBER = 18
+_ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "REFUSED"})
+
+
+class ResponseRoutes(PlainRoutes):
+    """OpenAI's responses."""
+
+    def routes(self) -> list[Route]:
+        """Returns the routes."""
+        one = "/v1/responses/{response:name}"
+        return [
+            self.route("/v1/responses", self.create, "POST"),
+            self.route(one, self.get, "GET"),
+            self.route(f"{one}/cancel", self.cancel, "POST"),
+        ]
+
+    async def create(self, client: Client, body: bytes) -> None:
+        """Starts a turn, and answers with its response: as it comes, whole, or at once."""
+        asked = read_response(body)
+        agent = agent_of(asked.model)
+        if not agent:
+            raise unsupported(["model"], f"responses are of agents: {PREFIX}NAME")
+        said = asked.for_agent()
+        if thread := await self._thread(client, asked):
+            said = replace(said, metadata={**said.metadata, THREAD: thread})
+        turn, log = await self.answers.start(client, agent, said)
+        form = _form(turn)
+        source = self.answers.of_turn(client.call, turn, log, form, items=True)
+        if asked.stream:
+            source.resumable = True
+            await self.answers.stream(client, source, turn_headers(turn))
+        elif asked.background:
+            source.close()
+            await send_json(client, form.document, turn_headers(turn))
+        else:
+            await self.answers.send(client, source, form, turn_headers(turn))
+
+    async def get(self, client: Client, _body: bytes) -> None:
+        """Returns a response as it stands, or goes on with its stream after a number."""
+        identity = _turn_of(client)
+        query = QueryParams(client.scope["query_string"])
+        after = _number(query.get("starting_after"))
+        async with while_connected(client.receive):
+            turn = await self.answers.look(client.call, identity)
+            log = await watch(client.call, self.answers.turns, turn.id, 0)
+        if query.get("stream") in ("true", "1"):
+            form = _form(turn, after=after)
+            seen = after // NUMBERS if after >= 0 else 0
+            source = self.answers.of_turn(client.call, turn, log, form, items=True, seen=seen)
+            source.resumable = True
+            await self.answers.stream(client, source, turn_headers(turn))
+        else:
+            await self._send(client, turn, log)
+
+    async def cancel(self, client: Client, _body: bytes) -> None:
+        """Cancels a response's turn, and returns the response when it has ended."""
+        request = CancelTurnRequest(turn=_turn_of(client))
+        turn = (await client.call.read(self.answers.turns.CancelTurn, request)).turn
+        async with while_connected(client.receive):
+            log = await watch(client.call, self.answers.turns, turn.id, 0)
+        await self._send(client, turn, log)
+
+    async def _send(self, client: Client, turn: Turn, log: Log) -> None:
+        """Sends a response as it stands: folded to the number that the turn is at."""
+        form = _form(turn)
+        source = self.answers.of_turn(client.call, turn, log, form, items=True)
+        ended = STATUSES.get(turn.status, "") in _ENDED
+        try:
+            async with while_connected(client.receive):
+                await source.whole(None if ended else turn.seq)
+        finally:
+            source.close()
+        if STATUSES.get(turn.status) == "QUEUED":
+            form.document["status"] = "queued"
+        if turn.waiting_for:
+            form.document["turnpike"] = notes_of(turn) | {
+                "status": "WAITING",
+                "waiting_for": turn.waiting_for,
+            }
+        await send_json(client, form.document, turn_headers(turn))
+
+    async def _thread(self, client: Client, asked: ResponseRequest) -> str:
+        if asked.thread or not asked.previous_response_id:
+            return asked.thread
+        previous = identifier(asked.previous_response_id, RESPONSE, "previous_response_id")
+        async with while_connected(client.receive):
+            return (await self.answers.look(client.call, previous)).thread
+
+
+def _form(turn: Turn, *, after: int = -1) -> ResponseForm:
+    base = UUID(turn.id).hex
+    return ResponseForm(response_document(turn, PREFIX + turn.agent), base, after=after)
+
+
+def _turn_of(client: Client) -> str:
+    return identifier(client.scope["path_params"]["response"], RESPONSE, "response")
+
+
+def _number(given: str | None) -> int:
+    if given is None:
+        return -1
+    if not (given.isascii() and given.isdigit()) or len(given) > _LONGEST_NUMBER:
+        raise invalid_field("starting_after", "must be the sequence_number of an event")
+    return int(given)

@@ -1,0 +1,141 @@
+"""Responses as OpenAI's own SDK asks them, unmodified."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import openai
+import pytest
+from openai import AsyncOpenAI
+
+from tests.e2e.conftest import MakeAgent
+from tests.e2e.edge import Edge
+from tests.e2e.suite import Suite
+from tests.e2e.test_openai_chat import words
+
+
+@pytest.fixture
+async def sdk(suite: Suite) -> AsyncGenerator[AsyncOpenAI]:
+    """OpenAI's client, told nothing but where and by which key."""
+    async with AsyncOpenAI(base_url=f"{suite.url}/v1", api_key=suite.key, max_retries=0) as client:
+        yield client
+
+
+async def test_a_response_is_created_and_found_again(sdk: AsyncOpenAI, agent: MakeAgent):
+    model = f"agent/{await agent('n=4+think=2')}"
+
+    made = await sdk.responses.create(model=model, input="hello", metadata={"k": "v"})
+    found = await sdk.responses.retrieve(made.id)
+
+    assert (made.status, made.output_text) == ("completed", words(4))
+    assert [item.type for item in made.output] == ["reasoning", "message"]
+    assert made.usage is not None
+    assert made.usage.output_tokens == 4
+    assert found.model_dump() == made.model_dump()
+    assert found.metadata == {"k": "v"}
+
+
+async def test_a_stream_adds_up_to_the_response(sdk: AsyncOpenAI, agent: MakeAgent, tag: str):
+    script = f'tool=effects__echo+arg={{"text":"{tag}"}}+think=2+n=9'
+    model = f"agent/{await agent(script, tools=['effects/*'])}"
+
+    async with sdk.responses.stream(model=model, input="hello") as stream:
+        events: list[Any] = [event async for event in stream]
+        final = await stream.get_final_response()
+
+    numbers = [event.sequence_number for event in events]
+    assert numbers == sorted(set(numbers))
+    assert [item.type for item in final.output] == ["reasoning", "mcp_call", "reasoning", "message"]
+    assert final.output_text == words(9)
+    call: Any = final.output[1]
+    assert (call.server_label, call.name, call.status) == ("effects", "echo", "completed")
+    assert call.output
+    added = "".join(e.delta for e in events if e.type == "response.output_text.delta")
+    assert added == words(9)
+    assert (await sdk.responses.retrieve(final.id)).output_text == words(9)
+
+
+async def test_a_stream_that_was_cut_goes_on_after_its_last_event(
+    sdk: AsyncOpenAI, agent: MakeAgent
+):
+    model = f"agent/{await agent('n=60+us=3000')}"
+    told: list[Any] = []
+
+    stream = await sdk.responses.create(model=model, input="hello", stream=True, background=True)
+    async for event in stream:
+        told.append(event)
+        if len(told) == 12:
+            break
+    await stream.close()
+    identity = told[0].response.id
+    rest = await sdk.responses.retrieve(
+        identity, stream=True, starting_after=told[-1].sequence_number
+    )
+    told += [event async for event in rest]
+
+    numbers = [event.sequence_number for event in told]
+    assert numbers == sorted(set(numbers))
+    deltas = [event.delta for event in told if event.type == "response.output_text.delta"]
+    assert "".join(deltas) == words(60)
+    assert told[-1].type == "response.completed"
+    whole = await sdk.responses.retrieve(identity, stream=True)
+    again = [event async for event in whole]
+    assert [event.model_dump() for event in again][1:] == [event.model_dump() for event in told][1:]
+
+
+async def test_a_background_response_is_cancelled(sdk: AsyncOpenAI, agent: MakeAgent, edge: Edge):
+    model = f"agent/{await agent('n=100000+us=2000')}"
+
+    made = await sdk.responses.create(model=model, input="hello", background=True)
+    assert made.status in ("queued", "in_progress")
+    ended = await sdk.responses.cancel(made.id)
+
+    assert ended.status == "cancelled"
+    assert (await sdk.responses.retrieve(made.id)).status == "cancelled"
+    turn = made.id.removeprefix("resp_")
+    assert (await edge.turn(turn))["status"] == "CANCELLED"
+
+
+async def test_a_conversation_goes_on_from_a_response(sdk: AsyncOpenAI, agent: MakeAgent):
+    model = f"agent/{await agent('n=1')}"
+
+    first: Any = await sdk.responses.create(model=model, input="one")
+    second: Any = await sdk.responses.create(
+        model=model,
+        input=[{"role": "user", "content": [{"type": "input_text", "text": "two"}]}],
+        previous_response_id=first.id,
+    )
+    third: Any = await sdk.responses.create(
+        model=model, input="three", conversation=first.conversation.id
+    )
+
+    assert first.conversation.id == second.conversation.id == third.conversation.id
+    assert third.usage.input_tokens > second.usage.input_tokens > first.usage.input_tokens
+
+
+async def test_what_cannot_be_had_is_refused(
+    sdk: AsyncOpenAI, agent: MakeAgent, stranger: Edge, suite: Suite
+):
+    name = await agent("n=1")
+    made = await sdk.responses.create(model=f"agent/{name}", input="hello")
+    approval: Any = [{"type": "mcp_approval_response", "approval_request_id": "a", "approve": True}]
+
+    refusals: list[tuple[dict[str, Any], str]] = [
+        ({"model": f"agent/{name}", "input": "x", "temperature": 1}, "temperature"),
+        ({"model": f"agent/{name}", "input": "x", "max_tool_calls": 1}, "max_tool_calls"),
+        ({"model": f"agent/{name}", "input": approval}, "input[0]"),
+    ]
+    for asked, parameter in refusals:
+        with pytest.raises(openai.BadRequestError) as refused:
+            await sdk.responses.create(**asked)
+        assert refused.value.param == parameter
+    key = stranger.http.headers["authorization"].removeprefix("Bearer ")
+    async with AsyncOpenAI(base_url=f"{suite.url}/v1", api_key=key, max_retries=0) as other:
+        for identity in (made.id, "resp_nonsense", "nonsense"):
+            with pytest.raises(openai.NotFoundError):
+                await other.responses.retrieve(identity)
+            with pytest.raises(openai.NotFoundError):
+                await other.responses.cancel(identity)
+        with pytest.raises(openai.NotFoundError):
+            await other.responses.create(
+                model=f"agent/{name}", input="x", previous_response_id=made.id
+            )
