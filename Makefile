@@ -47,9 +47,11 @@ gen: install ## Regenerate libs/api from protos/
 
 bench: install tests/node_modules/.installed ## Measure; prints the figures of the README
 	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m tests.bench.admission
 
 faults: install tests/node_modules/.installed ## Kill, stop and restart everything, and see what is lost
 	$(BIN)/python -m tests.faults $(ARGS)
+	$(BIN)/python -m tests.faults.admission
 
 clean: ## Forget what the targets above made; .turnpike/ is kept
 	rm -rf .venv tests/node_modules

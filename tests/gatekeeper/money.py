@@ -136,15 +136,18 @@ class Turn:
         gatekeeper = self.tenant.gatekeeper
         return await gatekeeper.stub.Extend(request, metadata=gatekeeper.as_runtime)
 
-    async def settle(self, *used: SettleRequest.Usage, segment: int = 1) -> int:
-        """Settles what was used; returns what it cost."""
-        request = SettleRequest(
+    def settlement(self, *used: SettleRequest.Usage, segment: int = 1) -> SettleRequest:
+        return SettleRequest(
             turn=self.name,
             tenant=self.tenant.id,
             segment=segment,
             snapshot=self.response.snapshot,
             usage=used,
         )
+
+    async def settle(self, *used: SettleRequest.Usage, segment: int = 1) -> int:
+        """Settles what was used; returns what it cost."""
+        request = self.settlement(*used, segment=segment)
         gatekeeper = self.tenant.gatekeeper
         response = await gatekeeper.stub.Settle(request, metadata=gatekeeper.as_runtime)
         return response.cost_micro_usd

@@ -12,6 +12,7 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import ModelPrice, Prices
 
 KILLED = 0.3
 REPEATED = 0.5
+_MOST_AGAIN = 50
 
 
 @dataclass
@@ -75,11 +76,14 @@ class Spree:
 
 
 async def spend_all(tenant: Tenant, seed: int, turns: int, at_once: int) -> Spree:
-    """Runs turns until they are through; the budget is for a quarter of them."""
+    """Runs turns until nobody is admitted any more; the budget is for a quarter of them."""
     spree = Spree(tenant, random.Random(seed), turns)
     await spree.run(at_once)
-    # What came late finds room where killed holders had held more than they used.
-    late = Spree(tenant, random.Random(seed + 1), turns)
-    await late.run(at_once)
-    spree.admitted += late.admitted
+    # Whoever comes late finds room where others had held more than they used.
+    for again in range(1, _MOST_AGAIN):
+        late = Spree(tenant, random.Random(seed + again * 1_000), turns // 10)
+        await late.run(at_once)
+        if not late.admitted:
+            break
+        spree.admitted += late.admitted
     return spree

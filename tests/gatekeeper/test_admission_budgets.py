@@ -12,10 +12,12 @@ import grpc
 import pytest
 from redis.asyncio import Redis
 
+from tests.conftest import Keys
 from tests.gatekeeper.money import MODEL, Bank, Turn, estimate, spender, used
-from tests.gatekeeper.serving import Gatekeeper, Tenant
+from tests.gatekeeper.serving import Gatekeeper, Tenant, serving, settings_for
 from tests.waiting import refusal
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import AdmitResponse, ModelPrice, Prices
+from turnpike.database.migration import MigrationUrls
 
 
 async def held(redis: Redis, tenant: Tenant, scope: str = "tenant:") -> int:
@@ -534,3 +536,20 @@ async def test_the_largest_numbers_are_reckoned_exactly(tenant: Tenant, bank: Ba
     assert grant.max_output_tokens == 9_999_999
     assert grant.hold_micro_usd == 8_999_999_990 + -(-9_999_999 * 899_999_999 // 1_000_000)
     assert grant.hold_micro_usd <= limit
+
+
+async def test_a_gatekeeper_dies_between_the_ledger_and_the_hold(
+    tenant: Tenant, bank: Bank, redis: Redis, urls: MigrationUrls, keys: Keys
+):
+    """What it wrote is in the ledger, and the hold stands in full until it is settled again."""
+    await bank.budget(tenant, 1_000)
+    turn = spender(tenant, 10, 90)
+    await turn.admit()
+    async with serving(settings_for(urls, "redis://127.0.0.1:1/0", keys), keys) as dying:
+        request = turn.settlement(used(1, 10, 20))
+        await refusal(dying.stub.Settle(request, metadata=dying.as_runtime))
+    assert (await bank.spent(tenant), await held(redis, tenant)) == (30, 100)
+
+    assert await turn.settle(used(1, 10, 20)) == 30
+
+    assert (await bank.spent(tenant), await held(redis, tenant)) == (30, 0)
