@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.descriptor import Descriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -18,7 +18,12 @@ from turnpike.api.agent_runtime.v1 import (
     thread_service_pb2,
     turn_service_pb2,
 )
-from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2, tenancy_service_pb2
+from turnpike.api.gatekeeper.v1 import (
+    account_service_pb2,
+    gatekeeper_service_pb2,
+    tenancy_service_pb2,
+    usage_service_pb2,
+)
 from turnpike.api.tool_registry.v1 import connector_service_pb2, tool_call_service_pb2
 
 MODULES: dict[str, list[Any]] = {
@@ -28,7 +33,12 @@ MODULES: dict[str, list[Any]] = {
         thread_service_pb2,
         turn_service_pb2,
     ],
-    "gatekeeper": [gatekeeper_service_pb2, tenancy_service_pb2],
+    "gatekeeper": [
+        account_service_pb2,
+        gatekeeper_service_pb2,
+        tenancy_service_pb2,
+        usage_service_pb2,
+    ],
     "tool-registry": [connector_service_pb2, tool_call_service_pb2],
 }
 # What makes or lists the caller's own things, and has no thing of ours to name.
@@ -41,7 +51,12 @@ OWN = (
     "ListTools",
     "ListApiKeys",
     "ListBans",
+    "ListBudgets",
+    "ListRefusals",
     "Authenticate",
+    # Plans are everybody's to read.
+    "GetPlan",
+    "ListPlans",
 )
 REFUSED = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.PERMISSION_DENIED)
 # What is needed beside, so that nothing but the tenant is wrong.
@@ -54,6 +69,7 @@ FIXED: dict[str, Any] = {
     "step": 1,
     "attempt": 1,
     "segment": 1,
+    "tier": 1,
 }
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
@@ -82,14 +98,20 @@ def document(kind: Descriptor, ours: Ours, noun: str) -> dict[str, Any]:
             else values[field.name]
         )
         for field in kind.fields
-        if field.name in values
+        if field.name in values and not is_number(field, values[field.name])
     }
+
+
+def is_number(field: FieldDescriptor, value: Any) -> bool:
+    """Tells a field that only has the name of one of ours, such as a number of a version."""
+    numbers = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64)
+    return isinstance(value, str) and field.cpp_type in numbers
 
 
 def noun_of(method: MethodDescriptor) -> str:
     """Returns what an rpc is about, such as `thread`."""
     name = method.name
-    nouns = ("agent", "model", "thread", "turn", "connector", "key", "ban", "call")
+    nouns = ("agent", "model", "thread", "turn", "connector", "key", "ban", "call", "budget")
     return next((noun for noun in nouns if noun in name.lower()), "turn")
 
 
@@ -100,6 +122,8 @@ async def ours(edge: Edge, agent: MakeAgent) -> Ours:
     turn = await edge.start(name)
     await edge.read(turn["id"])
     key = (await edge.call("GET", "/keys"))["keys"][0]
+    budget = f"agent.{name}.total"
+    await edge.call("PUT", f"/budgets/{budget}", {"limit_micro_usd": 10**15})
     return {
         "turn": turn["id"],
         "thread": turn["thread"],
@@ -110,8 +134,10 @@ async def ours(edge: Edge, agent: MakeAgent) -> Ours:
         "key": key["id"],
         "ban": NOWHERE,
         "call": turn["id"],
-        "tenant": NOWHERE,
-        "principal": NOWHERE,
+        "tenant": key["principal"]["tenant"],
+        "principal": key["principal"]["id"],
+        "plan": name,
+        "budget": budget,
         "replica": NOWHERE,
         "tool": "effects/peek",
         "arguments": "{}",

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.doubles.processes import Double
 from tests.e2e.edge import JSON, Edge
 from tests.e2e.suite import Suite, environment
@@ -28,6 +30,7 @@ CHECKS = (
 METHODS = {"get", "put", "post", "patch", "delete"}
 EXAMPLES = 6
 NAMES = ["fuzzed-1", "fuzzed-2", "fuzzed-3", "fuzzed-4"]
+BUDGETS = ["tenant.month", "agent.fuzzed-1.total"]
 # How often a parameter is something that exists, so that more is reached than a 404.
 KNOWN = 0.6
 
@@ -36,6 +39,7 @@ KNOWN = 0.6
 Known = dict[str, list[Any]]
 
 
+@pytest.mark.timeout(400)  # thousands of requests, on a machine that may be slow
 async def test_the_edge_answers_as_it_documents(
     suite: Suite, stranger: Edge, model: Double, tmp_path: Path
 ):
@@ -123,6 +127,10 @@ def configuration(edge: Edge, known: Known) -> str:
         # Its upper bound is two thousand texts: right, and seconds of work.
         '[[operations]]\ninclude-path = "/api/v1/embeddings"',
         'phases.coverage.generation.mode = "negative"',
+        # Fields by the dozen, all numbers with bounds: every combination of them is minutes
+        # of work. They are fuzzed like the others.
+        '[[operations]]\ninclude-path-regex = "^/api/v1/(admission|budgets|limits|plans|refusals'
+        '|subscriptions|usage)"\nphases.coverage.enabled = false',
         '[[operations]]\ninclude-method = "DELETE"\n[operations.parameters]',
         *(bound(place, f"doomed.{place}") for place in places),
     ]
@@ -149,8 +157,12 @@ async def known_values(edge: Edge, model: Double) -> Known:
     for turn in turns:
         await edge.read(turn["id"])
     threads = [turn["thread"] for turn in turns]
+    for name in BUDGETS:
+        await edge.call("PUT", f"/budgets/{name}", {"limit_micro_usd": 10**15})
     return {
-        "path.name": NAMES,
+        "path.name": [*BUDGETS, *NAMES],
+        "query.tz": ["Asia/Tokyo"],
+        "query.principal": principals,
         "path.id": [each for pair in zip(ids(bans), ids(keys), strict=True) for each in pair],
         "path.thread": threads,
         "path.turn": ids(turns),

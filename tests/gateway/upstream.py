@@ -39,6 +39,9 @@ from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import (
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import (
     add_EmbeddingServiceServicer_to_server,
 )
+from turnpike.api.gatekeeper.v1.account_service_pb2_grpc import (
+    add_AccountServiceServicer_to_server,
+)
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import (
     AuthenticateResponse,
     Revocation,
@@ -50,6 +53,7 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import (
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import (
     add_TenancyServiceServicer_to_server,
 )
+from turnpike.api.gatekeeper.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import (
     add_ConnectorServiceServicer_to_server,
 )
@@ -409,7 +413,12 @@ class Upstream:
             open_methods=frozenset({AUTHENTICATE}),
         )
         add_GatekeeperServiceServicer_to_server(self.gatekeeper, server)
-        add_TenancyServiceServicer_to_server(self.other, server)  # pyright: ignore[reportArgumentType]
+        for add in (
+            add_AccountServiceServicer_to_server,
+            add_TenancyServiceServicer_to_server,
+            add_UsageServiceServicer_to_server,
+        ):
+            add(self.other, server)  # pyright: ignore[reportArgumentType]
         self.gatekeeper_port = listen(server, "127.0.0.1:0")
         async with serving(server, grace_time=timedelta(0)):
             yield

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
@@ -20,12 +20,16 @@ from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import PrefixServiceS
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from turnpike.api.gatekeeper.v1.account_service_pb2_grpc import AccountServiceStub
+from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import TenancyServiceStub
+from turnpike.api.gatekeeper.v1.usage_service_pb2_grpc import UsageServiceStub
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
 from turnpike.gateway import openapi
 from turnpike.gateway.edge import Edge
 from turnpike.gateway.problems import ProblemError, invalid
 from turnpike.gateway.readiness import Readiness
+from turnpike.gateway.routes.accounts import AccountRoutes
 from turnpike.gateway.routes.agents import AgentRoutes
 from turnpike.gateway.routes.answers import Answers
 from turnpike.gateway.routes.connectors import ConnectorRoutes
@@ -35,6 +39,7 @@ from turnpike.gateway.routes.models import ModelRoutes
 from turnpike.gateway.routes.openai.chat import ChatRoutes
 from turnpike.gateway.routes.openai.models import OpenAiModelRoutes
 from turnpike.gateway.routes.openai.responses import ResponseRoutes
+from turnpike.gateway.routes.plans import PlanRoutes
 from turnpike.gateway.routes.prefix_sessions import PrefixSessionRoutes
 from turnpike.gateway.routes.route import Entrance
 from turnpike.gateway.routes.sessions import SessionRoutes
@@ -44,6 +49,7 @@ from turnpike.gateway.routes.tenancy import TenancyRoutes
 from turnpike.gateway.routes.threads import ThreadRoutes
 from turnpike.gateway.routes.tools import ToolRoutes
 from turnpike.gateway.routes.turns import TurnRoutes
+from turnpike.gateway.routes.usage import UsageRoutes
 from turnpike.gateway.streams import Streams
 
 _EXPOSED = (
@@ -117,6 +123,7 @@ def make_app(
         ConnectorRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
         ToolRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
         TenancyRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),
+        *_account_routers(channels.gatekeeper, entrance),
         EmbeddingRoutes(EmbeddingServiceStub(channels.embedding)).router(entrance),
         SystemRoutes(readiness).router(),
     ):
@@ -140,6 +147,16 @@ def _foreign_routes(runtime: grpc.aio.Channel, entrance: Entrance, streams: Stre
         *ChatRoutes(entrance, answers).routes(),
         *ResponseRoutes(entrance, answers).routes(),
         *OpenAiModelRoutes(entrance, answers, models, agents).routes(),
+    ]
+
+
+def _account_routers(gatekeeper: grpc.aio.Channel, entrance: Entrance) -> list[APIRouter]:
+    accounts = AccountServiceStub(gatekeeper)
+    usage = UsageRoutes(UsageServiceStub(gatekeeper), GatekeeperServiceStub(gatekeeper))
+    return [
+        PlanRoutes(accounts).router(entrance),
+        AccountRoutes(accounts).router(entrance),
+        usage.router(entrance),
     ]
 
 

@@ -23,7 +23,7 @@ def apply(
     key: Key = "",
     as_json: Json = False,
 ) -> None:
-    """Create or update models, connectors and agents; all of them, or none."""
+    """Create or update what the files say, from plans to agents; all of it, or nothing."""
     documents = read_set_up(files)
     terminal = Terminal(as_json=as_json)
     with connected(home, url, key) as client:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from turnpike.cli.errors import CommandError
 from turnpike.cli.gateway.client import FieldFault, GatewayClient, RefusalError
+from turnpike.cli.setup.account_specs import BudgetSpec, SubscriptionSpec
 from turnpike.cli.setup.documents import Document
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
+from turnpike.cli.setup.places import find_places
 from turnpike.cli.setup.secrets import resolve_secrets
 from turnpike.cli.setup.specs import AgentSpec, ConnectorSpec, ModelSpec, Spec
 
-_COLLECTIONS = {"Model": "models", "Connector": "connectors", "Agent": "agents"}
 # What a document can be blamed for; anything else is the caller's or the suite's trouble.
 _DOCUMENTS_FAULT = (400, 404, 409, 413, 422)
 
@@ -39,12 +40,18 @@ def apply_documents(
     Raises MistakesError, with all that is wrong, before anything is changed.
     """
     specs = resolve_secrets(documents, environment)
+    places = find_places(client, documents)
     as_written = sorted(documents, key=lambda document: (document.file, document.number))
-    mistakes = [fault for document in as_written for fault in _check(client, document, specs)]
+    mistakes = [
+        fault
+        for document in as_written
+        for fault in _check(client, document, places[document.kind, document.name], specs)
+    ]
     if mistakes:
         raise MistakesError(mistakes)
     for document in documents:
-        yield _apply(client, document, specs[document.kind, document.name])
+        id = (document.kind, document.name)
+        yield _apply(client, document, places[id], specs[id])
 
 
 def stdio_commands(documents: Sequence[Document]) -> list[list[str]]:
@@ -57,11 +64,14 @@ def stdio_commands(documents: Sequence[Document]) -> list[list[str]]:
 
 
 def _check(
-    client: GatewayClient, document: Document, specs: Mapping[tuple[str, str], Spec]
+    client: GatewayClient,
+    document: Document,
+    place: str,
+    specs: Mapping[tuple[str, str], Spec],
 ) -> list[Mistake]:
     spec = specs[document.kind, document.name]
     try:
-        client.call("PUT", _path(document), params={"validate_only": "true"}, json=_body(spec))
+        client.call("PUT", place, params={"validate_only": "true"}, json=_body(spec))
     except RefusalError as refusal:
         if refusal.http_status not in _DOCUMENTS_FAULT:
             raise
@@ -77,8 +87,15 @@ def _check(
 def _comes_with_it(
     document: Document, fault: FieldFault, specs: Mapping[tuple[str, str], Spec]
 ) -> bool:
-    """Whether the suite misses a model that the same documents bring."""
+    """Whether the suite misses something that the same documents bring."""
     spec = document.spec
+    if isinstance(spec, SubscriptionSpec):
+        return fault.field == "plan" and ("Plan", spec.plan) in specs
+    if isinstance(spec, BudgetSpec):
+        # What the plan gives may be another by then.
+        return fault.field == "limit_micro_usd" and any(
+            kind in ("Plan", "Subscription") for kind, _ in specs
+        )
     if isinstance(spec, ModelSpec):
         return fault.field == "members" and any(
             ("Model", member.model) in specs for member in spec.members
@@ -86,9 +103,9 @@ def _comes_with_it(
     return isinstance(spec, AgentSpec) and fault.field == "model" and ("Model", spec.model) in specs
 
 
-def _apply(client: GatewayClient, document: Document, spec: Spec) -> Outcome:
+def _apply(client: GatewayClient, document: Document, place: str, spec: Spec) -> Outcome:
     try:
-        response = client.call("PUT", _path(document), json=_body(spec))
+        response = client.call("PUT", place, json=_body(spec))
     except RefusalError as refusal:
         where = f"{document.file}: document {document.number}: {document.kind} {document.name!r}"
         raise CommandError(f"{where}: {refusal}", reason=refusal.reason) from refusal
@@ -97,9 +114,7 @@ def _apply(client: GatewayClient, document: Document, spec: Spec) -> Outcome:
     return Outcome(document, response.headers.get("x-turnpike-result", "changed"))
 
 
-def _path(document: Document) -> str:
-    return f"/api/v1/{_COLLECTIONS[document.kind]}/{document.name}"
-
-
 def _body(spec: Spec) -> dict[str, object]:
-    return spec.model_dump(mode="json", exclude_unset=True)
+    # Whose subscription it is stands in its path.
+    whose = {"tenant", "principal"} if isinstance(spec, SubscriptionSpec) else None
+    return spec.model_dump(mode="json", exclude_unset=True, exclude=whose)

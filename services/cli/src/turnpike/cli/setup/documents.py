@@ -7,6 +7,13 @@ from pathlib import Path as FilePath
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from turnpike.cli.setup.account_specs import (
+    BudgetName,
+    BudgetSpec,
+    PlanName,
+    PlanSpec,
+    SubscriptionSpec,
+)
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
 from turnpike.cli.setup.specs import (
     AgentSpec,
@@ -41,8 +48,36 @@ class _Connector(_Envelope):
     spec: ConnectorSpec
 
 
-# In the order in which they are applied: an agent names the others.
-_KINDS = {"Model": _Model, "Connector": _Connector, "Agent": _Agent}
+class _Plan(_Envelope):
+    kind: str
+    name: PlanName
+    spec: PlanSpec
+
+
+class _Subscription(_Envelope):
+    kind: str
+    name: Name
+    spec: SubscriptionSpec
+
+
+class _Budget(_Envelope):
+    kind: str
+    name: BudgetName
+    spec: BudgetSpec
+
+
+_AnyEnvelope = _Model | _Agent | _Connector | _Plan | _Subscription | _Budget
+
+# In the order in which they are applied: an agent names models and connectors, a
+# subscription its plan, and a budget stays below what the plan gives.
+_KINDS: dict[str, type[_AnyEnvelope]] = {
+    "Plan": _Plan,
+    "Subscription": _Subscription,
+    "Budget": _Budget,
+    "Model": _Model,
+    "Connector": _Connector,
+    "Agent": _Agent,
+}
 KINDS = tuple(_KINDS)
 
 
@@ -113,7 +148,7 @@ def _parse(file: str, number: int, yaml: YamlDocument) -> Generator[Document | M
         yield Mistake(file, number, "kind", message, yaml.line_of(("kind",)))
         return
     try:
-        envelope = TypeAdapter[_Model | _Agent | _Connector](_KINDS[kind]).validate_python(content)
+        envelope = TypeAdapter[_AnyEnvelope](_KINDS[kind]).validate_python(content)
     except ValidationError as error:
         yield from _mistakes(file, number, kind, yaml, error)
     else:

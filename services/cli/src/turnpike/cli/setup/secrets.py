@@ -5,7 +5,7 @@ from pathlib import Path
 
 from turnpike.cli.setup.documents import Document
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
-from turnpike.cli.setup.specs import AgentSpec, ModelSpec, Spec
+from turnpike.cli.setup.specs import ConnectorSpec, ModelSpec, Spec
 
 
 class _MissingError(Exception):
@@ -32,10 +32,10 @@ def resolve_secrets(
 
 
 def _secret_fields(spec: Spec) -> dict[str, str]:
-    if isinstance(spec, AgentSpec):
-        return {}
     if isinstance(spec, ModelSpec):
         return {"api_key": spec.api_key} if spec.api_key else {}
+    if not isinstance(spec, ConnectorSpec):
+        return {}
     return {
         **{f"headers.{name}": value for name, value in spec.headers.items()},
         **{f"env.{name}": value for name, value in spec.env.items()},
@@ -43,10 +43,10 @@ def _secret_fields(spec: Spec) -> dict[str, str]:
 
 
 def _with_secrets(spec: Spec, secrets: Mapping[str, str]) -> Spec:
-    if isinstance(spec, AgentSpec):
-        return spec
     if isinstance(spec, ModelSpec):
         return spec.model_copy(update=dict(secrets))
+    if not isinstance(spec, ConnectorSpec):
+        return spec
     changes = {
         field: {name: secrets.get(f"{field}.{name}", "") for name in getattr(spec, field)}
         for field in ("headers", "env")

@@ -11,6 +11,8 @@ from pydantic import (
     model_validator,
 )
 
+from turnpike.cli.setup.account_specs import AccountSpec
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 ConnectorName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$")]
@@ -123,7 +125,7 @@ class ConnectorSpec(_Strict):
         return self
 
 
-Spec = ModelSpec | AgentSpec | ConnectorSpec
+Spec = ModelSpec | AgentSpec | ConnectorSpec | AccountSpec
 
 
 def _require(value: Any, message: str) -> None:

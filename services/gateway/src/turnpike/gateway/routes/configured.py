@@ -17,28 +17,38 @@ class Configured:
     """What is done to one noun, and what is answered."""
 
     noun: type[Reply]
-    page: type[Reply]
-    list_page: Endpoint
-    create: Endpoint
     get: Endpoint
     put: Endpoint
     delete: Endpoint
+    page: type[Reply] | None = None
+    list_page: Endpoint | None = None
+    create: Endpoint | None = None
+    """None where a PUT to what has no name yet is the only way."""
 
     def add_to(self, router: APIRouter, path: str) -> None:
         """Adds the routes of the noun below a path."""
-        router.add_api_route(
-            path, self.list_page, methods=["GET"], response_model=self.page, responses=problems()
-        )
+        if self.list_page is not None:
+            router.add_api_route(
+                path,
+                self.list_page,
+                methods=["GET"],
+                response_model=self.page,
+                responses=problems(),
+            )
+        if self.create is not None:
+            self._add_create(router, path, self.create)
+        self._add_one(router, f"{path}/{{name:name}}")
+
+    def _add_create(self, router: APIRouter, path: str, create: Endpoint) -> None:
         would_be = {"model": self.noun, "description": "With `validate_only`: it would be created."}
         router.add_api_route(
             path,
-            self.create,
+            create,
             methods=["POST"],
             status_code=201,
             response_model=self.noun,
             responses=problems(409, 413, 415) | {200: would_be},
         )
-        self._add_one(router, f"{path}/{{name:name}}")
 
     def _add_one(self, router: APIRouter, one: str) -> None:
         router.add_api_route(

@@ -1,6 +1,6 @@
 """Shapes that several nouns share."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Header, Query
@@ -53,6 +53,20 @@ ValidateOnly = Annotated[bool, Query(description="Check, and change nothing.")]
 IfMatch = Annotated[
     str | None, Header(alias="If-Match", description="Fail with 412 unless this is the ETag.")
 ]
+
+
+def in_utc(field: str, time: datetime | None) -> datetime | None:
+    """Returns a time of a request in UTC; one without a zone is UTC's already.
+
+    Raises:
+        ProblemError: In UTC it is before the year 1 or after 9999.
+    """
+    if time is None or time.tzinfo is None:
+        return time and time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise invalid_field(field, "is no time of the calendar") from error
 
 
 def kind_of(value: Any) -> str:

@@ -1,0 +1,74 @@
+"""Where the gateway keeps what documents say."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from turnpike.cli.gateway.client import GatewayClient
+from turnpike.cli.setup.account_specs import SubscriptionSpec
+from turnpike.cli.setup.documents import Document
+from turnpike.cli.setup.mistakes import Mistake, MistakesError
+
+_COLLECTIONS = {
+    "Agent": "agents",
+    "Budget": "budgets",
+    "Connector": "connectors",
+    "Model": "models",
+    "Plan": "plans",
+    "Subscription": "subscriptions",
+}
+
+
+def find_places(client: GatewayClient, documents: Sequence[Document]) -> dict[tuple[str, str], str]:
+    """Returns the path of each (kind, name); raises MistakesError where a tenant is unknown.
+
+    Tenants may be called by their names; their ids are then asked for.
+    """
+    named = {
+        document.spec.tenant
+        for document in documents
+        if isinstance(document.spec, SubscriptionSpec) and not _is_id(document.spec.tenant)
+    }
+    tenants = _tenants(client, named) if named else {}
+    if mistakes := _unknown(documents, named - tenants.keys()):
+        raise MistakesError(mistakes)
+    return {
+        (
+            document.kind,
+            document.name,
+        ): f"/api/v1/{_COLLECTIONS[document.kind]}/{_name(document, tenants)}"
+        for document in documents
+    }
+
+
+def _tenants(client: GatewayClient, names: set[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for tenant in client.pages("/api/v1/tenants", "tenants", page_size="500"):
+        if tenant["name"] in names:
+            found[tenant["name"]] = tenant["id"]
+        if len(found) == len(names):
+            break
+    return found
+
+
+def _unknown(documents: Sequence[Document], names: set[str]) -> list[Mistake]:
+    return [
+        document.mistake("tenant", "there is no such tenant")
+        for document in documents
+        if isinstance(document.spec, SubscriptionSpec) and document.spec.tenant in names
+    ]
+
+
+def _name(document: Document, tenants: Mapping[str, str]) -> str:
+    spec = document.spec
+    if not isinstance(spec, SubscriptionSpec):
+        return document.name
+    tenant = tenants.get(spec.tenant, spec.tenant)
+    return f"{tenant}.{spec.principal}" if spec.principal else tenant
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
