@@ -56,6 +56,7 @@ async def test_the_command_line_shows_budgets_and_plans(suite: Suite, edge: Edge
     gone = await turnpike(suite, "budgets", "delete", name)
     held = await turnpike(suite, "plans", "limits")
 
+    assert made[0] == 0, made[2]
     assert json.loads(made[1])["limit_micro_usd"] == 5
     assert f"{name}  0 of 5 micro-dollars  until " in listed[1]
     assert gone[:2] == (0, f"deleted {name}\n")

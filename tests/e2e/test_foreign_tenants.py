@@ -71,6 +71,8 @@ FIXED: dict[str, Any] = {
     "segment": 1,
     "tier": 1,
 }
+# Messages in requests, to be filled in like them.
+NESTED: dict[str, Any] = {"start": {}, "filter": {}, "overrides": {}, "subscription": {}}
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 Ours = dict[str, str]
@@ -90,7 +92,7 @@ def methods() -> list[tuple[str, MethodDescriptor]]:
 
 def document(kind: Descriptor, ours: Ours, noun: str) -> dict[str, Any]:
     """Returns a request that names what is ours, by the names of its fields."""
-    values: dict[str, Any] = {**FIXED, **ours, "id": ours[noun], "name": ours[noun], "start": {}}
+    values: dict[str, Any] = {**FIXED, **ours, **NESTED, "id": ours[noun], "name": ours[noun]}
     return {
         field.name: (
             document(field.message_type, ours, noun)
@@ -104,7 +106,12 @@ def document(kind: Descriptor, ours: Ours, noun: str) -> dict[str, Any]:
 
 def is_number(field: FieldDescriptor, value: Any) -> bool:
     """Tells a field that only has the name of one of ours, such as a number of a version."""
-    numbers = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64)
+    numbers = {
+        FieldDescriptor.CPPTYPE_INT32,
+        FieldDescriptor.CPPTYPE_INT64,
+        FieldDescriptor.CPPTYPE_UINT32,
+        FieldDescriptor.CPPTYPE_UINT64,
+    }
     return isinstance(value, str) and field.cpp_type in numbers
 
 
