@@ -1,8 +1,10 @@
 """aiohttp sessions that connect to vetted addresses only."""
 
 import socket
+from collections.abc import Sequence
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType
 
 from turnpike.egress.addresses import check_address
@@ -15,6 +17,7 @@ def open_session(
     limit_per_host: int = 0,
     keepalive_seconds: float = 60.0,
     connect_seconds: float = 10.0,
+    addresses: Sequence[str] = (),
 ) -> aiohttp.ClientSession:
     """Returns a session for endpoints that others chose; close it in the end.
 
@@ -29,6 +32,7 @@ def open_session(
         limit_per_host: How many to one endpoint; 0 is no limit.
         keepalive_seconds: How long an unused connection is kept.
         connect_seconds: How long connecting may take.
+        addresses: The only ones that names lead to; none: whatever they resolve to.
     """
 
     def vetted_socket(target: AddrInfoType) -> socket.socket:
@@ -42,8 +46,34 @@ def open_session(
             limit_per_host=limit_per_host,
             keepalive_timeout=keepalive_seconds,
             socket_factory=vetted_socket,
+            resolver=_Pinned(addresses) if addresses else None,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds),
         trust_env=False,
     )
+
+
+class _Pinned(AbstractResolver):
+    """Leads every name to addresses that were found before."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        """Has nothing to close."""

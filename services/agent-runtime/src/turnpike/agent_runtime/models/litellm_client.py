@@ -35,19 +35,21 @@ _NO_KEY = "none"
 
 
 class LitellmClient:
-    """Asks any provider that litellm knows; litellm is imported when it is first needed.
+    """Asks any provider that litellm knows; litellm is imported when it is first needed."""
 
-    The session belongs to whoever made it.
-    """
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
+    def __init__(self) -> None:
         self._loading = asyncio.Lock()
         self._library: ModuleType | None = None
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[list[Piece]]:
-        """Yields pieces: those of one of litellm's chunks, as one list."""
+    async def stream(
+        self, prompt: Prompt, session: aiohttp.ClientSession
+    ) -> AsyncGenerator[list[Piece]]:
+        """Yields pieces: those of one of litellm's chunks, as one list.
+
+        The session belongs to whoever made it.
+        """
         library = await self._loaded()
+        library.session.set(session)
         received: list[Any] = []
         library.responses.set(received)
         try:
@@ -71,7 +73,7 @@ class LitellmClient:
         async with self._loading:
             if self._library is None:
                 library = await asyncio.to_thread(_import)
-                library.set_up(self._session)
+                library.set_up()
                 self._library = library
         return self._library
 

@@ -45,6 +45,9 @@ _REFUSED = frozenset(
 )
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
+session: ContextVar[aiohttp.ClientSession] = ContextVar("session")
+"""What the current call goes out by: its credential's own."""
+
 responses: ContextVar[list[httpx.Response]] = ContextVar("responses")
 """What the current call has received, for whoever closes it.
 
@@ -53,7 +56,15 @@ litellm closes the streams of some providers only when they are collected.
 
 
 class _GuardedTransport(LiteLLMAiohttpTransport):
-    """Sends litellm's requests through our session, which vets each address."""
+    """Sends litellm's requests through the call's session, which vets each address."""
+
+    def get_valid_client_session(self) -> aiohttp.ClientSession:
+        found = session.get(None)
+        if found is None:
+            raise httpx.ConnectError("nobody says by which connection to ask")
+        return found
+
+    _get_valid_client_session = get_valid_client_session
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
@@ -74,19 +85,18 @@ class _NoTransport(httpx.BaseTransport):
 
 
 def _no_session() -> NoReturn:
-    raise httpx.ConnectError("this service is stopping")
+    raise httpx.ConnectError("nobody says by which connection to ask")
 
 
 _transport = _GuardedTransport(client=_no_session, owns_session=False)
 
 
-def set_up(session: aiohttp.ClientSession) -> None:
-    """Makes litellm silent, and sends all that it asks through `session`.
+def set_up() -> None:
+    """Makes litellm silent, and sends all that it asks through the call's session.
 
     Its handlers take a transport from these functions wherever they are made,
     the OpenAI library's included; there is no setting for it.
     """
-    _transport.client = session
     handlers: Any = http_handler.AsyncHTTPHandler
     handlers.create_async_transport = staticmethod(lambda **_: _transport)
     blocking: Any = http_handler.HTTPHandler

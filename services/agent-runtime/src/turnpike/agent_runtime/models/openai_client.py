@@ -24,20 +24,19 @@ _NO_STREAMS = frozenset({"application/json", "text/html"})
 
 
 class OpenAIClient:
-    """Asks over plain HTTP, on connections that are kept; one JSON decode a chunk.
+    """Asks over plain HTTP, on connections that are kept; one JSON decode a chunk."""
 
-    The session belongs to whoever made it.
-    """
+    async def stream(
+        self, prompt: Prompt, session: aiohttp.ClientSession
+    ) -> AsyncGenerator[list[Piece]]:
+        """Yields pieces: all that came in one read of the connection, as one list.
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[list[Piece]]:
-        """Yields pieces: all that came in one read of the connection, as one list."""
+        The session belongs to whoever made it.
+        """
         secret = prompt.model.api_key
         reader = ChunkReader(secret)
         try:
-            async with self._session.post(
+            async with session.post(
                 _endpoint(prompt.model.base_url),
                 data=request_body(prompt),
                 headers=_headers(prompt),
