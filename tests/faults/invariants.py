@@ -13,6 +13,10 @@ from tests.faults.reading import Reading
 from tests.faults.stage import Stage
 
 QUIET_SECONDS = 15
+BILLED = """
+SELECT step::int, input_tokens::int, output_tokens::int, cost_micro_usd::int
+FROM gatekeeper.ledger WHERE turn = $1 ORDER BY 1, 2, 3, 4
+"""
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "REFUSED")
 
 
@@ -28,6 +32,7 @@ async def broken_by(stage: Stage, subject: Subject, readings: list[Reading]) -> 
         *faults_of_effects(stage, subject, log),
         *await faults_of_ledger(stage, subject, log),
         *await faults_of_fences(stage, subject, turn),
+        *await faults_of_bill(stage, subject, log, turn),
     ]
 
 
@@ -100,12 +105,42 @@ async def faults_of_fences(stage: Stage, subject: Subject, turn: JSON) -> list[s
     return faults
 
 
+async def faults_of_bill(stage: Stage, subject: Subject, log: Fold, turn: JSON) -> list[str]:
+    """What the ledger was told, the log tells, and the turn sums up, to the last token."""
+    faults: list[str] = []
+
+    async def agrees() -> bool:
+        billed = [tuple(row.values()) for row in await stage.query(BILLED, subject.turn)]
+        told = [
+            (each["step"], each["input_tokens"], each["output_tokens"], each["cost_micro_usd"])
+            for each in log.of("usage")
+        ]
+        usage = turn["usage"]
+        summed = (usage["input_tokens"], usage["output_tokens"], usage["cost_micro_usd"])
+        faults[:] = []
+        if sorted(told) != billed:
+            faults.append(f"billed {billed}, told {told}")
+        if summed != tuple(sum(each[place] for each in told) for place in (1, 2, 3)):
+            faults.append(f"summed up {summed}, told {told}")
+        return not faults
+
+    try:
+        await until_it(agrees, QUIET_SECONDS)
+    except TimeoutError:
+        return faults
+    return []
+
+
 async def unsettled(stage: Stage) -> list[str]:
     """Waits for quiet, and returns what then still does not hold of the whole suite."""
     faults: list[str] = []
 
     async def settled() -> bool:
-        faults[:] = [*await forgotten_turns(stage), *await wrong_slots(stage)]
+        faults[:] = [
+            *await forgotten_turns(stage),
+            *await wrong_slots(stage),
+            *await what_is_held(stage),
+        ]
         return not faults
 
     try:
@@ -136,6 +171,22 @@ async def wrong_slots(stage: Stage) -> list[str]:
         held |= {member.decode() for member in await members(stage, key)}
     running = {row["id"] for row in rows}
     return [] if held == running else [f"{len(held)} slots, {len(running)} running turns"]
+
+
+async def what_is_held(stage: Stage) -> list[str]:
+    """Nothing is owed, and nothing is held, but by what runs."""
+    owed = await stage.query("SELECT turn FROM agent_runtime.usage_outbox")
+    open_turns = await stage.query(
+        "SELECT id FROM agent_runtime.turns WHERE status <> ALL($1)", list(ENDED)
+    )
+    if open_turns:
+        return []
+    held = 0
+    async for key in stage.redis.scan_iter("gatekeeper:*:account"):
+        fields: Any = await stage.redis.hgetall(key)
+        held += sum(int(each) for name, each in fields.items() if name.startswith(b"held:"))
+    faults = [f"{len(owed)} rows are still owed"] if owed else []
+    return [*faults, f"{held} micro-dollars are held by nobody"] if held else faults
 
 
 async def members(stage: Stage, key: bytes) -> list[bytes]:

@@ -52,6 +52,44 @@ async def owner_killed(stage: Stage, tag: str, *, phase: str) -> Result:
     return result
 
 
+async def owner_killed_settling(stage: Stage, tag: str) -> Result:
+    """SIGKILLs the owner of a turn that has just ended, while it settles and releases."""
+    victims: list[Process] = []
+
+    async def act(subject: Subject) -> float:
+        owner = await stage.owner(subject.turn)
+        if owner is None:
+            return time.time()
+        victims.append(owner)
+        await until(lambda: bool(subject.reading.fold.status), 30)
+        await asyncio.sleep(random.uniform(0, 0.02))
+        os.kill(owner.pid, signal.SIGKILL)
+        return time.time()
+
+    result = await trial(stage, phase_named("end", tag), tag, act)
+    result.takeover = None
+    for victim in victims:
+        await stage.suite.restarted(victim)
+    return result
+
+
+async def gatekeepers_killed(stage: Stage, tag: str) -> Result:
+    """SIGKILLs every gatekeeper in the middle of a turn that asks again and again."""
+    victims = stage.suite.of("gatekeeper")
+
+    async def act(subject: Subject) -> float:
+        for victim in victims:
+            os.kill(victim.pid, signal.SIGKILL)
+        return time.time()
+
+    result = await trial(stage, phase_named("tool", tag), tag, act)
+    result.takeover = None
+    for victim in victims:
+        await stage.suite.restarted(victim)
+    result.faults += await unsettled(stage)
+    return result
+
+
 async def owner_stopped(stage: Stage, tag: str, *, phase: str) -> Result:
     """SIGSTOPs the owner until another has the turn, then lets it go on."""
 
@@ -200,6 +238,8 @@ def scenarios() -> list[Scenario]:
     return [
         *(Scenario(f"kill owner: {name}", partial(owner_killed, phase=name)) for name in PHASES),
         *(Scenario(f"stop owner: {name}", partial(owner_stopped, phase=name)) for name in PHASES),
+        Scenario("kill owner: settling", owner_killed_settling),
+        Scenario("kill gatekeepers", gatekeepers_killed),
         Scenario("cut owner off", owner_cut_off),
         Scenario("kill registry: transfer", partial(registry_killed, tool="transfer")),
         Scenario(f"kill registry: {REPEATABLE}", partial(registry_killed, tool=REPEATABLE)),

@@ -34,6 +34,11 @@ REPLICAS = {
     "tool-registry": 2,
     "embedding": 2,
 }
+BUDGETS = """
+INSERT INTO gatekeeper.budgets (tenant, scope, period, limit_micro_usd)
+SELECT tenant, 'tenant', 'total', 1000000000000
+FROM gatekeeper.tenants, set_config('search_path', 'gatekeeper', false)
+"""
 
 
 @dataclass
@@ -98,4 +103,7 @@ async def staged(home: Path, replicas: Mapping[str, int] = REPLICAS) -> AsyncGen
         redis = Redis.from_url(suite.run["redis"], retry=Retry(ConstantBackoff(0.1), 50))
         stack.push_async_callback(redis.aclose)
         await edges[0].call("GET", "/tools")
-        yield Stage(suite, edges, model, journal, redis)
+        stage = Stage(suite, edges, model, journal, redis)
+        # So that every turn holds something, and gives it back.
+        await stage.query(BUDGETS)
+        yield stage

@@ -511,3 +511,69 @@ async def test_after_many_starts_ends_and_errors_nothing_is_held_or_lost(
     for turn in turns:
         await books.settled(tenant, turn)
     assert "usage" in kinds(await world.log(turns[0]))
+
+
+async def test_the_rest_of_a_hold_falls_after_everything_is_settled(
+    world: World, tenant: Tenant, provider: Provider, books: Books
+):
+    # A row of the segment is another replica's, which is slow.
+    turn, ask = await begun(world, tenant, provider)
+    row = await world.superuser.fetchval(
+        "INSERT INTO usage_outbox (tenant, turn, segment, snapshot, entries, ends, due_at)"
+        " SELECT tenant, id, 1, snapshot, $2, false, 'infinity' FROM turns WHERE id = $1"
+        " RETURNING id",
+        UUID(turn.id),
+        rows.owed([spend(7, 100, 10)]),
+    )
+    ask.say("done")
+    ask.end(tokens=(100, 10))
+    await tenant.ended(turn.id)
+
+    async def is_settled() -> bool:
+        return len(await books.entries(turn.id)) == 1
+
+    await until(is_settled)
+
+    async def was_tried() -> bool:
+        return await world.superuser.fetchval(
+            "SELECT count(*) > 0 FROM usage_outbox WHERE turn = $1 AND ends AND tries > 1",
+            UUID(turn.id),
+        )
+
+    await until(was_tried)
+    assert await books.owed(turn.id) == 2
+
+    await world.superuser.execute(
+        "UPDATE usage_outbox SET due_at = statement_timestamp() WHERE id = $1", row
+    )
+
+    async def nothing_is_owed() -> bool:
+        return await books.owed(turn.id) == 0
+
+    await until(nothing_is_owed)
+    assert await books.held(tenant) == 0
+    assert len(await books.entries(turn.id)) == 2
+
+
+async def test_no_commit_comes_before_the_snapshot_is_kept(
+    world: World, tenant: Tenant, provider: Provider, books: Books
+):
+    async with world.superuser.acquire() as connection, connection.transaction():
+        # Whoever keeps a snapshot writes the turn; nobody else does until the end.
+        await connection.execute(
+            "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF NEW.admitted <> OLD.admitted THEN PERFORM pg_sleep(0.5); END IF;"
+            " RETURN NEW; END $$"
+        )
+        await connection.execute(
+            "CREATE TRIGGER slowly BEFORE UPDATE ON turns FOR EACH ROW EXECUTE FUNCTION slowly()"
+        )
+    try:
+        turn, ask = await begin(tenant, provider)
+        ask.say("done")
+        ask.end(tokens=(100, 10))
+        await tenant.ended(turn.id)
+    finally:
+        await world.superuser.execute("DROP FUNCTION slowly CASCADE")
+
+    assert await books.settled(tenant, turn.id) == [(1, 1, False, 100, 10, 120)]
