@@ -73,7 +73,9 @@ class KeySets:
             UnavailableError: Its keys were never seen, and it does not answer.
         """
         source = self._source(issuer)
-        if self._wants(source, kid):
+        # Who has what it needs does not wait for somebody else's look at what is new.
+        spared = source.lock.locked() and kid in source.keys
+        if self._wants(source, kid) and not spared:
             async with source.lock:
                 # Who waited here finds what the one before was told.
                 if self._wants(source, kid):
@@ -99,14 +101,17 @@ class KeySets:
         return now - source.read_at > _FRESH_SECONDS or bool(kid and kid not in source.keys)
 
     async def _read(self, source: _Source, issuer: IssuerSpec) -> None:
-        source.asked_at = self._clock()
+        began = self._clock()
         try:
             url = issuer.jwks_url or await self._discover(issuer.issuer)
             source.keys = _keys_in(await self._fetch(url))
         except FetchError as error:
             logger.warning("the keys of %s cannot be read: %s", issuer.issuer, error)
-            return
-        source.read_at = source.asked_at
+        else:
+            source.read_at = began
+        # Not before: whoever comes meanwhile waits. Nor when this was cancelled, so
+        # that who waits asks instead.
+        source.asked_at = self._clock()
 
     async def _discover(self, issuer: str) -> str:
         document = await self._fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
