@@ -145,6 +145,8 @@ def example_body(openapi: dict[str, Any], path: str, method: str) -> Any:
         return {"agent": "default", "input": "hello"}
     if path.endswith(":activate"):
         return {"version": "00000000-0000-0000-0000-000000000000"}
+    if "principals" in path:
+        return {"role": "MEMBER"}
     if method == "PATCH":
         return {"title": "mine now"}
     return {} if "requestBody" in openapi["paths"][path][method.lower()] else None

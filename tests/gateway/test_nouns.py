@@ -2,7 +2,7 @@
 
 import struct
 from base64 import b64decode
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
@@ -14,7 +14,11 @@ from turnpike.api.agent_runtime.v1 import agent_service_pb2 as agents
 from turnpike.api.agent_runtime.v1 import model_service_pb2 as models
 from turnpike.api.agent_runtime.v1 import thread_service_pb2 as threads
 from turnpike.api.embedding.v1 import embedding_service_pb2 as embedding
-from turnpike.api.gatekeeper.v1 import principal_pb2, tenancy_service_pb2
+from turnpike.api.gatekeeper.v1 import (
+    identity_service_pb2,
+    principal_pb2,
+    tenancy_service_pb2,
+)
 from turnpike.api.tool_registry.v1 import connector_service_pb2 as connectors
 
 CREATED = "2026-11-21T05:00:00.123456Z"
@@ -326,22 +330,45 @@ async def test_a_key_is_shown_once(upstream: Upstream, client: httpx.AsyncClient
     key = principal_pb2.ApiKey(
         id="k",
         name="ci",
-        principal={"id": "p", "tenant": "t", "name": "ci", "role": "ROLE_MEMBER"},
+        principal={
+            "id": "p",
+            "tenant": "t",
+            "name": "ci",
+            "role": "ROLE_MEMBER",
+            "kind": "PRINCIPAL_KIND_SERVICE",
+            "create_time": TIME,
+        },
         create_time=TIME,
+        scopes=["SCOPE_TURNS"],
+        prefix="tpk_abc",
     )
     upstream.other.answers.update(
         CreateApiKey=tenancy_service_pb2.CreateApiKeyResponse(api_key=key, secret="tpk_new"),
         ListApiKeys=tenancy_service_pb2.ListApiKeysResponse(api_keys=[key]),
         RevokeApiKey=tenancy_service_pb2.RevokeApiKeyResponse(api_key=key),
+        RotateApiKey=tenancy_service_pb2.RotateApiKeyResponse(api_key=key, secret="tpk_next"),
     )
     record = {
         "id": "k",
         "name": "ci",
         "role": "MEMBER",
-        "principal": {"id": "p", "tenant": "t", "name": "ci", "role": "MEMBER"},
+        "principal": {
+            "id": "p",
+            "tenant": "t",
+            "name": "ci",
+            "role": "MEMBER",
+            "kind": "SERVICE",
+            "email": "",
+            "issuer": "",
+            "created": CREATED,
+        },
         "created": CREATED,
         "expires": None,
         "revoked": None,
+        "scopes": ["TURNS"],
+        "prefix": "tpk_abc",
+        "last_used": None,
+        "rotated": None,
     }
     body = {"name": "ci", "role": "MEMBER", "expires": "2126-11-21T05:00:00Z"}
 
@@ -356,6 +383,69 @@ async def test_a_key_is_shown_once(upstream: Upstream, client: httpx.AsyncClient
     expires = upstream.other.requests[0].expire_time.ToDatetime(UTC)
     assert expires == datetime(2126, 11, 21, 5, tzinfo=UTC)
     assert numeric.json()["errors"][0]["field"] == "expires"
+
+    rotated = await client.post("/api/v1/keys/k:rotate", json={"overlap_seconds": 60})
+    assert (rotated.status_code, rotated.json()["key"]) == (200, "tpk_next")
+    assert rotated.headers["cache-control"] == "no-store"
+    assert upstream.other.requests[-1].overlap.ToTimedelta() == timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, ["principal", "email", "domain", "key"]),
+        ({"principal": "p", "email": "a@example.com"}, ["principal", "email"]),
+        ({"domain": "example.com", "until": "now"}, ["until"]),
+    ],
+    ids=["nobody", "two", "unknown"],
+)
+async def test_a_ban_names_one_thing(client: httpx.AsyncClient, body: Any, fields: list[str]):
+    refused = await client.post("/api/v1/bans", json=body)
+
+    assert refused.status_code == 400
+    assert [error["field"] for error in refused.json()["errors"]] == fields
+
+
+async def test_issuers_and_principals(upstream: Upstream, client: httpx.AsyncClient):
+    issuer = {
+        "name": "acme",
+        "issuer": "https://id.acme.example",
+        "audience": "turnpike",
+        "algorithms": ["RS256"],
+        "claims": {"role": "groups"},
+        "roles": {"ops": "ROLE_ADMIN"},
+        "etag": "3",
+        "create_time": TIME,
+        "update_time": TIME,
+    }
+    principal = {"id": "p", "name": "Ada", "role": "ROLE_VIEWER", "create_time": TIME}
+    upstream.other.answers.update(
+        UpdateIssuer=identity_service_pb2.UpdateIssuerResponse(
+            issuer=issuer, change=identity_service_pb2.ISSUER_CHANGE_CREATED
+        ),
+        ListPrincipals=identity_service_pb2.ListPrincipalsResponse(principals=[principal]),
+        UpdatePrincipal=identity_service_pb2.UpdatePrincipalResponse(principal=principal),
+        RemovePrincipal=identity_service_pb2.RemovePrincipalResponse(principal=principal),
+    )
+    body = {
+        "issuer": "https://id.acme.example",
+        "audience": "turnpike",
+        "claims": {"role": "groups"},
+        "roles": {"ops": "ADMIN"},
+    }
+
+    put = await client.put("/api/v1/issuers/acme", json=body)
+    persons = await client.get("/api/v1/principals?kind=PERSON")
+    patched = await client.patch("/api/v1/principals/p", json={"role": "VIEWER"})
+    removed = await client.delete("/api/v1/principals/p")
+
+    assert (put.status_code, put.headers["etag"]) == (201, '"3"')
+    assert put.json()["roles"] == {"ops": "ADMIN"}
+    assert upstream.other.requests[0].issuer.roles["ops"] == principal_pb2.ROLE_ADMIN
+    assert upstream.other.requests[1].kind == principal_pb2.PRINCIPAL_KIND_PERSON
+    assert persons.json()["principals"] == [patched.json()]
+    assert upstream.other.requests[2].role == principal_pb2.ROLE_VIEWER
+    assert removed.status_code == 204
 
 
 async def test_bans_and_tenants(upstream: Upstream, client: httpx.AsyncClient):
@@ -381,7 +471,11 @@ async def test_bans_and_tenants(upstream: Upstream, client: httpx.AsyncClient):
     assert banned.json() == {
         "id": "b",
         "principal": "p",
+        "email": None,
+        "domain": None,
+        "key": None,
         "note": "spam",
+        "platform": False,
         "created": CREATED,
         "expires": None,
     }

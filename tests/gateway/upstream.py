@@ -50,6 +50,9 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import (
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import (
     add_GatekeeperServiceServicer_to_server,
 )
+from turnpike.api.gatekeeper.v1.identity_service_pb2_grpc import (
+    add_IdentityServiceServicer_to_server,
+)
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import (
     add_TenancyServiceServicer_to_server,
 )
@@ -415,6 +418,7 @@ class Upstream:
         add_GatekeeperServiceServicer_to_server(self.gatekeeper, server)
         for add in (
             add_AccountServiceServicer_to_server,
+            add_IdentityServiceServicer_to_server,
             add_TenancyServiceServicer_to_server,
             add_UsageServiceServicer_to_server,
         ):

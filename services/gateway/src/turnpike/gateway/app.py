@@ -22,6 +22,7 @@ from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from turnpike.api.gatekeeper.v1.account_service_pb2_grpc import AccountServiceStub
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
+from turnpike.api.gatekeeper.v1.identity_service_pb2_grpc import IdentityServiceStub
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import TenancyServiceStub
 from turnpike.api.gatekeeper.v1.usage_service_pb2_grpc import UsageServiceStub
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
@@ -32,15 +33,18 @@ from turnpike.gateway.readiness import Readiness
 from turnpike.gateway.routes.accounts import AccountRoutes
 from turnpike.gateway.routes.agents import AgentRoutes
 from turnpike.gateway.routes.answers import Answers
+from turnpike.gateway.routes.bans import BanRoutes
 from turnpike.gateway.routes.connectors import ConnectorRoutes
 from turnpike.gateway.routes.embeddings import EmbeddingRoutes
 from turnpike.gateway.routes.faults import faults_of
+from turnpike.gateway.routes.issuers import IssuerRoutes
 from turnpike.gateway.routes.models import ModelRoutes
 from turnpike.gateway.routes.openai.chat import ChatRoutes
 from turnpike.gateway.routes.openai.models import OpenAiModelRoutes
 from turnpike.gateway.routes.openai.responses import ResponseRoutes
 from turnpike.gateway.routes.plans import PlanRoutes
 from turnpike.gateway.routes.prefix_sessions import PrefixSessionRoutes
+from turnpike.gateway.routes.principals import PrincipalRoutes
 from turnpike.gateway.routes.route import Entrance
 from turnpike.gateway.routes.sessions import SessionRoutes
 from turnpike.gateway.routes.streams import StreamRoutes
@@ -124,6 +128,9 @@ def make_app(
         ToolRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
         TenancyRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),
         *_account_routers(channels.gatekeeper, entrance),
+        BanRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),
+        PrincipalRoutes(IdentityServiceStub(channels.gatekeeper)).router(entrance),
+        IssuerRoutes(IdentityServiceStub(channels.gatekeeper)).router(entrance),
         EmbeddingRoutes(EmbeddingServiceStub(channels.embedding)).router(entrance),
         SystemRoutes(readiness).router(),
     ):

@@ -15,14 +15,14 @@ from turnpike.rpc.identity import Caller, Signer
 SESSION_COOKIE = "turnpike_session"
 CSRF_COOKIE = "turnpike_csrf"
 
-# More than any API key or token of ours has.
-_LONGEST = 4096
+# More than any API key or token of ours has, or an issuer's that is accepted.
+_LONGEST = 8192
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCredential:
-    """An API key or a principal token that the request brought."""
+    """An API key, a principal token or an issuer's token that the request brought."""
 
     credentials: Credentials
     shown: str

@@ -19,6 +19,7 @@ from turnpike.cli.setup.specs import (
     AgentSpec,
     ConnectorName,
     ConnectorSpec,
+    IssuerSpec,
     ModelSpec,
     Name,
     Spec,
@@ -66,7 +67,13 @@ class _Budget(_Envelope):
     spec: BudgetSpec
 
 
-_AnyEnvelope = _Model | _Agent | _Connector | _Plan | _Subscription | _Budget
+class _Issuer(_Envelope):
+    kind: str
+    name: Name
+    spec: IssuerSpec
+
+
+_AnyEnvelope = _Model | _Agent | _Connector | _Plan | _Subscription | _Budget | _Issuer
 
 # In the order in which they are applied: an agent names models and connectors, a
 # subscription its plan, and a budget stays below what the plan gives.
@@ -74,6 +81,7 @@ _KINDS: dict[str, type[_AnyEnvelope]] = {
     "Plan": _Plan,
     "Subscription": _Subscription,
     "Budget": _Budget,
+    "Issuer": _Issuer,
     "Model": _Model,
     "Connector": _Connector,
     "Agent": _Agent,

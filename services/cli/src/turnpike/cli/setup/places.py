@@ -12,6 +12,7 @@ _COLLECTIONS = {
     "Agent": "agents",
     "Budget": "budgets",
     "Connector": "connectors",
+    "Issuer": "issuers",
     "Model": "models",
     "Plan": "plans",
     "Subscription": "subscriptions",

@@ -18,6 +18,7 @@ ConnectorName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0
 Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$")]
 Provider = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.-]{0,62}$")]
 Secret = Annotated[str, Field(max_length=8192)]
+Claim = Annotated[str, Field(max_length=200)]
 MicroDollars = Annotated[int, Field(ge=0)]
 Tokens = Annotated[int, Field(ge=0, le=100_000_000)]
 Capability = Literal["tools", "parallel_calls", "vision", "json_mode", "reasoning", "caching"]
@@ -125,7 +126,28 @@ class ConnectorSpec(_Strict):
         return self
 
 
-Spec = ModelSpec | AgentSpec | ConnectorSpec | AccountSpec
+class IssuerClaims(_Strict):
+    """Which claims of a token say what: a name, or a path with dots."""
+
+    subject: Claim = ""
+    name: Claim = ""
+    email: Claim = ""
+    role: Claim = ""
+    tenant: Claim = ""
+
+
+class IssuerSpec(_Strict):
+    """An OpenID Connect provider whose tokens open the tenant to people."""
+
+    issuer: str = Field(min_length=1, max_length=2000)
+    audience: str = Field(min_length=1, max_length=500)
+    jwks_url: str = Field(default="", max_length=2000)
+    algorithms: list[str] = Field(default=[], max_length=10)
+    claims: IssuerClaims = IssuerClaims()
+    roles: dict[str, Literal["ADMIN", "MEMBER", "VIEWER"]] = Field(default={}, max_length=200)
+
+
+Spec = ModelSpec | AgentSpec | ConnectorSpec | AccountSpec | IssuerSpec
 
 
 def _require(value: Any, message: str) -> None:

@@ -1,6 +1,6 @@
-"""Tenants, API keys and bans."""
+"""Tenants and API keys."""
 
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
@@ -10,6 +10,13 @@ from turnpike.api.gatekeeper.v1 import principal_pb2
 from turnpike.api.gatekeeper.v1 import tenancy_service_pb2 as pb
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import TenancyServiceStub
 from turnpike.gateway.documents import rfc3339
+from turnpike.gateway.routes.principals import (
+    ROLE_NAMES,
+    Principal,
+    Role,
+    Title,
+    principal_reply,
+)
 from turnpike.gateway.routes.replies import problems, reply, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
@@ -20,31 +27,38 @@ from turnpike.gateway.routes.shapes import (
     Request,
     Text,
     Time,
+    in_utc,
 )
 
-Title = Annotated[Text, Field(min_length=1, max_length=200)]
-Role = Literal["OWNER", "ADMIN", "MEMBER", "VIEWER"]
+Scope = Literal["TURNS", "READ", "ADMIN", "USAGE"]
 
 _NAMES = {"expire_time": "expires"}
-_ROLE_NAMES = {
-    value: name.removeprefix("ROLE_") for name, value in principal_pb2.Role.items() if value
+_SCOPE_NAMES = {
+    value: name.removeprefix("SCOPE_") for name, value in principal_pb2.Scope.items() if value
 }
 
 
 class NewKey(Request):
-    """An API key to create, with a principal of its own."""
+    """An API key to create: a principal's, or with a service account of its own."""
 
     name: Title
-    role: Role
+    role: Role | None = Field(default=None, description="Of the key's own service account.")
+    principal: Annotated[Text, Field(max_length=64)] = Field(
+        default="", description="Whose key it is, where it is not of its own."
+    )
+    scopes: Annotated[list[Scope], Field(max_length=4)] = Field(
+        default=[], description="What it opens of what the role allows; none means all of it."
+    )
     expires: Instant | None = None
 
 
-class NewBan(Request):
-    """A principal to keep out."""
+class Rotation(Request):
+    """How a key changes its secret."""
 
-    principal: Annotated[Text, Field(min_length=1, max_length=64)]
-    note: Annotated[Text, Field(max_length=1000)] = ""
-    expires: Instant | None = None
+    overlap_seconds: Annotated[
+        int, Field(ge=0, le=2_592_000, description="How long the old secret works yet.")
+    ] = 86_400
+    expires: Instant | None = Field(default=None, description="When the key ends from now on.")
 
 
 class NewTenant(Request):
@@ -52,15 +66,6 @@ class NewTenant(Request):
 
     name: Title
     slots: Annotated[int, Field(ge=0, le=100_000, description="0 takes the default, 64.")] = 0
-
-
-class Principal(Reply):
-    """A person or a program that acts in a tenant."""
-
-    id: str
-    tenant: str
-    name: str
-    role: str
 
 
 class Key(Reply):
@@ -73,6 +78,10 @@ class Key(Reply):
     created: Time
     expires: Time | None
     revoked: Time | None
+    scopes: list[str]
+    prefix: str = Field(description="The first characters of its newest secret.")
+    last_used: Time | None = Field(description="To the minute.")
+    rotated: Time | None
 
 
 class CreatedKey(Key):
@@ -85,23 +94,6 @@ class KeyPage(Reply):
     """A page of keys, newest first."""
 
     keys: list[Key]
-    next_page_token: str
-
-
-class Ban(Reply):
-    """Keeps a principal out of its tenant."""
-
-    id: str
-    principal: str
-    note: str
-    created: Time
-    expires: Time | None
-
-
-class BanPage(Reply):
-    """A page of bans, newest first."""
-
-    bans: list[Ban]
     next_page_token: str
 
 
@@ -129,7 +121,7 @@ class TenantPage(Reply):
 
 
 class TenancyRoutes:
-    """`/api/v1/keys`, `/api/v1/bans` and `/api/v1/tenants`."""
+    """`/api/v1/keys` and `/api/v1/tenants`."""
 
     def __init__(self, tenancy: TenancyServiceStub) -> None:
         self._tenancy = tenancy
@@ -138,8 +130,7 @@ class TenancyRoutes:
         """Returns the routes."""
         router = entrance.router()
         for path, page, new, listing, creating, refusals in (
-            ("/api/v1/keys", KeyPage, CreatedKey, self.list_keys, self.create_key, ()),
-            ("/api/v1/bans", BanPage, Ban, self.list_bans, self.create_ban, (404,)),
+            ("/api/v1/keys", KeyPage, CreatedKey, self.list_keys, self.create_key, (404,)),
             (
                 "/api/v1/tenants",
                 TenantPage,
@@ -160,17 +151,20 @@ class TenancyRoutes:
                 response_model=new,
                 responses=problems(413, 415, *refusals),
             )
-        for path, deleting in (
-            ("/api/v1/keys/{id:name}", self.revoke_key),
-            ("/api/v1/bans/{id:name}", self.delete_ban),
-        ):
-            router.add_api_route(
-                path,
-                deleting,
-                methods=["DELETE"],
-                status_code=204,
-                responses=problems(404, 413, 415),
-            )
+        router.add_api_route(
+            "/api/v1/keys/{id:name}",
+            self.revoke_key,
+            methods=["DELETE"],
+            status_code=204,
+            responses=problems(404, 413, 415),
+        )
+        router.add_api_route(
+            "/api/v1/keys/{id:name}:rotate",
+            self.rotate_key,
+            methods=["POST"],
+            response_model=CreatedKey,
+            responses=problems(404, 409, 413, 415),
+        )
         return router
 
     async def list_keys(
@@ -190,41 +184,27 @@ class TenancyRoutes:
         """Creates an API key; the reply is the only time that it is shown."""
         request = pb.CreateApiKeyRequest(
             name=body.name,
-            role=f"ROLE_{body.role}",
-            expire_time=_with_zone(body.expires),
+            role=f"ROLE_{body.role}" if body.role else None,
+            principal=body.principal,
+            scopes=[f"SCOPE_{scope}" for scope in body.scopes],
+            expire_time=in_utc("expires", body.expires),
         )
         response = await call.change(self._tenancy.CreateApiKey, request, _NAMES)
         return reply(CreatedKey(**_key(response.api_key), key=response.secret), 201, _UNSTORED)
 
+    async def rotate_key(self, call: CurrentCall, id: str, body: Rotation) -> Response:
+        """Gives an API key a new secret, and shows it this once; the old one works yet."""
+        request = pb.RotateApiKeyRequest(
+            id=id,
+            overlap=timedelta(seconds=body.overlap_seconds),
+            expire_time=in_utc("expires", body.expires),
+        )
+        response = await call.change(self._tenancy.RotateApiKey, request, _NAMES)
+        return reply(CreatedKey(**_key(response.api_key), key=response.secret), headers=_UNSTORED)
+
     async def revoke_key(self, call: CurrentCall, id: str) -> Response:
         """Revokes an API key: within a second everywhere."""
         await call.read(self._tenancy.RevokeApiKey, pb.RevokeApiKeyRequest(id=id))
-        return Response(status_code=204)
-
-    async def list_bans(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
-        """Lists bans, newest first, ended ones included."""
-        request = pb.ListBansRequest(page_size=page_size, page_token=page_token)
-        response = await call.read(self._tenancy.ListBans, request)
-        return reply(
-            BanPage(
-                bans=[_ban(each) for each in response.bans],
-                next_page_token=response.next_page_token,
-            )
-        )
-
-    async def create_ban(self, call: CurrentCall, body: NewBan) -> Response:
-        """Bans a principal, in place of the ban that it may have."""
-        request = pb.CreateBanRequest(
-            principal=body.principal, note=body.note, expire_time=_with_zone(body.expires)
-        )
-        response = await call.read(self._tenancy.CreateBan, request, _NAMES)
-        return reply(_ban(response.ban), 201)
-
-    async def delete_ban(self, call: CurrentCall, id: str) -> Response:
-        """Lifts a ban."""
-        await call.change(self._tenancy.DeleteBan, pb.DeleteBanRequest(id=id))
         return Response(status_code=204)
 
     async def list_tenants(
@@ -251,34 +231,20 @@ class TenancyRoutes:
 _UNSTORED = {"cache-control": "no-store"}
 
 
-def _with_zone(time: datetime | None) -> datetime | None:
-    return time.replace(tzinfo=UTC) if time and not time.tzinfo else time
-
-
 def _key(key: principal_pb2.ApiKey) -> dict[str, Any]:
-    principal = key.principal
-    role = _ROLE_NAMES.get(principal.role, "")
     return {
         "id": key.id,
         "name": key.name,
-        "role": role,
-        "principal": Principal(
-            id=principal.id, tenant=principal.tenant, name=principal.name, role=role
-        ),
+        "role": ROLE_NAMES.get(key.principal.role, ""),
+        "principal": principal_reply(key.principal),
         "created": rfc3339(key.create_time),
         "expires": time_of(key, "expire_time"),
         "revoked": time_of(key, "revoke_time"),
+        "scopes": [_SCOPE_NAMES.get(scope, "") for scope in key.scopes],
+        "prefix": key.prefix,
+        "last_used": time_of(key, "last_use_time"),
+        "rotated": time_of(key, "rotate_time"),
     }
-
-
-def _ban(ban: principal_pb2.Ban) -> Ban:
-    return Ban(
-        id=ban.id,
-        principal=ban.principal,
-        note=ban.note,
-        created=rfc3339(ban.create_time),
-        expires=time_of(ban, "expire_time"),
-    )
 
 
 def _tenant(tenant: principal_pb2.Tenant) -> Tenant:
