@@ -82,8 +82,8 @@ def test_programs_get_mistakes_as_objects(tmp_path: Path):
         {
             "file": "<stdin>",
             "document": 1,
-            "field": "Model 'm': spec.model",
-            "message": "is missing",
+            "field": "Model 'm': spec",
+            "message": "takes either a model, or the members of a pool",
             "line": 3,
         }
     ]

@@ -24,6 +24,7 @@ SERVICES = sorted(
 # at most is said beside.
 NOBODY_S = {
     "gatekeeper.plans": ("SELECT", "the catalogue that every tenant is offered"),
+    "agent_runtime.provider_outages": ("", "credentials of the platform are many tenants'"),
     "agent_runtime.replicas": ("", "leases of processes"),
     "tool_registry.replicas": ("", "leases of processes"),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -37,6 +38,10 @@ VALUES: dict[str, Any] = {
     "p_segment": 1,
     "p_snapshot": b"signed",
     "p_rates": "{}",
+    "p_credential": "c" * 32,
+    "p_delay": timedelta(minutes=1),
+    "p_waited": timedelta(0),
+    "p_patience": timedelta(hours=1),
 }
 WITHOUT_EVENTS = {"commit_admitted"}
 """Functions that commit nothing to the log."""
@@ -92,6 +97,7 @@ async def test_every_commit_is_given_a_fence(world: World):
         "commit_log",
         "commit_void",
         "finish_turn",
+        "wait_for_provider",
     }
 
 

@@ -33,6 +33,8 @@ _FOR_SERVICES = frozenset(
         *(f"ToolCallService/{name}" for name in ("AnnounceFence", "RunCall", "CancelCall")),
     }
 )
+# A person may have models of one's own; the servicer sees whose.
+_OWN = frozenset(f"ModelService/{verb}Model" for verb in ("Create", "Update", "Delete"))
 # They end in an admission, which tells whom it refuses, and keeps that.
 _ADMITTED = frozenset({"TurnService/StartTurn", "TurnService/RunTurn"})
 
@@ -78,6 +80,8 @@ def _needed(method: str) -> tuple[str, Scopes]:
         return "admin", frozenset({"admin"})
     if "Usage" in service or "Usage" in name:
         return "viewer" if reads else "member", frozenset({"usage"})
+    if _short(method) in _OWN:
+        return "member", frozenset({"admin"})
     if service in _CONFIGURATION and _ADMIN_WRITES.match(name):
         return "admin", frozenset({"admin"})
     if reads:
