@@ -1,5 +1,7 @@
 """Threads' ledgers: what keeps their bytes, and what starts an epoch."""
 
+from itertools import pairwise
+
 import grpc
 import orjson
 import pytest
@@ -13,6 +15,7 @@ from tests.waiting import until
 from turnpike.agent_runtime.prefix.sweeping import sweep
 from turnpike.agent_runtime.settings import Settings
 from turnpike.api.agent_runtime.v1 import prefix_service_pb2 as pb
+from turnpike.api.agent_runtime.v1.model_service_pb2 import Limits
 from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import PrefixServiceStub
 from turnpike.api.agent_runtime.v1.turn_service_pb2 import CancelTurnRequest
 from turnpike.database.engine import open_engine
@@ -166,6 +169,42 @@ async def test_each_model_call_is_measured(agent: Tenant, provider: ModelServer)
     assert [gauge.cached_tokens for gauge in gauges] == [each.cached for each in provider.prompts]
     assert [gauge.miss for gauge in gauges] == ["NEW_SESSION", ""]
     assert not any(gauge.reckoned for gauge in gauges)
+
+
+async def test_row_56_a_long_thread_is_compacted_now_and_then_and_says_so(
+    agent: Tenant, provider: ModelServer, provider_url: str, ledgers: Ledgers
+):
+    window, turns = 2000, 24
+    limits = Limits(context_window=window)
+    await agent.model(provider="openai", base_url=provider_url, model="n=3", limits=limits)
+    thread, compacted = "", list[int]()
+
+    for number in range(turns):
+        spoken = await say(agent, f"turn-{number} " + "x" * 800, thread)
+        thread = spoken.thread
+        if found := [e.context_compacted for e in spoken.events if e.HasField("context_compacted")]:
+            compacted.append(number)
+            assert found[0].tokens >= 0.8 * window
+            assert found[0].turns > 1
+
+    prompts, sent = list(provider.prompts), list(provider.sent)
+    assert max(prompt.tokens for prompt in prompts) <= window
+    # With hysteresis: between two there is room for several turns.
+    assert compacted and all(later - earlier >= 4 for earlier, later in pairwise(compacted))
+    # It is the only divergence.
+    for begin, end in pairwise([0, *compacted, turns]):
+        assert is_one_prefix(sent[begin:end])
+    misses = [each.get("miss", "") for each in await ledgers.boundaries(thread)]
+    assert misses == [
+        "NEW_SESSION" if n == 0 else "EPOCH_COMPACTION" if n in compacted else ""
+        for n in range(turns)
+    ]
+    assert (await ledgers.row(thread))["epoch"] == 1 + len(compacted)
+    # What is left out is told in short, and is there still when the ledger is evicted.
+    assert b"turn-0 x" in sent[-1] and b"turn-0 " + b"x" * 300 not in sent[-1]
+    await ledgers.forget(thread)
+    await say(agent, "go on", thread)
+    assert is_one_prefix(list(provider.sent)[-2:])
 
 
 async def test_row_54_admins_see_what_was_predicted_and_reported(

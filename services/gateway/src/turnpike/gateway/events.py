@@ -157,20 +157,7 @@ def _context(body: Any) -> bytes:
 
 
 def _context_compacted(body: Any) -> bytes:
-    usage = body.usage
-    return _fields(
-        {
-            "tokens": body.tokens,
-            "turns": body.turns,
-            "usage": {
-                "input_tokens": usage.input_tokens,
-                "output_tokens": usage.output_tokens,
-                "cached_tokens": usage.cached_tokens,
-                "cache_write_tokens": usage.cache_write_tokens,
-                "cost_micro_usd": usage.cost_micro_usd,
-            },
-        }
-    )
+    return _fields({"tokens": body.tokens, "turns": body.turns})
 
 
 def _turn_finished(body: Any) -> bytes:

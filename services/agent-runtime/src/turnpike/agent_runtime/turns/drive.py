@@ -202,6 +202,8 @@ class Driver:
             await self._void_what_was_left(*([started] if is_first else []))
         elif is_first:
             self._writer.emit(**started)
+        if self._prepared.compacted is not None:
+            self._writer.emit(**stating.compacted(self._prepared.compacted))
 
     async def _go_on(self) -> None:
         if step := self._course.open_step:

@@ -13,6 +13,7 @@ from turnpike.agent_runtime.prefix.model import Entry, Ledger, Reported
 from turnpike.agent_runtime.prefix.predicting import rules_of
 from turnpike.agent_runtime.prefix.reconciling import reconcile
 from turnpike.agent_runtime.tools.toolset import Toolset
+from turnpike.agent_runtime.turns.compacting import Compaction
 
 _NO_TOOLS = b"[]"
 
@@ -31,6 +32,7 @@ class Said:
         tenant: UUID,
         thread: UUID,
         resumed: bool,
+        compaction: Compaction | None = None,
     ) -> None:
         """Takes the thread's ledger, and its messages as its rows have them.
 
@@ -44,9 +46,11 @@ class Said:
         session = str(thread)
         opening = reconcile(ledger, elements, template=template)
         self.history = History(session, opening, template=template)
+        if compaction is not None:
+            self.history.compact(elements, summary=compaction.summary, through=compaction.through)
         self._messages = [
             replace(message, wire=element)
-            for message, element in zip(messages, opening.elements[1:], strict=True)
+            for message, element in zip(messages, self.history.elements[1:], strict=True)
         ]
         self._toolset = toolset
         self._salt = salt

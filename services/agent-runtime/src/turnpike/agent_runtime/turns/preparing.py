@@ -20,6 +20,7 @@ from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.tools.toolset import Tool, Toolset
 from turnpike.agent_runtime.turns import queries
 from turnpike.agent_runtime.turns.admission import Price
+from turnpike.agent_runtime.turns.compacting import Compaction, compaction
 from turnpike.agent_runtime.turns.estimating import (
     DEFAULT_MAX_OUTPUT,
     Estimate,
@@ -55,6 +56,9 @@ class Prepared:
     max_steps: int = 0
     said: Said | None = None
     """None when the turn is not to be run."""
+
+    compacted: Compaction | None = None
+    """What stands for the thread's oldest turns from here on, if there was no room left."""
 
     steps: Sequence[Step] = ()
     head: int = 0
@@ -180,6 +184,9 @@ async def prepare(
     except ExceptionGroup as failures:
         raise first_of(failures) from failures
     past, steps = said.result() if said else ([], [])
+    held = ledger.result() if ledger else EMPTY
+    # A turn that has begun goes on as it did: what is sent is only added to.
+    full = None if steps else compaction(held.head, past, chosen.model.context_window)
     toolset = Toolset(tools.result(), deny=spec.deny)
     last_seq, left = opening.result()
     return Prepared(
@@ -190,15 +197,24 @@ async def prepare(
         toolset=toolset,
         max_steps=spec.max_steps,
         said=Said(
-            ledger.result() if ledger else EMPTY,
-            messages(spec.instructions, past, turn, steps),
+            held,
+            messages(
+                spec.instructions,
+                past,
+                turn,
+                steps,
+                summary=full.summary if full else held.head.summary,
+                summarised=full.through if full else held.head.summarised,
+            ),
             toolset,
+            compaction=full,
             template=hashlib.sha256(spec.instructions.encode()).hexdigest(),
             salt=sources.salt,
             tenant=turn.tenant,
             thread=turn.thread,
             resumed=bool(steps),
         ),
+        compacted=full,
         steps=steps,
         head=_known(chosen, turn, steps),
     )

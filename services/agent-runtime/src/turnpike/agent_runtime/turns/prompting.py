@@ -31,17 +31,28 @@ def instructions(template: str, turn: Turn, past: Sequence[PastTurn] = ()) -> st
 
 
 def messages(
-    template: str, past: Sequence[PastTurn], turn: Turn, steps: Sequence[Step]
+    template: str,
+    past: Sequence[PastTurn],
+    turn: Turn,
+    steps: Sequence[Step],
+    *,
+    summary: str = "",
+    summarised: int = 0,
 ) -> list[Message]:
     """Returns the prompt's messages: what was said before, and the turn so far.
 
-    Of a step whose calls have not ended, only what the model said.
+    Of a step whose calls have not ended, only what the model said. A summary stands for the
+    turns up to the position `summarised`.
     """
     system = instructions(template, turn, past)
     said = [Message(role="system", text=system)] if system else []
     first = past[0] if past else turn
     told = _variables(turn.agent, first.created, first.time_zone)
+    if summary:
+        said.append(Message(role="user", text=summary))
     for earlier in past:
+        if earlier.position <= summarised:
+            continue
         said.append(_input(template, told, earlier, turn.agent))
         said.extend(_steps(earlier.steps))
     said.append(_input(template, told, turn, turn.agent))

@@ -4,6 +4,7 @@ from turnpike.agent_runtime.events.writer import Body
 from turnpike.agent_runtime.models.prompt import Model
 from turnpike.agent_runtime.prefix.model import Entry
 from turnpike.agent_runtime.tools.registry import Effect
+from turnpike.agent_runtime.turns.compacting import Compaction
 from turnpike.agent_runtime.turns.model import Call, Spend, Turn, Usage
 from turnpike.agent_runtime.turns.store import Ending
 from turnpike.api.agent_runtime.v1 import event_pb2, turn_pb2
@@ -62,6 +63,11 @@ def measured(step: int, model: Model, entry: Entry) -> Body:
             miss=str(entry.miss.reason) if entry.miss else "",
         )
     }
+
+
+def compacted(full: Compaction) -> Body:
+    """States that a summary stands for what was said before."""
+    return {"context_compacted": event_pb2.ContextCompacted(tokens=full.tokens, turns=full.turns)}
 
 
 def finished(ending: Ending) -> Body:

@@ -196,14 +196,12 @@ class ContextMeasured(_message.Message):
     def __init__(self, step: _Optional[int] = ..., model: _Optional[str] = ..., tokens: _Optional[int] = ..., window: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., predicted_tokens: _Optional[int] = ..., reckoned: _Optional[bool] = ..., miss: _Optional[str] = ...) -> None: ...
 
 class ContextCompacted(_message.Message):
-    __slots__ = ("tokens", "turns", "usage")
+    __slots__ = ("tokens", "turns")
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     TURNS_FIELD_NUMBER: _ClassVar[int]
-    USAGE_FIELD_NUMBER: _ClassVar[int]
     tokens: int
     turns: int
-    usage: _turn_pb2.Usage
-    def __init__(self, tokens: _Optional[int] = ..., turns: _Optional[int] = ..., usage: _Optional[_Union[_turn_pb2.Usage, _Mapping]] = ...) -> None: ...
+    def __init__(self, tokens: _Optional[int] = ..., turns: _Optional[int] = ...) -> None: ...
 
 class TurnFinished(_message.Message):
     __slots__ = ("status", "error")
