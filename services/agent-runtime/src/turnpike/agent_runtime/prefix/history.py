@@ -83,7 +83,7 @@ class History:
         """Begins an epoch in which a summary stands for what was said before."""
         self.elements = list(elements)
         self._summary, self._summarised = summary, through
-        self._epoch, self._kept, self._shared = self._epoch + 1, 0, 0
+        self._epoch, self._kept, self._shared = self._head.epoch + 1, 0, 0
         self._miss = Miss(Reason.EPOCH_COMPACTION)
 
     def entry(

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from turnpike.agent_runtime.prefix.model import Head
-from turnpike.agent_runtime.turns.model import PastTurn, Step
+from turnpike.agent_runtime.prefix.elements import size
+from turnpike.agent_runtime.prefix.model import Ledger
+from turnpike.agent_runtime.turns.model import PastTurn, Step, Turn
 
 # Of the model's context: above the first, what is said shrinks to the second. What lies
 # between keeps it from shrinking again with each turn, which would make every cache cold.
 _HIGH, _LOW = 0.8, 0.4
-_EXTRACT = 240
-_LONGEST = 16_000
+_OF_IT_SUMMARY = 0.1
+# Less than this is not worth a cold cache, unless there is hardly any room left.
+_LEAST, _HARDLY_ANY = 0.2, 0.95
+_LONGEST_EXTRACT = 600
 _LEFT_OUT = "[Earlier turns of this conversation are left out. What was said in them, in short:]"
 
 
@@ -29,38 +32,52 @@ class Compaction:
     """How many turns it stands for that were sent before."""
 
 
-def compaction(head: Head, past: Sequence[PastTurn], window: int) -> Compaction | None:
+def compaction(
+    ledger: Ledger, past: Sequence[PastTurn], turn: Turn, window: int
+) -> Compaction | None:
     """Returns what is to stand for the oldest turns; None while there is room.
 
     Deterministic, so that whoever takes the turn over comes to the same.
 
     Args:
-        head: The thread's ledger; its last prompt is as the provider counted it.
+        ledger: The thread's; its last prompt is as the provider counted it.
         past: The turns before this one.
+        turn: The turn that is to be asked.
         window: How many tokens the model takes; 0 when that is not known.
     """
-    if not window or head.sent.tokens < _HIGH * window:
+    head = ledger.head
+    if not window or not head.sent.bytes:
         return None
-    told = [turn for turn in past if turn.position > head.summarised]
-    tokens_a_byte = head.sent.tokens / max(head.sent.bytes, 1)
-    room, kept = _LOW * window, 0.0
-    while told and kept + (size := _size(told[-1]) * tokens_a_byte) <= room:
-        kept += size
+    tokens_a_byte = head.sent.tokens / head.sent.bytes
+    unsent = max(size(ledger.elements) - head.sent.bytes, 0) + _input_size(turn)
+    expected = head.sent.tokens + unsent * tokens_a_byte
+    if expected < _HIGH * window:
+        return None
+    told = [earlier for earlier in past if earlier.position > head.summarised]
+    room = (_LOW - _OF_IT_SUMMARY) * window / tokens_a_byte
+    while told and (room := room - _size(told[-1])) >= 0:
         told.pop()
     if not told:
         return None
-    lines = [head.summary or _LEFT_OUT, *(_extract(turn) for turn in told)]
+    most = int(_OF_IT_SUMMARY * window / tokens_a_byte)
+    length = min(_LONGEST_EXTRACT, most // (2 * len(told)))
+    extracts = [_extract(each, length) for each in told]
+    summary = _bounded([head.summary or _LEFT_OUT, *extracts], most)
+    freed = sum(_size(each) for each in told) + len(head.summary) - len(summary)
+    least = 0 if expected > _HARDLY_ANY * window else _LEAST * window
+    if freed * tokens_a_byte <= least:
+        return None
     return Compaction(
-        summary=_bounded(lines),
-        through=told[-1].position,
-        tokens=head.sent.tokens,
-        turns=len(told),
+        summary=summary, through=told[-1].position, tokens=head.sent.tokens, turns=len(told)
     )
 
 
+def _input_size(turn: PastTurn | Turn) -> int:
+    return sum(len(part["text"].encode()) for part in turn.input)
+
+
 def _size(turn: PastTurn) -> int:
-    said = sum(len(part["text"].encode()) for part in turn.input)
-    return said + sum(_step_size(step) for step in turn.steps)
+    return _input_size(turn) + sum(_step_size(step) for step in turn.steps)
 
 
 def _step_size(step: Step) -> int:
@@ -70,27 +87,27 @@ def _step_size(step: Step) -> int:
     return len(step.text.encode()) + calls
 
 
-def _extract(turn: PastTurn) -> str:
+def _extract(turn: PastTurn, length: int) -> str:
     asked = " ".join(part["text"] for part in turn.input)
     answer = next((step.text for step in reversed(turn.steps) if step.text), "")
     used = sorted({call.name for step in turn.steps for call in step.calls})
     tools = f" (used {', '.join(used)})" if used else ""
-    return f"- asked: {_short(asked)}{tools}; answered: {_short(answer)}"
+    return f"- asked: {_short(asked, length)}{tools}; answered: {_short(answer, length)}"
 
 
-def _short(text: str) -> str:
+def _short(text: str, length: int) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= _EXTRACT else f"{flat[: _EXTRACT - 1]}…"
+    return flat if len(flat) <= length else f"{flat[: length - 1]}…"
 
 
-def _bounded(lines: Sequence[str]) -> str:
-    """Returns the lines, the oldest left out where they are too many."""
+def _bounded(lines: Sequence[str], most: int) -> str:
+    """Returns the lines, the oldest left out where they have more bytes than `most`."""
     first, *rest = "\n".join(lines).split("\n")
-    size = len(first)
+    left = most - len(first)
     kept: list[str] = []
     for line in reversed(rest):
-        size += len(line) + 1
-        if size > _LONGEST:
+        left -= len(line.encode()) + 1
+        if left < 0:
             break
         kept.append(line)
     return "\n".join([first, *reversed(kept)])

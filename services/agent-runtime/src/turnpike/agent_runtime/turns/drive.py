@@ -195,15 +195,17 @@ class Driver:
         return self._prepared.last_seq > self._turn.committed_seq
 
     async def _begin(self) -> None:
-        started = stating.started(self._turn)
-        is_first = self._turn.committed_seq == 0
+        opening: list[Body] = []
+        if self._turn.committed_seq == 0:
+            opening.append(stating.started(self._turn))
+            if self._prepared.compacted is not None:
+                opening.append(stating.compacted(self._prepared.compacted))
         if self._is_uncommitted:
             # Together, or an owner who dies between the two leaves a log without a start.
-            await self._void_what_was_left(*([started] if is_first else []))
-        elif is_first:
-            self._writer.emit(**started)
-        if self._prepared.compacted is not None:
-            self._writer.emit(**stating.compacted(self._prepared.compacted))
+            await self._void_what_was_left(*opening)
+            return
+        for body in opening:
+            self._writer.emit(**body)
 
     async def _go_on(self) -> None:
         if step := self._course.open_step:

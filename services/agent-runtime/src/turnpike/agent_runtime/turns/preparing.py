@@ -186,7 +186,7 @@ async def prepare(
     past, steps = said.result() if said else ([], [])
     held = ledger.result() if ledger else EMPTY
     # A turn that has begun goes on as it did: what is sent is only added to.
-    full = None if steps else compaction(held.head, past, chosen.model.context_window)
+    full = None if steps else compaction(held, past, turn, chosen.model.context_window)
     toolset = Toolset(tools.result(), deny=spec.deny)
     last_seq, left = opening.result()
     return Prepared(
