@@ -1,25 +1,15 @@
 """How a suite comes to its databases' ports."""
 
-import random
 import socket
 from pathlib import Path
 
 import redis
 
 from turnpike.cli.stack.children import Child
-from turnpike.cli.stack.ports import free_ports
 from turnpike.cli.stack.redis import LocalRedis
 from turnpike.cli.suite.databases import keep
 from turnpike.cli.suite.home import Home
 from turnpike.cli.suite.running import Running
-
-
-def test_a_port_is_given_once():
-    random.seed(1)
-    planned = free_ports(5)
-    random.seed(1)
-
-    assert not set(planned) & set(free_ports(5))
 
 
 async def test_a_database_whose_port_was_taken_goes_to_another(tmp_path: Path):
