@@ -33,6 +33,7 @@ from turnpike.gateway.readiness import Readiness
 from turnpike.gateway.routes.accounts import AccountRoutes
 from turnpike.gateway.routes.agents import AgentRoutes
 from turnpike.gateway.routes.answers import Answers
+from turnpike.gateway.routes.anthropic.messages import MessageRoutes
 from turnpike.gateway.routes.bans import BanRoutes
 from turnpike.gateway.routes.connectors import ConnectorRoutes
 from turnpike.gateway.routes.embeddings import EmbeddingRoutes
@@ -152,6 +153,7 @@ def _foreign_routes(runtime: grpc.aio.Channel, entrance: Entrance, streams: Stre
     models, agents = ModelServiceStub(runtime), AgentServiceStub(runtime)
     return [
         *ChatRoutes(entrance, answers).routes(),
+        *MessageRoutes(entrance, answers).routes(),
         *ResponseRoutes(entrance, answers).routes(),
         *OpenAiModelRoutes(entrance, answers, models, agents).routes(),
     ]

@@ -83,6 +83,9 @@ class Authentication:
             if scheme.lower() != "bearer" or not shown.strip():
                 raise unauthenticated("the Authorization header must be `Bearer` and a credential")
             return self._shown(shown.strip())
+        if key := header(scope, b"x-api-key"):
+            # As Anthropic's clients show it.
+            return self._shown(key)
         session = self.session(scope)
         if session is None:
             raise unauthenticated("a credential is needed: `Authorization: Bearer KEY`")

@@ -108,10 +108,13 @@ class Projection:
 
     def take(self, events: Iterable[Event]) -> bytes:
         """Returns what tells the events."""
+        told: list[bytes] = []
         try:
-            return b"".join([self._told(event) for event in events])
+            for event in events:
+                told.append(self._told(event))  # what came before a failure counts
         except SupersededError:
-            return self.fail(superseded(self._notes))
+            told.append(self.fail(superseded(self._notes)))
+        return b"".join(told)
 
     def fail(self, problem: ProblemError) -> bytes:
         """Returns what tells that it ends here."""
