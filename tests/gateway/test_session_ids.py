@@ -25,6 +25,18 @@ from turnpike.gateway.session_ids import session_id
         pytest.param({}, {"safety_identifier": "u"}, "", id="nor a user's fingerprint"),
         pytest.param({}, {"metadata": {"session_id": "s"}}, "s", id="metadata"),
         pytest.param({}, {"metadata": {"user_id": "u"}}, "", id="a user in metadata"),
+        pytest.param(
+            {},
+            {"metadata": {"user_id": "user_0a1b_account__session_0f3c-77aa"}},
+            "0f3c-77aa",
+            id="a session behind a user",
+        ),
+        pytest.param(
+            {},
+            {"metadata": {"user_id": '{"device_id":"d","session_id":"0f3c-77aa"}'}},
+            "0f3c-77aa",
+            id="a session beside a user",
+        ),
         pytest.param({}, {"metadata": "s"}, "", id="metadata that is none"),
         pytest.param({}, {"conversation_id": "s"}, "s", id="the body"),
         pytest.param({}, {"conversation_id": 7}, "", id="no text"),

@@ -1,5 +1,6 @@
 """Which conversation a client of `/v1` means: a name of its own, in one of many headers."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ _HEADERS = (
 )
 _METADATA = ("session_id", "mtplx_session_id", "chat_id", "conversation_id")
 _BODY = ("chat_id", "conversation_id")
+# Coding agents that speak Anthropic's form have no better place: the user, then the session.
+_IN_USER = re.compile(r'(?:_session_|"session_id"\s*:\s*")([0-9A-Za-z-]{8,64})')
 _LONGEST = 256
 
 
@@ -39,9 +42,15 @@ def session_id(headers: Mapping[str, str], body: Mapping[str, Any]) -> str:
     candidates = (
         *(headers.get(name) for name in _HEADERS),
         *(given_metadata.get(name) for name in _METADATA),
+        _session_of_user(given_metadata.get("user_id")),
         *(body.get(name) for name in _BODY),
     )
     for given in candidates:
         if isinstance(given, str) and 0 < len(text := given.strip()) <= _LONGEST:
             return text
     return ""
+
+
+def _session_of_user(user: Any) -> str:
+    found = _IN_USER.search(user) if isinstance(user, str) else None
+    return found[1] if found else ""

@@ -1,6 +1,6 @@
 """What Anthropic's clients ask for with a message, in the words that models are asked in."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +19,10 @@ from turnpike.gateway.routes.said import AgentInput, texts_of
 from turnpike.gateway.routes.shapes import Text
 
 _THINKING = frozenset({"thinking", "redacted_thinking"})
+# What a client tells Anthropic of itself; it differs from request to request, so that no
+# prompt's cache would ever hit, and says nothing to a model.
+_BILLING = "x-anthropic-billing-header:"
+_BYTES_PER_TOKEN = 4
 _CHOICES: dict[str, Any] = {"auto": "auto", "any": "required", "none": "none"}
 
 
@@ -49,7 +53,7 @@ class MessageRequest(_Lenient):
 
     model: Annotated[Text, Field(min_length=1, max_length=128)]
     messages: Annotated[list[Said], Field(min_length=1, max_length=10_000)]
-    max_tokens: Tokens
+    max_tokens: Tokens | None = None
     system: str | list[Document] | None = None
     stream: bool | None = None
     tools: Annotated[list[ClientTool], Field(max_length=1000)] | None = None
@@ -68,11 +72,17 @@ class MessageRequest(_Lenient):
             raise invalid_field(f"{path}.role", "the last message to an agent is a user's")
         return AgentInput(texts=texts_of(message.content, f"{path}.content"))
 
+    def reckoned(self) -> int:
+        """Returns about how many tokens the prompt has: its bytes by four."""
+        request = self.for_model("")
+        written = [*request.messages, *request.tools]
+        return sum(len(each.encode()) for each in written) // _BYTES_PER_TOKEN + 1
+
     def for_model(self, session: str) -> StreamCompletionRequest:
         """Returns the request for a model's answer."""
         messages: list[Document] = []
         if self.system:
-            messages.append({"role": "system", "content": _joined(self.system)})
+            messages.append({"role": "system", "content": _joined(_instructions(self.system))})
         for number, message in enumerate(self.messages):
             messages += _chat_messages(message, f"messages[{number}]")
         return StreamCompletionRequest(
@@ -87,6 +97,14 @@ class MessageRequest(_Lenient):
 
 def read_message(body: bytes) -> tuple[MessageRequest, Document]:
     """Returns what is asked for and its document, or raises `ProblemError`."""
+    asked, document = read_prompt(body)
+    if asked.max_tokens is None:
+        raise invalid_field("max_tokens", "Field required")
+    return asked, document
+
+
+def read_prompt(body: bytes) -> tuple[MessageRequest, Document]:
+    """Returns what is to be counted and its document, or raises `ProblemError`."""
     document = read_object(body)
     return read_as(MessageRequest, document), document
 
@@ -128,12 +146,15 @@ def _chat_messages(message: Said, path: str) -> list[Document]:
         return [{"role": message.role, "content": message.content}]
     if message.role == "assistant":
         return [_assistant(message.content)]
-    results = [_result(each) for each in message.content if each.get("type") == "tool_result"]
-    parts = [
-        _part(each, f"{path}.content[{i}]")
-        for i, each in enumerate(message.content)
-        if each.get("type") != "tool_result"
-    ]
+    results: list[Document] = []
+    parts: list[Document] = []
+    for number, block in enumerate(message.content):
+        where = f"{path}.content[{number}]"
+        if block.get("type") == "tool_result":
+            results.append(_result(block))
+            parts += _images(block, where)
+        else:
+            parts.append(_part(block, where))
     return [*results, {"role": message.role, "content": parts}] if parts else results
 
 
@@ -152,7 +173,7 @@ def _assistant(blocks: list[Document]) -> Document:
     ]
     text = _joined([block for block in blocks if block.get("type") == "text"])
     said: Document = {"role": "assistant", "content": text or None if calls else text}
-    if thinking := [block for block in blocks if block.get("type") in _THINKING]:
+    if thinking := [block for block in blocks if _is_signed(block)]:
         # Returned to the provider that signed it, as it stands.
         said["thinking_blocks"] = thinking
     return said | ({"tool_calls": calls} if calls else {})
@@ -162,6 +183,28 @@ def _result(block: Document) -> Document:
     content = block.get("content") or ""
     text = content if isinstance(content, str) else _joined(content)
     return {"role": "tool", "tool_call_id": str(block.get("tool_use_id", "")), "content": text}
+
+
+def _is_signed(block: Document) -> bool:
+    return block.get("type") in _THINKING and bool(block.get("signature") or block.get("data"))
+
+
+def _images(result: Document, path: str) -> list[Document]:
+    """Returns a result's images: a tool's own message has room for text alone."""
+    content = result.get("content")
+    if not isinstance(content, list):
+        return []
+    return [
+        _part(block, f"{path}.content[{number}]")
+        for number, block in enumerate(cast("list[Document]", content))
+        if block.get("type") == "image"
+    ]
+
+
+def _instructions(system: str | list[Document]) -> str | list[Document]:
+    if isinstance(system, str):
+        return system
+    return [block for block in system if not str(block.get("text", "")).startswith(_BILLING)]
 
 
 def _part(block: Document, path: str) -> Document:

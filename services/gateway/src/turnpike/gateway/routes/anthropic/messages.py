@@ -4,9 +4,13 @@ from uuid import UUID, uuid4
 
 from starlette.routing import Route
 
-from turnpike.gateway.routes.answers import Client, turn_headers
+from turnpike.gateway.routes.answers import Client, send_json, turn_headers
 from turnpike.gateway.routes.anthropic.message_form import MessageForm
-from turnpike.gateway.routes.anthropic.message_request import MessageRequest, read_message
+from turnpike.gateway.routes.anthropic.message_request import (
+    MessageRequest,
+    read_message,
+    read_prompt,
+)
 from turnpike.gateway.routes.plain import PlainRoutes
 from turnpike.gateway.routes.said import agent_of, session_of
 
@@ -16,7 +20,10 @@ class MessageRoutes(PlainRoutes):
 
     def routes(self) -> list[Route]:
         """Returns the routes."""
-        return [self.route("/v1/messages", self.create, "POST")]
+        return [
+            self.route("/v1/messages", self.create, "POST"),
+            self.route("/v1/messages/count_tokens", self.count, "POST"),
+        ]
 
     async def create(self, client: Client, body: bytes) -> None:
         """Answers a conversation."""
@@ -31,6 +38,11 @@ class MessageRoutes(PlainRoutes):
             await self.answers.stream(client, source, {})
         else:
             await self.answers.send(client, source, form, {})
+
+    async def count(self, client: Client, body: bytes) -> None:
+        """Says about how many tokens a prompt has."""
+        asked, _ = read_prompt(body)
+        await send_json(client, {"input_tokens": asked.reckoned()})
 
     async def _by_agent(self, client: Client, asked: MessageRequest, agent: str) -> None:
         turn, log = await self.answers.start(client, agent, asked.for_agent())
