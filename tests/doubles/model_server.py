@@ -3,8 +3,9 @@
 As a process, `python tests/doubles/model_server.py --port 0` prints one line of JSON
 with its `url` and `port`; in a test's own loop `ModelServer().listening()` serves.
 `model_script` has the language. `/v1/chat/completions` (streamed or not),
-`/v1/embeddings` and `/v1/models` answer; `GET /log` gives the last requests,
-`GET /stats` counts and the streams that clients closed early, `POST /reset` forgets.
+`/v1/embeddings` and `/v1/models` answer; `GET /log` gives the last requests, `GET /sent`
+their bodies as they came, `GET /stats` counts and the streams that clients closed early,
+`POST /reset` forgets.
 """
 
 import argparse
@@ -94,6 +95,8 @@ class ModelServer:
             connection.reply(200, self.snapshot())
         elif path == "/log":
             connection.reply(200, {"log": list(self.log)})
+        elif path == "/sent":
+            connection.reply(200, {"sent": [body.decode() for body in self.sent]})
         elif path == "/reset":
             self.reset()
             connection.reply(200, {})
