@@ -135,6 +135,7 @@ class ScriptedServer:
             self.seen.append(message["method"])
             await self._stream(connection, request, str(message["id"]))
         elif self.sessions and self._is_stranger(message["method"], session):
+            self.seen.append("refused")
             connection.reply(404, {"error": "no such session"})
         elif message["method"] == "tools/call":
             await self._stream_answer(connection, message, session)

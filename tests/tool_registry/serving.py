@@ -91,9 +91,10 @@ class Tenant:
         """Returns the same tenant on another replica."""
         return Tenant(registry, self.id)
 
-    def as_principal(self, role: str = "admin") -> tuple[tuple[str, str], ...]:
+    def as_principal(self, role: str = "admin", principal: str = "") -> tuple[tuple[str, str], ...]:
         signer = Signer("gatekeeper", self.registry.keys.seeds["gatekeeper"])
-        token, _ = signer.principal_token(tenant=self.id, principal=str(uuid4()), role=role)
+        who = principal or str(uuid4())
+        token, _ = signer.principal_token(tenant=self.id, principal=who, role=role)
         return bearer(token)
 
     def as_service(self, name: str = "agent-runtime") -> tuple[tuple[str, str], ...]:

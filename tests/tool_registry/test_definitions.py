@@ -18,8 +18,10 @@ from turnpike.tool_registry.definitions import (
     to_tool,
     validator_of,
 )
+from turnpike.tool_registry.drift import renamed_from
 from turnpike.tool_registry.model import CallStatus, Tool, ToolState
 from turnpike.tool_registry.patterns import matcher_of, may_match_connector
+from turnpike.tool_registry.texts import flags_of
 
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}}}
 
@@ -103,6 +105,45 @@ def test_a_schema_that_refers_elsewhere_is_left_to_the_server():
 
     for schema in (elsewhere, endless):
         assert parse_arguments('{"n": 1}', validator_of(schema)) == {"n": 1}
+
+
+def test_references_that_multiply_cannot_hold_everybody_up():
+    evil: dict[str, Any] = {"type": "object", "$ref": "#/$defs/0"}
+    evil["$defs"] = {str(n): {"allOf": [{"$ref": f"#/$defs/{n + 1}"}] * 2} for n in range(60)}
+    evil["$defs"]["60"] = {}
+    started = time.monotonic()
+
+    assert parse_arguments("{}", validator_of(evil)) == {}
+
+    # It would take as many steps as two to the power of sixty.
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("piece", ["<important ", "read ", "\n", "<  ", "a\u200d"])
+def test_a_long_text_cannot_hold_everybody_up(piece: str):
+    definition = tool(description=piece * (100_000 // len(piece))).definition
+    started = time.process_time()
+
+    flags_of(definition)
+
+    # What goes through the text from each of its pieces would take minutes.
+    assert time.process_time() - started < 10
+
+
+def test_very_many_renamed_tools_are_not_all_compared():
+    bare: dict[str, Any] = {"type": "object"}
+    gone = {
+        f"t{n}": tool(description=f"{n} words " * 300, inputSchema=bare).definition
+        for n in range(1000)
+    }
+    new = [tool(description=f"{n} other " * 300, inputSchema=bare).definition for n in range(50)]
+    started = time.process_time()
+
+    for definition in new:
+        renamed_from(definition, gone)
+
+    # Fifty thousand comparisons of long texts would take many minutes.
+    assert time.process_time() - started < 30
 
 
 def test_many_mistakes_are_told_in_a_few_words():

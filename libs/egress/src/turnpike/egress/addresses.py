@@ -11,6 +11,9 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")
 _COMPATIBLE = ipaddress.ip_network("::/96")
 
+# Kept for protocols, whatever a release of Python says of them; one cloud's metadata is here.
+_PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")
+
 _LOOKUP_SECONDS = 5.0
 
 
@@ -66,6 +69,7 @@ def _is_forbidden(address: IPv4Address | IPv6Address) -> bool:
         or address.is_multicast
         or address.is_unspecified
         or (address.is_reserved and not address.is_loopback)
+        or address in _PROTOCOLS
     )
 
 

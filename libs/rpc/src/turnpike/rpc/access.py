@@ -30,7 +30,17 @@ _FOR_SERVICES = frozenset(
             f"GatekeeperService/{name}"
             for name in ("Admit", "Extend", "Settle", "Release", "Heartbeat")
         ),
-        *(f"ToolCallService/{name}" for name in ("AnnounceFence", "RunCall", "CancelCall")),
+        *(
+            f"ToolCallService/{name}"
+            for name in ("AnnounceFence", "RunCall", "CancelCall", "GetCall", "ResolveCall")
+        ),
+    }
+)
+# A person may have a connector and credentials of one's own; the servicer sees whose.
+_OWN = frozenset(
+    {
+        *(f"ConnectorService/{verb}Connector" for verb in ("Create", "Update", "Delete")),
+        "ConnectorService/DeleteCredential",
     }
 )
 # A person may have models of one's own; the servicer sees whose.

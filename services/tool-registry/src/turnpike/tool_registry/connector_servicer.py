@@ -23,6 +23,7 @@ from turnpike.tool_registry.wire import (
     tool_to_wire,
 )
 
+_ADMINS = frozenset({"admin", "owner"})
 _CHANGES = {
     Change.CREATED: pb.CHANGE_CREATED,
     Change.CHANGED: pb.CHANGE_CHANGED,
@@ -198,13 +199,13 @@ def _tenant(context: Context) -> UUID:
 def _who(context: Context) -> Who:
     caller = caller_of(context)
     # A service asks for what it is to show or run; the principal that it names narrows it.
-    return Who(caller.principal, caller.role == "admin" or not caller.principal)
+    return Who(caller.principal, caller.role in _ADMINS or not caller.principal)
 
 
 def _changer(context: Context) -> Who:
     caller = caller_of(context)
     require_role(caller, "member")
-    return Who(caller.principal, caller.role == "admin")
+    return Who(caller.principal, caller.role in _ADMINS)
 
 
 def _person(context: Context) -> Who:

@@ -3,7 +3,10 @@
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,6 +25,15 @@ MAX_DEFINITION_BYTES = 256 * 1024
 _FIELDS = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
 _MAX_MESSAGES = 5
 _SHOWN_CHARACTERS = 300
+
+
+# References can make a short schema take for ever: each of two to each of two, and so on.
+_CHECK_SECONDS = 0.25
+_until: ContextVar[float] = ContextVar("until", default=math.inf)
+
+
+class _TooLongError(Exception):
+    """Arguments take too long to check."""
 
 
 class InvalidArgumentsError(ValueError):
@@ -122,13 +134,14 @@ def _refuse_constant(name: str) -> None:
 
 
 def _problems(validator: Validator, arguments: Any) -> Iterator[str]:
+    _until.set(time.monotonic() + _CHECK_SECONDS)
     try:
         for number, error in enumerate(validator.iter_errors(arguments)):
             if number == _MAX_MESSAGES:
                 yield "and more"
                 return
             yield _shown(error)
-    except (Unresolvable, RecursionError):
+    except (Unresolvable, RecursionError, _TooLongError):
         # The schema leads nowhere for these arguments: the server is to judge.
         return
 
@@ -171,7 +184,21 @@ def _checker(draft: type[Validator]) -> type[Validator]:
     def additional_properties(*arguments: Any) -> Any:
         return () if "patternProperties" in arguments[3] else additional(*arguments)
 
-    return extend(draft, {**ignored, "additionalProperties": additional_properties})
+    references = {
+        keyword: _bounded(draft.VALIDATORS[keyword])
+        for keyword in ("$ref", "$dynamicRef", "$recursiveRef")
+        if keyword in draft.VALIDATORS
+    }
+    return extend(draft, {**ignored, **references, "additionalProperties": additional_properties})
+
+
+def _bounded(check: Callable[..., Any]) -> Callable[..., Any]:
+    def follow(*arguments: Any) -> Any:
+        if time.monotonic() > _until.get():
+            raise _TooLongError
+        return check(*arguments)
+
+    return follow
 
 
 def _ignored(*_arguments: object) -> Iterator[ValidationError]:

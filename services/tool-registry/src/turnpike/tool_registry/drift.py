@@ -5,9 +5,9 @@ hint about effects. What only people see, and what asks less of a tool than befo
 passes by itself.
 """
 
+import functools
 import unicodedata
 from collections.abc import Iterable, Mapping
-from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Any, TypeAlias, cast
 
@@ -18,7 +18,8 @@ from turnpike.tool_registry.narrowing import is_narrower
 _Json: TypeAlias = Mapping[str, Any]
 
 _ALIKE = 0.8
-_COMPARED_CHARACTERS = 4000
+_COMPARED_CHARACTERS = 2000
+_COMPARED_TOOLS = 50
 _LONGEST_TITLE = 100
 # What the protocol assumes of a hint that is not given.
 _HINTS = {
@@ -86,8 +87,10 @@ def renamed_from(shown: str, gone: Mapping[str, str]) -> str:
     equal; an empty text when there is none.
     """
     after = _parsed(shown)
-    likeness = {name: _likeness(_parsed(before), after) for name, before in gone.items()}
-    best = max(sorted(likeness), key=lambda name: likeness[name], default="")
+    # Among very many a rename is not looked for: each is compared with each.
+    names = sorted(gone)[:_COMPARED_TOOLS]
+    likeness = {name: _likeness(_parsed(gone[name]), after) for name in names}
+    best = max(names, key=lambda name: likeness[name], default="")
     return best if best and likeness[best] >= _ALIKE else ""
 
 
@@ -167,10 +170,14 @@ def _likeness(before: _Json, after: _Json) -> float:
         return 1.0
     if not old or not new:
         return 0.0
-    matcher = SequenceMatcher(None, old[:_COMPARED_CHARACTERS], new[:_COMPARED_CHARACTERS], False)
-    if matcher.real_quick_ratio() < _ALIKE or matcher.quick_ratio() < _ALIKE:
-        return 0.0
-    return matcher.ratio()
+    ours, theirs = _trigrams(old), _trigrams(new)
+    return 2 * len(ours & theirs) / (len(ours) + len(theirs))
+
+
+@functools.lru_cache(maxsize=256)
+def _trigrams(text: str) -> frozenset[str]:
+    short = f"  {text[:_COMPARED_CHARACTERS]} "
+    return frozenset(short[at : at + 3] for at in range(len(short) - 2))
 
 
 def _words(value: object) -> str:

@@ -1,5 +1,6 @@
 """A server's list of tools: read page by page, cut where it is too long."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -70,7 +71,8 @@ async def fetch_listing(link: "Link", connector: str) -> Listing:
     cursor: str | None = None
     for _ in range(MAX_PAGES):
         page = await link.list_tools(cursor)
-        has_room = listing.take(connector, page)
+        # In a thread: checking a long page's schemas takes a while.
+        has_room = await asyncio.to_thread(listing.take, connector, page)
         before, cursor = cursor, _cursor(page)
         if not has_room or cursor is None or cursor == before:
             break

@@ -7,6 +7,8 @@ harder counts as wider.
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
+import orjson
+
 _Schema: TypeAlias = Mapping[str, Any]
 
 _LOWER = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"})
@@ -57,7 +59,12 @@ def _set_of(value: Any) -> set[str]:
 def _choices(new: Any, old: Any) -> bool:
     if not isinstance(new, list):
         return False
-    return old is None or all(each in cast("list[Any]", old) for each in cast("list[Any]", new))
+    return old is None or _values(new) <= _values(old)
+
+
+def _values(listed: Any) -> set[bytes]:
+    several = cast("list[Any]", listed) if isinstance(listed, list) else [listed]
+    return {orjson.dumps(each, option=orjson.OPT_SORT_KEYS) for each in several}
 
 
 def _required(new: Any, old: Any) -> bool:

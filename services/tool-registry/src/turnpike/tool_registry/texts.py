@@ -41,13 +41,18 @@ _PLAIN_CONTROLS = frozenset("\n\r\t")
 _JOINERS = frozenset("\u200d\ufe0f\ufe0e")
 # Blank in every font, though no control or format character.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
+_TAGS = (
+    "important|system|instructions?|secret|hidden|assistant"
+    "|script|style|div|span|details|img|iframe|svg|meta"
+)
+# Every repetition is bounded: the text is a stranger's, and may be made to take for ever.
 _MARKUP = re.compile(
     r"<!--|<!\[CDATA\["
-    r"|</?\s*(?:important|system|instructions?|secret|hidden|assistant"
-    r"|script|style|div|span|details|img|iframe|svg|meta)\b[^>]*>"
-    r"|display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0"
-    r"|^\s*\[//\]:\s*[#<]|\[INST\]|<\|[a-z_]+\|>|\\x1b\[|&(?:#\d+|#x[0-9a-f]+|zwnj|zwj|shy);",
-    re.IGNORECASE | re.MULTILINE,
+    rf"|</?(?:{_TAGS})\b|<\s{{0,20}}/?\s{{0,20}}(?:{_TAGS})\s{{0,20}}>"
+    r"|display\s{0,20}:\s{0,20}none|visibility\s{0,20}:\s{0,20}hidden"
+    r"|font-size\s{0,20}:\s{0,20}0|\[//\]:\s{0,20}[#<]"
+    r"|\[INST\]|<\|[a-z_]+\|>|\\x1b\[|&(?:#\d+|#x[0-9a-f]+|zwnj|zwj|shy);",
+    re.IGNORECASE,
 )
 _COMMANDS = re.compile(
     r"(?:ignore|disregard|forget|override)\s+(?:all\s+|any\s+|every\s+|your\s+|the\s+)*"
@@ -64,6 +69,8 @@ _COMMANDS = re.compile(
     r"|\bnew\s+(?:system\s+)?instructions?\s*:",
     re.IGNORECASE,
 )
+_PIECE, _OVERLAP = 8000, 500
+_LOOSE_JOINER = re.compile(r"(?:^|(.))[\u200d\ufe0f\ufe0e]", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{4,}[A-Za-z0-9]")
 
 
@@ -95,14 +102,22 @@ def shown_plainly(text: str) -> str:
 
 
 def _flags_of_text(text: str) -> Iterator[Flag]:
-    if not _BIDIRECTIONAL.isdisjoint(text):
+    characters = set(text)
+    if not _BIDIRECTIONAL.isdisjoint(characters):
         yield Flag.BIDIRECTIONAL
-    if any(_is_invisible(each) for each in text) or _has_loose_joiner(text):
+    joined = not _JOINERS.isdisjoint(characters)
+    if any(_is_invisible(each) for each in characters) or (joined and _has_loose_joiner(text)):
         yield Flag.INVISIBLE
-    if _MARKUP.search(text):
+    if _occurs(_MARKUP, text):
         yield Flag.HIDDEN_MARKUP
-    if _COMMANDS.search(text):
+    if _occurs(_COMMANDS, text):
         yield Flag.INSTRUCTIONS
+
+
+def _occurs(pattern: re.Pattern[str], text: str) -> bool:
+    # Piece by piece: nothing else of this process runs while one search does.
+    starts = range(0, max(1, len(text)), _PIECE)
+    return any(pattern.search(text, start, start + _PIECE + _OVERLAP) for start in starts)
 
 
 def _is_invisible(character: str) -> bool:
@@ -116,8 +131,7 @@ def _is_invisible(character: str) -> bool:
 def _has_loose_joiner(text: str) -> bool:
     # Joiners are at home in emoji, and nowhere else here.
     return any(
-        each in _JOINERS and (not index or not _is_pictorial(text[index - 1]))
-        for index, each in enumerate(text)
+        found[1] is None or not _is_pictorial(found[1]) for found in _LOOSE_JOINER.finditer(text)
     )
 
 

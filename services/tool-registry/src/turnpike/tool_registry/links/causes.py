@@ -20,7 +20,11 @@ _FAULTS: tuple[tuple[type[BaseException], Fault], ...] = (
 )
 _UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED})
 # The SDK's HTTP library wraps; its own classes say by their names what they stand for.
-_NAMES = {"ConnectTimeout": Fault.TIMEOUT, "ReadTimeout": Fault.TIMEOUT}
+_NAMES = {
+    "ConnectTimeout": Fault.TIMEOUT,
+    "ReadTimeout": Fault.TIMEOUT,
+    "InvalidURL": Fault.ADDRESS_REFUSED,
+}
 
 
 def fault_of(error: BaseException) -> Fault:

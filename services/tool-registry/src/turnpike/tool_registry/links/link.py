@@ -61,7 +61,7 @@ class Link:
         self._session: ClientSession | None = None
         self._streams: Streams | None = None
         self._version = ""
-        self._calls = 0
+        self._calls = self._listens = 0
         self._exchanges: dict[str, Exchange] = {}
 
     @property
@@ -154,7 +154,14 @@ class Link:
             await self.until_over()
             return
         params = {"notifications": {"toolsListChanged": True}}
-        await self._send("subscriptions/listen", params, request_id="listen-1")
+        self._listens += 1
+        request_id = f"listen-{self._listens}"
+        try:
+            await self._send("subscriptions/listen", params, request_id=request_id)
+        except asyncio.CancelledError:
+            # The session goes on; the stream must not.
+            await self._stop(request_id)
+            raise
 
     async def ping(self) -> bool:
         """Says whether the server is there; of a protocol without sessions, nothing is asked."""
@@ -163,7 +170,12 @@ class Link:
         try:
             async with asyncio.timeout(_PING_SECONDS):
                 await self._send("ping", {})
-        except (TimeoutError, faults.UnreachableError, faults.LostError):
+        except (
+            TimeoutError,
+            faults.UnreachableError,
+            faults.LostError,
+            faults.SessionEndedError,
+        ):
             return False
         except faults.LinkError:
             return True
