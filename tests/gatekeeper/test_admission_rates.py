@@ -7,6 +7,7 @@ against a model that knows no integers.
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from fractions import Fraction
 from importlib.resources import files
 from typing import Any
@@ -20,7 +21,7 @@ from redis.asyncio import Redis
 
 from tests.gatekeeper.money import Bank, spender, used
 from tests.gatekeeper.serving import Tenant
-from tests.waiting import refusal, until
+from tests.waiting import refusal
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import AdmitResponse, RateClass
 from turnpike.cli.stack.redis import LocalRedis
 from turnpike.gatekeeper.gcra import Backlog
@@ -189,7 +190,7 @@ async def test_a_new_rate_takes_effect_at_once(tenant: Tenant, bank: Bank):
     await spender(tenant).admit()
     slow = await refusal(spender(tenant).admit())
 
-    await bank.change(tenant, sync_per_minute=60)
+    await bank.change(tenant, sync_per_minute=3)
     fast = await refusal(spender(tenant).admit())
     await bank.change(tenant, sync_burst=2)
     await spender(tenant).admit()
@@ -198,24 +199,17 @@ async def test_a_new_rate_takes_effect_at_once(tenant: Tenant, bank: Bank):
 
     assert slow.retry_after and fast.retry_after
     assert slow.retry_after.total_seconds() > 30
-    assert fast.retry_after.total_seconds() <= 1
+    assert fast.retry_after.total_seconds() <= 20
 
 
 async def test_denied_calls_cost_nothing(tenant: Tenant, bank: Bank):
-    await bank.limit(tenant, sync_per_minute=240, sync_burst=1)
+    await bank.limit(tenant, sync_per_minute=1, sync_burst=1)
     await spender(tenant).admit()
 
-    for _ in range(20):
-        await refusal(spender(tenant).admit())
+    waits = [(await refusal(spender(tenant).admit())).retry_after for _ in range(20)]
 
-    async def admitted() -> bool:
-        try:
-            await spender(tenant).admit()
-        except grpc.aio.AioRpcError:
-            return False
-        return True
-
-    await until(admitted)
+    assert all(waits)
+    assert waits == sorted(waits, key=lambda wait: wait or timedelta(0), reverse=True)
 
 
 async def test_a_retried_admission_is_charged_once(tenant: Tenant, bank: Bank):

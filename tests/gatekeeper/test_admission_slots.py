@@ -1,9 +1,12 @@
 """What slots promise: never one more than there are, and none lost for long. Row G5."""
 
 import asyncio
+import contextlib
+import random
 
 import asyncpg
 import grpc
+import pytest
 from redis.asyncio import Redis
 
 from tests.gatekeeper.money import Bank, spender
@@ -45,7 +48,7 @@ async def test_g5_redis_loses_everything_in_the_middle(
     tenant = await gatekeeper.create_tenant(slots=50)
     running = await admitted_of(tenant, [tenant.turn() for _ in range(100)])
     await superuser.execute(
-        "UPDATE tenants SET active_from = active_from - interval '2 seconds' WHERE tenant = $1",
+        "UPDATE tenants SET active_from = active_from - interval '5 seconds' WHERE tenant = $1",
         tenant.id,
     )
     # Ten end, and forty go on.
@@ -62,6 +65,53 @@ async def test_g5_redis_loses_everything_in_the_middle(
         return len(entered) == 10
 
     await until(all_slots_taken)
+
+
+async def test_g5_redis_loses_everything_in_a_tenants_first_seconds(
+    gatekeeper: Gatekeeper, redis: Redis, bank: Bank
+):
+    """Its first admissions may overtake each other; those after the loss may not pass for them."""
+    tenant = await gatekeeper.create_tenant(slots=50)
+    await bank.budget(tenant, 1_000)
+    running = spender(tenant, 100, 900)
+    await running.admit()
+
+    await redis.flushall()
+    entered = await admitted_of(tenant, [tenant.turn() for _ in range(20)])
+    spending = await refusal(spender(tenant, 100, 900).admit())
+
+    assert entered == []
+    assert spending.reason == "UNAVAILABLE"
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_g5_redis_loses_everything_under_five_hundred(
+    gatekeeper: Gatekeeper, redis: Redis, seed: int
+):
+    """When some have entered already; hearts beat all the time, as runtimes' do."""
+    tenant = await gatekeeper.create_tenant(slots=50)
+    rng = random.Random(seed)
+    running, lost_after = list[AdmitRequest](), rng.randint(1, 49)
+
+    async def ask() -> None:
+        turn = tenant.turn()
+        for _ in range(rng.randint(1, 3)):
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await tenant.admit(turn)
+                running.append(turn)
+                if len(running) == lost_after:
+                    await redis.flushall()
+                return
+
+    async def beat() -> None:
+        while True:
+            await gatekeeper.renew(*running)
+
+    hearts = asyncio.create_task(beat())
+    await asyncio.gather(*(ask() for _ in range(500)))
+    hearts.cancel()
+
+    assert lost_after <= len(running) <= 50
 
 
 async def test_a_personal_plans_slots_are_the_principals(tenant: Tenant, bank: Bank):

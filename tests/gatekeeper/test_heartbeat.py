@@ -1,6 +1,7 @@
 """What agent-runtime may rely on while its turns run, whatever befalls Redis."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -12,6 +13,14 @@ from redis.asyncio import Redis
 from tests.gatekeeper.serving import Gatekeeper, Tenant
 from tests.waiting import refusal, until
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2 import RevokeApiKeyRequest
+from turnpike.database.engine import open_pool
+from turnpike.database.migration import MigrationUrls
+from turnpike.gatekeeper import opening
+from turnpike.gatekeeper.admission_messages import admitted_segment
+from turnpike.gatekeeper.holds import Holds
+from turnpike.gatekeeper.model import Segment
+from turnpike.gatekeeper.standing import Standings
+from turnpike.gatekeeper.terms import FREE, Ask, Standing
 
 
 async def pass_time(superuser: asyncpg.Connection, tenant: Tenant, seconds: int) -> None:
@@ -101,7 +110,7 @@ async def test_after_redis_lost_its_state_running_turns_come_first(
     tenant = await gatekeeper.create_tenant(slots=2)
     running = tenant.turn()
     await tenant.admit(running)
-    await pass_time(superuser, tenant, 2)
+    await pass_time(superuser, tenant, 5)
     await redis.flushall()
 
     refused = await refusal(tenant.admit())
@@ -160,17 +169,70 @@ async def test_the_first_turns_of_a_tenant_wait_for_nothing(gatekeeper: Gatekeep
     assert outcomes == ["OK"] * 50
 
 
-async def test_an_admission_that_overtakes_the_first_one_waits_for_nothing(
-    tenant: Tenant, superuser: asyncpg.Connection
-):
-    overtaken = tenant.turn()  # has been to Postgres, and not to Redis yet
-    await superuser.fetch(
-        "SELECT * FROM read_standing($1, $2, NULL, NULL, NULL, '', 'sync', NULL, NULL, false)",
-        overtaken.tenant,
-        overtaken.principal,
-    )
+@pytest.fixture
+async def overtaken(
+    tenant: Tenant, urls: MigrationUrls
+) -> AsyncGenerator[tuple[Segment, Standing]]:
+    """An idle tenant's first admission, that has been to Postgres and not to Redis yet."""
+    turn = tenant.turn()
+    segment = admitted_segment(turn)
+    pool = await open_pool(urls.service)
+    standing = await Standings(pool, default=FREE, billing=True).read(segment)
+    assert standing
+    yield segment, standing
+    await pool.close()
 
-    assert await decided(tenant) == "OK"
+
+async def scripts_run(redis: Redis) -> int:
+    stats = await redis.info("commandstats")
+    return sum(stats[name]["calls"] for name in stats if name.startswith("cmdstat_eval"))
+
+
+async def test_an_admission_that_overtakes_the_first_one_waits_for_it(
+    tenant: Tenant,
+    redis: Redis,
+    overtaken: tuple[Segment, Standing],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(opening, "OPENING_TIME", timedelta(minutes=1))
+    segment, standing = overtaken
+    before = await scripts_run(redis)
+    second = asyncio.create_task(decided(tenant))
+
+    async def is_waiting() -> bool:
+        return await scripts_run(redis) >= before + 3
+
+    await until(is_waiting)
+    assert not second.done()
+    await Holds(redis).admit(segment, standing, Ask(price=FREE, estimate=None), last=False)
+
+    assert await second == "OK"
+    assert await redis.zcard(tenant.slots_key) == 2
+
+
+async def test_a_first_admission_that_never_comes_delays_the_others_and_no_more(
+    tenant: Tenant, redis: Redis, overtaken: tuple[Segment, Standing]
+):
+    """Its gatekeeper died: that nobody holds a slot is known after a heartbeat."""
+    refused = await refusal(tenant.admit())
+
+    assert refused.reason == "UNAVAILABLE"
+    assert refused.retry_after
+    assert timedelta(0) < refused.retry_after <= timedelta(seconds=1)
+    await until(lambda: is_decided(tenant, "OK"))
+
+
+async def test_of_an_idle_tenants_first_admissions_one_opens_it(
+    tenant: Tenant, urls: MigrationUrls
+):
+    pool = await open_pool(urls.service)
+    standings = Standings(pool, default=FREE, billing=True)
+    read = [standings.read(admitted_segment(tenant.turn())) for _ in range(20)]
+
+    found = [standing for standing in await asyncio.gather(*read) if standing]
+
+    await pool.close()
+    assert sum(standing.opens for standing in found) == 1
 
 
 async def test_a_heartbeat_under_way_does_not_take_a_released_slot_again(

@@ -1,28 +1,18 @@
 """Who gets in: the decisions gatekeeper exists to make."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 
 from turnpike.gatekeeper import metrics
-from turnpike.gatekeeper.holds import (
-    ADMITTED,
-    ENDED,
-    NO_SLOT,
-    OVER_BUDGET,
-    OVER_RATE,
-    STALE,
-    Decision,
-    Holds,
-)
+from turnpike.gatekeeper.holds import ADMITTED, STALE, Decision, Holds
 from turnpike.gatekeeper.journal import Journal
 from turnpike.gatekeeper.model import MissingError, Segment
+from turnpike.gatekeeper.opening import Decide, Opening
 from turnpike.gatekeeper.refusals import (
     BannedError,
     BudgetExhaustedError,
     ConcurrencyLimitedError,
     RateLimitedError,
-    SegmentEndedError,
 )
 from turnpike.gatekeeper.scripts import RedisAwayError
 from turnpike.gatekeeper.shares import LocalShares
@@ -39,15 +29,13 @@ from turnpike.gatekeeper.terms import (
     Standing,
     Tariff,
 )
-from turnpike.rpc.errors import ServiceError, UnavailableError
+from turnpike.gatekeeper.verdicts import refusal_by_all
+from turnpike.rpc.errors import UnavailableError
 
 # How often Postgres is read again because a limit changed, or money was settled that
 # may decide; then the worst case decides.
 _READS = 6
-# How long a refused caller should wait at most: a turn may end at any moment.
-_SLOT_WAIT = timedelta(seconds=1)
 
-_Ask = Callable[[Standing, bool], Awaitable[Decision]]
 _REFUSALS = (BannedError, BudgetExhaustedError, RateLimitedError, ConcurrencyLimitedError)
 
 
@@ -130,7 +118,7 @@ class Admission:
             return await self._holds.extend(asking, standing, ask, step, last=last)
 
         try:
-            _, decision = await self._decide(asking, snapshot, run)
+            _, decision = await self._decide(asking, snapshot, run, Opening())
         except RedisAwayError:
             standing = await self._read(asking, snapshot)
             if standing.budgets:
@@ -155,9 +143,10 @@ class Admission:
         async def run(standing: Standing, last: bool) -> Decision:
             return await self._holds.admit(segment, standing, ask_at(standing)[1], last=last)
 
+        opening = Opening()
         standing = await self._read(segment, snapshot)
         try:
-            standing, decision = await self._decide(segment, snapshot, run, standing)
+            standing, decision = await self._decide(segment, snapshot, run, opening, standing)
         except RedisAwayError as outage:
             ask = ask_at(standing)[1]
             decision = self._admit_locally(segment, standing, ask, outage)
@@ -170,15 +159,16 @@ class Admission:
         self,
         segment: Segment,
         snapshot: Snapshot | None,
-        run: _Ask,
+        run: Decide,
+        opening: Opening,
         standing: Standing | None = None,
     ) -> tuple[Standing, Decision]:
         for reads_left in reversed(range(_READS)):
             standing = standing or await self._read(segment, snapshot)
-            decision = await run(standing, reads_left == 0)
+            decision = await opening.run(run, standing, reads_left == 0)
             if decision.outcome != STALE:
                 if decision.outcome != ADMITTED:
-                    raise refusal_of(decision, standing, segment)
+                    raise refusal_by_all(decision, standing, segment)
                 return standing, decision
             standing = None
         raise UnavailableError("the account changes too fast; try again")
@@ -245,43 +235,6 @@ def ask_for(estimate: Estimate | None, tariff: Tariff) -> Ask:
         return Ask(price=tariff.default, estimate=None)
     own_key = estimate.model in tariff.own_keys
     return Ask(price=tariff.of(estimate.model), estimate=estimate, own_key=own_key)
-
-
-def refusal_of(
-    decision: Decision, standing: Standing, segment: Segment, outcome: int | None = None
-) -> ServiceError:
-    """Returns the error that a decision is, or what one gate of it says."""
-    refusals: dict[int, Callable[[], ServiceError]] = {
-        OVER_BUDGET: lambda: _over_budget(decision),
-        OVER_RATE: lambda: _over_rate(decision),
-        NO_SLOT: lambda: _no_slot(decision, standing),
-        ENDED: lambda: SegmentEndedError(segment.turn),
-    }
-    outcome = decision.outcome if outcome is None else outcome
-    return refusals.get(outcome, lambda: _state_lost(decision))()
-
-
-def _over_budget(decision: Decision) -> ServiceError:
-    assert decision.budget is not None  # noqa: S101
-    return BudgetExhaustedError(decision.budget, decision.left)
-
-
-def _over_rate(decision: Decision) -> ServiceError:
-    assert decision.rate is not None  # noqa: S101
-    return RateLimitedError(decision.rate, timedelta(milliseconds=decision.rate_wait_ms))
-
-
-def _no_slot(decision: Decision, standing: Standing) -> ServiceError:
-    wait = min(timedelta(milliseconds=decision.lane_wait_ms), _SLOT_WAIT)
-    slots = standing.slots if decision.lane == "tenant" else standing.principal_slots or 0
-    return ConcurrencyLimitedError(slots, wait, decision.lane)
-
-
-def _state_lost(decision: Decision) -> ServiceError:
-    return UnavailableError(
-        "running turns are being counted anew; try again",
-        retry_after=timedelta(milliseconds=decision.closed_ms),
-    )
 
 
 def _unheld(ask: Ask) -> Decision:

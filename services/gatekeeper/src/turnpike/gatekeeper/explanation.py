@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from turnpike.gatekeeper.admission import ask_for, refusal_of, snapshot_of
+from turnpike.gatekeeper.admission import ask_for, snapshot_of
 from turnpike.gatekeeper.holds import NO_SLOT, OVER_BUDGET, OVER_RATE, STATE_LOST, Decision, Holds
 from turnpike.gatekeeper.model import MissingError, Segment
 from turnpike.gatekeeper.refusals import BannedError
 from turnpike.gatekeeper.scripts import RedisAwayError
 from turnpike.gatekeeper.standing import Standings
 from turnpike.gatekeeper.terms import Estimate, Price, Standing, Verdict
+from turnpike.gatekeeper.verdicts import refusal_of
 from turnpike.rpc.errors import ServiceError
 
 _GATES = ("ban", "usage", "rate", "concurrency", "availability")

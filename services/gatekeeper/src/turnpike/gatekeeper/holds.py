@@ -12,8 +12,10 @@ from turnpike.gatekeeper.scripts import Script, key, ms, redis_answers
 from turnpike.gatekeeper.slots import HEARTBEAT_INTERVAL, MARKER_TTL, RECEIPT_TIME, SLOT_TTL
 from turnpike.gatekeeper.terms import LEAST_OUTPUT, Ask, Budget, Held, Rate, Receipt, Standing
 
-ADMITTED, OVER_BUDGET, OVER_RATE, NO_SLOT, STATE_LOST, STALE, ENDED = range(1, 8)
+ADMITTED, OVER_BUDGET, OVER_RATE, NO_SLOT, STATE_LOST, STALE, ENDED, UNOPENED = range(1, 9)
 """What a script decides."""
+
+_UNDECIDED = (STALE, UNOPENED)
 
 _TIMES = (ms(HEARTBEAT_INTERVAL), ms(RECEIPT_TIME), ms(MARKER_TTL))
 
@@ -72,7 +74,7 @@ class Holds:
             segment.number,
             segment.attempt,
             ms(SLOT_TTL),
-            int(standing.idle),
+            _opening(standing),
             *_TIMES,
             standing.slots,
             standing.principal_slots or 0,
@@ -105,7 +107,7 @@ class Holds:
             step,
             segment.attempt,
             ms(SLOT_TTL),
-            int(standing.idle),
+            _opening(standing),
             *_TIMES,
             *_subjects(segment),
             *_account(
@@ -114,8 +116,8 @@ class Holds:
         ]
         async with redis_answers():
             answer = await self._extend.run(self._redis, keys, args)
-        if answer[0] == STALE:
-            return Decision(outcome=STALE)
+        if answer[0] in _UNDECIDED:
+            return Decision(outcome=answer[0])
         outcome, budget, left, closed, output, clamped, hold, *parts = answer
         return Decision(
             outcome=outcome,
@@ -198,6 +200,12 @@ def _subjects(segment: Segment) -> tuple[str, str, str]:
     return str(segment.principal), str(segment.key or ""), segment.agent
 
 
+def _opening(standing: Standing) -> int:
+    if standing.opens:
+        return 1
+    return 2 if standing.idle else 0
+
+
 def _account(
     standing: Standing, ask: Ask, *, last: bool, before_budgets: Sequence[int] = ()
 ) -> list[Any]:
@@ -221,8 +229,8 @@ def _account(
 
 
 def _decision(answer: list[Any], standing: Standing, rates: Sequence[Rate]) -> Decision:
-    if answer[0] == STALE:
-        return Decision(outcome=STALE)
+    if answer[0] in _UNDECIDED:
+        return Decision(outcome=answer[0])
     outcome, taken, budget, left, rate, rate_wait, lane, lane_wait, closed = answer[:9]
     output, clamped, hold, *parts = answer[9:]
     return Decision(

@@ -76,7 +76,13 @@ class ConcurrencyLimitedError(ServiceError):
 
     def __init__(self, slots: int, retry_after: timedelta, scope: str = "tenant") -> None:
         message = f"{slots} turns run already, as many as the {scope} may have at once"
-        super().__init__(message, retry_after=retry_after, slots=str(slots), scope=scope)
+        super().__init__(
+            message,
+            retry_after=retry_after,
+            quota=[QuotaViolation(scope, message, "slots", "", slots)],
+            slots=str(slots),
+            scope=scope,
+        )
 
 
 class SnapshotInvalidError(ServiceError):

@@ -74,6 +74,7 @@ class Standings:
             slots=row["slots"],
             principal_slots=row["principal_slots"],
             idle=row["idle"],
+            opens=row["opens"],
             version=row["version"],
             changed=row["changed"],
             settled=row["settled"],

@@ -157,7 +157,10 @@ class Standing:
     """How many of the principal may, where a personal plan says so."""
 
     idle: bool
-    """Whether nobody in the tenant can have held a slot until now."""
+    """Whether nobody in the tenant can have held a slot until now, or 3 seconds ago."""
+
+    opens: bool
+    """Whether this read was the first to find it idle, and so opens the tenant."""
 
     version: int
     changed: int

@@ -11,7 +11,9 @@ KEYS[5]  the account                  KEYS[6]  the turn's record
 KEYS[7…] the rates' backlogs
 ARGV[1]  "admit", or "look" to change nothing and hear from every gate
 ARGV[2]  the turn                     ARGV[3]  the segment      ARGV[4]  the attempt
-ARGV[5]  a slot's time to live, ms    ARGV[6]  "1" when nobody can have held a slot until now
+ARGV[5]  a slot's time to live, ms
+ARGV[6]  "1" when nobody can have held a slot until now; "2" when somebody else just found that,
+         and opens the tenant: 8 is answered until that one was here
 ARGV[7]  how long running turns have to register again, ms
 ARGV[8]  how much longer their holds have, ms
 ARGV[9]  the marker's time to live, ms
@@ -27,13 +29,17 @@ then how many rates; then for each: a minute, burst, cells ("tokens" for the cal
 
 Returns {outcome, slots taken, budget, left, rate, ms, lane, ms, ms closed, output granted,
 clamped, hold, open parts: name, value …}; outcomes:
-1 admitted, 2 over budget, 3 over rate, 4 no slot, 5 the state was lost, 6 stale: read again.
+1 admitted, 2 over budget, 3 over rate, 4 no slot, 5 the state was lost, 6 stale: read again,
+8 not open yet: ask again in a moment.
 With "look" the outcome is the same and nothing has changed. Budget, rate and lane are
 numbered from 1, 0 where the gate lets the turn pass; lane 1 is the tenant's slots.
 ]]
 local slots, lane, marker, released, account, record = unpack(KEYS, 1, 6)
 local look, turn, segment, attempt = ARGV[1] == "look", ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local ttl, now = tonumber(ARGV[5]), clock()
+if overtakes(marker, ARGV[6]) then
+  return { 8 }
+end
 local fields = fields_of(record)
 local name = "p:" .. ARGV[3] .. ":a" .. attempt
 local known = fields[name]
@@ -108,7 +114,7 @@ end
 
 -- The state.
 local later = tonumber(ARGV[8])
-local opens, had = opens_at(marker, ARGV[6] == "1", tonumber(ARGV[7]), later, now)
+local opens, had = opens_at(marker, ARGV[6], tonumber(ARGV[7]), later, now)
 local closed = 0
 if budget_count > 0 and not known then
   closed = math.max(0, opens + later - now)

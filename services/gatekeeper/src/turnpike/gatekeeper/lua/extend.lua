@@ -11,7 +11,7 @@ KEYS[5]  the account                  KEYS[6]  the turn's record
 KEYS[7]  the backlog of tokens, where there is a limit
 ARGV[1]  the turn                     ARGV[2]  the segment
 ARGV[3]  the step                     ARGV[4]  the attempt
-ARGV[5]  a slot's time to live, ms    ARGV[6]  "1" when nobody can have held a slot until now
+ARGV[5]  a slot's time to live, ms    ARGV[6]  as in admit.lua
 ARGV[7]  how long running turns have to register again, ms
 ARGV[8]  how much longer their holds have, ms
 ARGV[9]  the marker's time to live, ms
@@ -29,6 +29,9 @@ open parts: name, value …}; outcomes as in admit.lua, and 7: the segment was r
 ]]
 local slots, lane, marker, released, account, record = unpack(KEYS, 1, 6)
 local turn, now, ttl = ARGV[1], clock(), tonumber(ARGV[5])
+if overtakes(marker, ARGV[6]) then
+  return { 8 }
+end
 local fields = fields_of(record)
 local name = "p:" .. ARGV[2] .. ":" .. ARGV[3] .. ":" .. ARGV[4]
 local known = fields[name]
@@ -46,7 +49,7 @@ local ask = {
 }
 local output, hold = ask.most, 0
 local later = tonumber(ARGV[8])
-local opens, had = opens_at(marker, ARGV[6] == "1", tonumber(ARGV[7]), later, now)
+local opens, had = opens_at(marker, ARGV[6], tonumber(ARGV[7]), later, now)
 if not had then
   redis.call("SET", marker, whole(opens), "PX", ARGV[9])
 end

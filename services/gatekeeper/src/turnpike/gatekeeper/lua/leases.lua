@@ -24,7 +24,13 @@ end
 
 -- From when on slots are given, and whether that was known; begins to count where the
 -- state was lost. Holds need `later` more: their receipts come with the second heartbeat.
+-- `idle` is "1" for whoever knows that nobody can have held a slot until now.
 local function opens_at(marker, idle, register, later, now)
   local opens = tonumber(redis.call("GET", marker) or nil)
-  return opens or (idle and now - later or now + register), opens ~= nil
+  return opens or (idle == "1" and now - later or now + register), opens ~= nil
+end
+
+-- Whether a tenant's first admission, which opens it, has been overtaken by this one.
+local function overtakes(marker, idle)
+  return idle == "2" and redis.call("EXISTS", marker) == 0
 end

@@ -19,7 +19,7 @@ Returns how many slots are taken, and the turns whose holds are not known.
 ]]
 local slots, marker, released = unpack(KEYS)
 local now, ttl = clock(), tonumber(ARGV[1])
-local opens, had = opens_at(marker, false, tonumber(ARGV[2]), 0, now)
+local opens, had = opens_at(marker, "", tonumber(ARGV[2]), 0, now)
 if had then
   redis.call("PEXPIRE", marker, ARGV[3])
 else
