@@ -51,6 +51,15 @@ class Ledgers:
         """Evicts a session's elements."""
         await self.connection.execute("DELETE FROM prefix_elements WHERE session = $1", session)
 
+    async def tamper(self, session: str, element: bytes) -> None:
+        """Replaces a session's second message, which its hash does not say."""
+        changed = await self.connection.execute(
+            "UPDATE prefix_elements SET elements[3] = $2 WHERE session = $1 AND first = 0",
+            session,
+            element,
+        )
+        assert changed == "UPDATE 1"
+
     async def age(self, session: str, hours: int) -> None:
         """Makes a session's last request so old."""
         await self.connection.execute(

@@ -19,7 +19,9 @@ from turnpike.api.agent_runtime.v1.model_service_pb2 import Limits
 from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import PrefixServiceStub
 from turnpike.api.agent_runtime.v1.turn_service_pb2 import CancelTurnRequest
 from turnpike.database.engine import open_engine
+from turnpike.telemetry.metrics import REGISTRY
 
+SELF_HOSTED = "hosted_vllm"
 INSTRUCTIONS = "Be brief. It is {{current_datetime}}."
 
 
@@ -239,6 +241,53 @@ async def test_row_54_admins_see_what_was_predicted_and_reported(
         pb.ListPrefixSessionsRequest(thread=threads[1]), metadata=agent.admin
     )
     assert [each.thread for each in one.sessions] == [threads[1]]
+
+
+async def test_row_54_the_counters_are_what_the_provider_said(agent: Tenant, provider: ModelServer):
+    def counted(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(f"turnpike_{name}", labels) or 0.0
+
+    def all_counted() -> list[float]:
+        tokens = ("prompt", "predicted", "cached")
+        return [
+            *(counted(f"prefix_{each}_tokens_total", provider=SELF_HOSTED) for each in tokens),
+            counted("prefix_context_tokens_sum", provider=SELF_HOSTED),
+            counted("model_first_delta_seconds_count", provider=SELF_HOSTED),
+            counted("prefix_requests_total", provider=SELF_HOSTED, miss="NONE"),
+            counted("turn_first_delta_seconds_count"),
+            counted("prefix_breaches_total"),
+        ]
+
+    before = all_counted()
+    thread = ""
+    for number in range(5):
+        thread = (await say(agent, f"{number}" + "x" * 2000, thread)).thread
+
+    prompts = list(provider.prompts)
+    tokens, predicted, cached, context, deltas, hits, firsts, breaches = [
+        now - then for now, then in zip(all_counted(), before, strict=True)
+    ]
+    assert tokens == context == sum(prompt.tokens for prompt in prompts)
+    assert cached == sum(prompt.cached for prompt in prompts)
+    assert cached == pytest.approx(predicted, rel=0.01)
+    assert (deltas, hits, firsts, breaches) == (5, 4, 5, 0)
+
+
+async def test_a_ledger_that_is_not_what_its_hash_says_is_left(
+    agent: Tenant, provider: ModelServer, ledgers: Ledgers
+):
+    thread = (await say(agent, "one")).thread
+    await ledgers.tamper(thread, b'{"role":"user","content":"two"}')
+    breaches = REGISTRY.get_sample_value("turnpike_prefix_breaches_total") or 0.0
+
+    await say(agent, "three", thread)
+
+    assert REGISTRY.get_sample_value("turnpike_prefix_breaches_total") == breaches + 1
+    # What is sent is what was said.
+    assert is_one_prefix(list(provider.sent))
+    row = await ledgers.row(thread)
+    assert (row["epoch"], row["last_miss"]) == (2, "DIVERGENCE")
+    assert b"two" not in b"".join(await ledgers.elements(thread))
 
 
 async def test_members_do_not_see_the_ledger(agent: Tenant, runtime: Runtime):

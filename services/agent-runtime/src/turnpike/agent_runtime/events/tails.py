@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from turnpike.agent_runtime.errors import NotFoundError
 from turnpike.agent_runtime.events.batches import Batches, Head
+from turnpike.agent_runtime.events.counting import GAPS
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.model import following, follows, is_terminal
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
@@ -46,6 +47,7 @@ class Tail:
                 continue
             if not follows(self.last, event):
                 # Also a reset, when something that stands was missed before it.
+                GAPS.inc()
                 self.jump(event.seq - 1)
             if event.HasField("log_reset"):
                 self._void(event.log_reset.after_seq)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import orjson
 
+from turnpike.agent_runtime.models.caching import provider_behind
 from turnpike.agent_runtime.models.prompt import Model
 from turnpike.agent_runtime.prefix.counting import COMMIT_SECONDS, COMMITS
 from turnpike.agent_runtime.prefix.history import History
@@ -146,8 +147,7 @@ class ClientSessions:
             label=begun.asking.request,
             interrupted=interrupted,
         )
-        if reported is not None:
-            observe(entry)
+        observe(entry)
         self._spawn(self._commit(begun.asking, entry))
 
     def abandon(self, begun: Begun) -> None:
@@ -160,11 +160,13 @@ class ClientSessions:
         if opening.miss and ledger.head.pending:
             opening = replace(opening, miss=Miss(Reason.BUSY_FORK, opening.miss.difference))
         history, model = History(session, opening), asking.model
+        provider = provider_behind(model)
         tools, *messages = history.send(
             [],
             model=model.name,
             route=self._salt.route(model),
-            rules=rules_of(model.provider, model.base_url),
+            rules=rules_of(provider, model.base_url),
+            provider=provider,
         )
         return Begun(
             tools=tools,

@@ -33,6 +33,7 @@ class History:
         self._miss = opening.miss
         self._expected: Miss | None = None
         self._asked = Sent()
+        self._provider = ""
         self._model, self._route = self._head.model, self._head.route
         self._summary, self._summarised = self._head.summary, self._head.summarised
 
@@ -57,7 +58,13 @@ class History:
         return self._summarised
 
     def send(
-        self, further: Sequence[bytes], *, model: str, route: str, rules: Rules
+        self,
+        further: Sequence[bytes],
+        *,
+        model: str,
+        route: str,
+        rules: Rules,
+        provider: str = "",
     ) -> Sequence[bytes]:
         """Returns the elements of a request, with what it adds to the ones before.
 
@@ -66,7 +73,9 @@ class History:
             model: Who is asked.
             route: By which endpoint and key.
             rules: How the provider keeps prompts.
+            provider: Who that is.
         """
+        self._provider = provider
         self.elements.extend(further)
         if self._head.revision and self._model != model:
             # Caches are a model's own.
@@ -125,6 +134,7 @@ class History:
             interrupted=interrupted,
             summary=self._summary,
             summarised=self._summarised,
+            provider=self._provider,
         )
 
     def commit(self, entry: Entry) -> None:

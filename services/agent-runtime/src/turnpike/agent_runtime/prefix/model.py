@@ -183,6 +183,8 @@ class Entry:
     interrupted: bool = False
     summary: str = ""
     summarised: int = 0
+    provider: str = ""
+    """Who was asked, to be counted by; not stored."""
 
     def as_json(self) -> str:
         """Returns all but the elements, as the SQL function takes it."""

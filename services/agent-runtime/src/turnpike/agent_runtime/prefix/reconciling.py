@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from turnpike.agent_runtime.prefix.counting import BREACHES
 from turnpike.agent_runtime.prefix.elements import (
     chained,
     difference,
@@ -47,6 +48,10 @@ def reconcile(ledger: Ledger, history: Sequence[bytes], *, template: str = "") -
         return _rebuilt(head, history)
     agreed, elements = _agreed(ledger.elements, history)
     miss = _miss(ledger, history, agreed, template)
+    if chained(b"", ledger.elements) != head.chain:
+        # What is stored is not what was sent: nobody knows what the provider has.
+        BREACHES.inc()
+        return _fresh(head, history, miss or Miss(Reason.DIVERGENCE))
     if miss is None:
         return Opening(
             head=head,

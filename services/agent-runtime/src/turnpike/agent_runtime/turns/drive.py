@@ -18,6 +18,7 @@ from turnpike.agent_runtime.turns import stating
 from turnpike.agent_runtime.turns.allowance import Allowance
 from turnpike.agent_runtime.turns.asking import Asking, Patience, ProviderWaitError
 from turnpike.agent_runtime.turns.calling import Caller
+from turnpike.agent_runtime.turns.counting import observe_first_delta
 from turnpike.agent_runtime.turns.course import Course
 from turnpike.agent_runtime.turns.model import Rate, Spend, Step, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.preparing import Prepared
@@ -237,6 +238,8 @@ class Driver:
                 void=self._void,
                 heard_so_far=self._course.hear,
             ).ask()
+            if number == 1:
+                observe_first_delta(self._turn.created, heard.began, heard.first_delta)
             asking.set("gen_ai.response.model", self._course.model.model)
             used = self._course.reply(self._rate).usage
             asking.set("gen_ai.usage.input_tokens", used.input_tokens)

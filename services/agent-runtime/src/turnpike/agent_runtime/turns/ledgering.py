@@ -71,11 +71,13 @@ class Said:
     def prompt(self, model: Model, traceparent: str) -> Prompt:
         """Returns what a model is asked next."""
         caching = caching_for(model, self._cache_key)
+        provider = provider_behind(model)
         elements = self.history.send(
             self._unsent(),
             model=model.name,
             route=self._salt.route(model),
-            rules=rules_of(provider_behind(model), model.base_url, retention=caching.retention),
+            rules=rules_of(provider, model.base_url, retention=caching.retention),
+            provider=provider,
         )
         return Prompt(
             model=model,

@@ -121,6 +121,7 @@ async def listen(
         for piece in pieces:
             _hear(piece, writer, heard)
         if heard.anything and not before:
+            heard.first_delta = timedelta(seconds=time.monotonic() - heard.began)
             await on_first()
         elif not heard.anything:
             patience = first - timedelta(seconds=time.monotonic() - began)
@@ -130,8 +131,6 @@ async def listen(
             return
         if heard.anything:
             patience = idle
-            if heard.first_delta is None:
-                heard.first_delta = timedelta(seconds=time.monotonic() - heard.began)
     raise ModelError("PROVIDER_UNREACHABLE", "the stream was cut", transient=True)
 
 

@@ -364,8 +364,7 @@ class TurnStore:
             entry.as_json(),
             list(entry.elements),
         )
-        if entry.reported is not None:
-            observe(entry)
+        observe(entry)
         return written
 
     async def _commit(self, statement: str, *values: object) -> str:
