@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from tests.agent_runtime.models.keeping import pb, put_key, set_mode
 from tests.agent_runtime.serving import Tenant
 from tests.doubles.model_server import ModelServer
 from turnpike.database.migration import MigrationUrls
@@ -53,6 +54,10 @@ async def fill(tenant: Tenant, url: str, superuser: asyncpg.Connection) -> Tenan
     await tenant.model("member", **wanted)
     await tenant.model("pool", provider="pool", model="", members=[{"model": "member"}])
     await tenant.agent(model="pool")
+    for number in (1, 2):
+        key = pb.ProviderKey(name=f"k{number}", provider="openai", base_url=url, api_key="k")
+        await put_key(tenant, key)
+    await set_mode(tenant, pb.KEY_MODE_PREFERRED)
     turn = await tenant.ended((await tenant.start()).id)
     assert turn.calls
     return tenant

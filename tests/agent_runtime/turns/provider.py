@@ -16,6 +16,7 @@ class Ask:
     def __init__(self, connection: Connection, request: Request) -> None:
         self.body: dict[str, Any] = request.json()
         self.traceparent = request.headers.get("traceparent", "")
+        self.key = request.headers.get("authorization", "").removeprefix("Bearer ")
         self.closed = asyncio.Event()
         """Set when the caller has hung up, or was hung up on."""
 

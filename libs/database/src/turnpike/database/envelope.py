@@ -44,6 +44,16 @@ class Envelope:
         )
         return f"{_VERSION}.{self._current}.{base64.urlsafe_b64encode(nonce + box).decode()}"
 
+    def reseal(self, tenant: str | UUID, sealed: str) -> str | None:
+        """Returns what was sealed by an older key, sealed by the current one; None if it is.
+
+        Raises:
+            SealBrokenError: It cannot be opened.
+        """
+        if key_of(sealed) == self._current:
+            return None
+        return self.seal(tenant, self.open(tenant, sealed))
+
     def open(self, tenant: str | UUID, sealed: str) -> str:
         """Returns what was sealed for `tenant`.
 
@@ -62,6 +72,11 @@ class Envelope:
         except InvalidTag:
             raise SealBrokenError("altered, or sealed for another tenant") from None
         return opened.decode()
+
+
+def key_of(sealed: str) -> str:
+    """Returns the id of the key that something is sealed with."""
+    return sealed.partition(".")[2].partition(".")[0]
 
 
 def _associated(name: str, tenant: str | UUID) -> bytes:

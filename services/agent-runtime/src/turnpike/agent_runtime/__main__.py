@@ -48,6 +48,8 @@ from turnpike.agent_runtime.prefix.listing import Sessions
 from turnpike.agent_runtime.prefix.servicer import PrefixServicer
 from turnpike.agent_runtime.prefix.store import PrefixStore
 from turnpike.agent_runtime.prefix.sweeping import sweep_forever
+from turnpike.agent_runtime.provider_keys.catalogue import ProviderKeys
+from turnpike.agent_runtime.provider_keys.servicer import ProviderKeyServicer
 from turnpike.agent_runtime.settings import Settings
 from turnpike.agent_runtime.threads.catalogue import CancelTurn, Threads
 from turnpike.agent_runtime.threads.servicer import ThreadServicer
@@ -70,6 +72,9 @@ from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import (
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import (
     add_PrefixServiceServicer_to_server,
+)
+from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import (
+    add_ProviderKeyServiceServicer_to_server,
 )
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import (
     add_ThreadServiceServicer_to_server,
@@ -96,6 +101,7 @@ SERVICES = tuple(
         "ModelService",
         "CompletionService",
         "PrefixService",
+        "ProviderKeyService",
     )
 )
 
@@ -234,7 +240,7 @@ def _new_completions(
     return Completions(
         replica=owner.lease.id,
         door=door,
-        choices=_choices(_models(settings, stores)),
+        choices=_choices(_models(settings, stores), count()),
         client=peers.clients.client,
         sessions=clients,
         settlement=lambda admitted: Settlement(outbox, door, admitted, owner.owed),
@@ -242,15 +248,16 @@ def _new_completions(
     )
 
 
-def _choices(models: Models) -> Callable[[Question], Awaitable[Sequence[Model]]]:
+def _choices(
+    models: Models, turns: "count[int]"
+) -> Callable[[Question], Awaitable[Sequence[Model]]]:
     async def find(question: Question) -> Sequence[Model]:
         wanted = Wanted(tenant=question.tenant, principal=question.principal, name=question.model)
         choice = await models.choice(wanted)
         if choice is None:
             return ()
-        # Those of a last resort come last.
-        candidates = sorted(choice.candidates, key=lambda each: each.last_resort)
-        return [each.model for each in candidates]
+        key = question.session or str(question.principal)
+        return [each.model for each in ordered(choice, key, turn_of=next(turns))]
 
     return find
 
@@ -283,6 +290,8 @@ def _add_servicers(
     add_AgentServiceServicer_to_server(AgentServicer(agents, default), server)
     prober = Prober(_models(settings, stores), peers.clients, patience=settings.first_chunk_timeout)
     add_PrefixServiceServicer_to_server(PrefixServicer(Sessions(engine)), server)
+    keys = ProviderKeys(engine, Envelope(settings.secret_keys))
+    add_ProviderKeyServiceServicer_to_server(ProviderKeyServicer(keys), server)
     add_ModelServiceServicer_to_server(
         ModelServicer(models, prober, platform_tenant=settings.platform_tenant), server
     )

@@ -88,6 +88,7 @@ def usage_of(message: pb.SettleRequest.Usage) -> Usage:
         output=message.output_tokens,
         reasoning=message.reasoning_tokens,
         estimated=message.estimated,
+        own_key=message.own_key,
     )
 
 

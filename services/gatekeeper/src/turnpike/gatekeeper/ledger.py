@@ -34,12 +34,13 @@ def entry_of(turn: UUID, used: Usage, tariff: Tariff) -> Entry:
 
     Its id is derived from (turn, step, call, attempt) and from nothing else.
     """
+    own_key = used.own_key or used.model in tariff.own_keys
     return Entry(
         id=uuid5(turn, f"{used.step}.{used.call}.{used.attempt}"),
         usage=used,
-        cost=tariff.of(used.model).cost(used),
-        default_price=tariff.is_default(used.model),
-        own_key=used.model in tariff.own_keys,
+        cost=0 if own_key else tariff.of(used.model).cost(used),
+        default_price=not own_key and tariff.is_default(used.model),
+        own_key=own_key,
     )
 
 

@@ -52,6 +52,8 @@ class Usage:
     output: int
     reasoning: int
     estimated: bool
+    own_key: bool = False
+    """Whether the caller's own provider key paid for it, whatever the tariff says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

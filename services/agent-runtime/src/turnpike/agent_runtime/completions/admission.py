@@ -1,6 +1,6 @@
 """Gatekeeper's door for proxied calls."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -36,12 +36,13 @@ class Door:
     def __init__(self, gatekeeper: GatekeeperServiceStub) -> None:
         self._gatekeeper = gatekeeper
 
-    async def admit(self, question: Question, model: Model) -> Admitted:
-        """Takes a slot, the rate and a hold.
+    async def admit(self, question: Question, models: Sequence[Model]) -> Admitted:
+        """Takes a slot, the rate and a hold for whoever of the models will answer.
 
         Raises:
             RemoteError: Refused, or gatekeeper does not answer.
         """
+        model = models[0]
         most = question.max_output or model.max_output or DEFAULT_MAX_OUTPUT
         request = pb.AdmitRequest(
             turn=str(question.id),
@@ -56,7 +57,7 @@ class Door:
                 input_tokens=question.input_bound,
                 max_output_tokens=most,
             ),
-            prices=[_price(model)],
+            prices=_prices(models),
         )
         try:
             response = await self._gatekeeper.Admit(request, timeout=_SECONDS)
@@ -111,8 +112,17 @@ def _slot(admitted: Admitted) -> pb.HeartbeatRequest.Slot:
     )
 
 
+def _prices(models: Sequence[Model]) -> list[pb.ModelPrice]:
+    """Returns what each costs: of one with several keys the platform's, if that may be asked."""
+    prices: dict[str, pb.ModelPrice] = {}
+    for model in models:
+        if model.name not in prices or prices[model.name].own_key:
+            prices[model.name] = _price(model)
+    return list(prices.values())
+
+
 def _price(model: Model) -> pb.ModelPrice:
-    price = pb.ModelPrice(model=model.name, own_key=model.own_key)
+    price = pb.ModelPrice(model=model.name, own_key=model.costs_nothing)
     if model.prices is not None:
         price.prices.input, price.prices.output = model.prices.input, model.prices.output
         if model.prices.cached:

@@ -109,7 +109,7 @@ class Completions:
             RemoteError: It was not admitted.
         """
         models = await self._models(question)
-        admitted = await self._door.admit(question, models[0])
+        admitted = await self._door.admit(question, models)
         told = Told()
         settlement = self._settlement(admitted)
         self._running[question.id] = admitted
@@ -162,6 +162,7 @@ class Completions:
         question = admitted.question
         if admitted.max_output:
             model = replace(model, max_output=admitted.max_output)
+        told.model = model
         kept = Kept(self._sessions, question, model)
         prompt = await kept.begin()
         try:

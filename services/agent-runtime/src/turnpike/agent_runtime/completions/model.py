@@ -7,6 +7,7 @@ from uuid import UUID
 
 from turnpike.agent_runtime.models.prompt import (
     EndPiece,
+    Model,
     Piece,
     ReasoningPiece,
     TextPiece,
@@ -84,6 +85,8 @@ class Told:
 
     usage: UsagePiece | None = None
     ended: str = ""
+    model: Model | None = None
+    """Who says it; None until anybody was asked."""
 
     def hear(self, pieces: Iterable[Piece]) -> None:
         """Adds pieces."""

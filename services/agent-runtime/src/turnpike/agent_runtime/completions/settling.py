@@ -9,7 +9,7 @@ from typing import Any
 from turnpike.agent_runtime.completions.admission import Admitted, Door
 from turnpike.agent_runtime.completions.model import Told
 from turnpike.agent_runtime.completions.store import OutboxStore
-from turnpike.agent_runtime.models.prompt import UsagePiece
+from turnpike.agent_runtime.models.prompt import Model, UsagePiece
 from turnpike.database.failures import is_unavailable
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Settlement:
         """Owes the prompt, as it is reckoned, in case this replica dies."""
         used = UsagePiece(input_tokens=self._admitted.question.size // 4, output_tokens=0)
         try:
-            await self._owe(used, _ABANDONED_AFTER, estimated=True)
+            await self._owe(used, _ABANDONED_AFTER, None, estimated=True)
         finally:
             self._begun.set()
 
@@ -52,11 +52,13 @@ class Settlement:
         """Owes what was used, now, and gives the slot back."""
         await self._begun.wait()
         used, estimated = told.used(self._admitted.question.size)
-        await self._owe(used, timedelta(0), estimated=estimated)
+        await self._owe(used, timedelta(0), told.model, estimated=estimated)
         self._owed()
         await self._door.free(self._admitted)
 
-    async def _owe(self, used: UsagePiece, delay: timedelta, *, estimated: bool) -> None:
+    async def _owe(
+        self, used: UsagePiece, delay: timedelta, by: Model | None, *, estimated: bool
+    ) -> None:
         admitted, loop = self._admitted, asyncio.get_running_loop()
         give_up_at, pause = loop.time() + _TRIED_FOR_SECONDS, _FIRST_DELAY_SECONDS
         while True:
@@ -64,7 +66,7 @@ class Settlement:
                 await self._store.owe(
                     admitted.question,
                     admitted.snapshot,
-                    _entries(admitted, used, estimated=estimated),
+                    _entries(admitted, used, by, estimated=estimated),
                     delay=delay,
                 )
             except Exception as error:
@@ -79,16 +81,20 @@ class Settlement:
             pause = min(pause * 2, _LONGEST_DELAY_SECONDS)
 
 
-def _entries(admitted: Admitted, used: UsagePiece, *, estimated: bool) -> list[dict[str, Any]]:
+def _entries(
+    admitted: Admitted, used: UsagePiece, by: Model | None, *, estimated: bool
+) -> list[dict[str, Any]]:
     if not admitted.snapshot or not (used.input_tokens or used.output_tokens):
         return []
+    paid = {"own_key": True} if by is not None and by.costs_nothing else {}
     return [
-        {
+        paid
+        | {
             "step": 1,
             "call": 0,
             "attempt": 1,
             "kind": "CHAT",
-            "model": admitted.model,
+            "model": by.name if by is not None else admitted.model,
             "input_tokens": used.input_tokens,
             "cached_tokens": used.cached_tokens,
             "cache_write_tokens": used.cache_write_tokens,

@@ -1,8 +1,8 @@
 """What may be done to model configurations."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -15,6 +15,7 @@ from turnpike.agent_runtime.errors import (
     NotFoundError,
 )
 from turnpike.agent_runtime.models import store
+from turnpike.agent_runtime.models.endpoints import is_credential, is_endpoint
 from turnpike.agent_runtime.models.scopes import NOBODY, TENANT, Place
 from turnpike.agent_runtime.models.scripted import PROVIDER as SCRIPTED
 from turnpike.agent_runtime.models.store import POOL, ModelConfig
@@ -22,7 +23,7 @@ from turnpike.database.envelope import Envelope, SealBrokenError
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import InvalidArgumentError
 
-_REFERENCES = ("env:", "file:", "os.environ/", "oidc/")
+_REGION = re.compile(r"[A-Za-z0-9-]{0,63}")
 _ONE_PLANNER = "models_one_planner"
 _ONLY_CHAT = "pool_members_chat"
 
@@ -208,10 +209,13 @@ def _check(wish: Wish) -> None:
         raise InvalidArgumentError("model.members", "only a pool has members")
     elif not config.model:
         raise InvalidArgumentError("model.model", "is missing")
-    if config.base_url and not _is_endpoint(config.base_url):
+    if config.base_url and not is_endpoint(config.base_url):
         raise InvalidArgumentError(
             "model.base_url", "is no http(s) URL, or has a user, a fragment or a space in it"
         )
+    if not _REGION.fullmatch(dict(config.options).get("region", "")):
+        # It becomes part of a host's name.
+        raise InvalidArgumentError("model.options", "the region is no name of one")
     if not is_credential(wish.api_key or ""):
         raise InvalidArgumentError(
             "model.api_key", "is no credential: printable ASCII, and no reference to be resolved"
@@ -231,27 +235,3 @@ def _check_pool(wish: Wish) -> None:
         raise InvalidArgumentError(
             "model.provider", "a pool has no model, base_url or api_key of its own"
         )
-
-
-def _is_endpoint(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return False
-    return (
-        parts.scheme in ("http", "https")
-        and bool(parts.hostname)
-        and port != 0
-        and not (parts.username or parts.password or parts.fragment)
-        and url.isprintable()
-        and " " not in url
-    )
-
-
-def is_credential(key: str) -> bool:
-    """Says whether a text can be a credential."""
-    # It becomes a header. References are resolved by the command line, where
-    # the operator is; a service, or a library in it, would read its own
-    # environment and files for whoever asks.
-    return key.isascii() and key.isprintable() and not key.startswith(_REFERENCES)

@@ -14,7 +14,7 @@ def ordered(choice: Choice, key: str, *, turn_of: int = 0) -> list[Candidate]:
 
     The pinned model comes first, then the others by weighted rendezvous hashing: when one goes,
     its threads spread over the rest, and nobody else's move. The credentials of one model take
-    turns.
+    turns, thread by thread: a thread stays with the one whose caches it has.
 
     Args:
         choice: What there is.
@@ -27,7 +27,8 @@ def ordered(choice: Choice, key: str, *, turn_of: int = 0) -> list[Candidate]:
         names.insert(0, choice.pinned)
     found: list[Candidate] = []
     for name in names:
-        found.extend(_in_turn([c for c in choice.candidates if c.model.name == name], turn_of))
+        of_it = [each for each in choice.candidates if each.model.name == name]
+        found.extend(_in_turn(of_it, choice.pinned_keys.get(name, ""), turn_of))
     return found
 
 
@@ -44,9 +45,12 @@ def _score(name: str, weight: int, key: str) -> float:
     return weight / -math.log(uniform)
 
 
-def _in_turn(candidates: Sequence[Candidate], turn_of: int) -> list[Candidate]:
-    """Returns a model's candidates, rotated among those of one rank; the last resort stays last."""
-    own = [each for each in candidates if not each.last_resort]
-    rest = [each for each in candidates if each.last_resort]
-    start = turn_of % len(own) if own else 0
-    return [*own[start:], *own[:start], *rest]
+def _in_turn(candidates: Sequence[Candidate], pinned: str, turn_of: int) -> list[Candidate]:
+    """Returns a model's candidates by rank; those of one rank take turns, the pinned one first."""
+    found: list[Candidate] = []
+    for rank in sorted({each.rank for each in candidates}):
+        peers = [each for each in candidates if each.rank == rank]
+        start = turn_of % len(peers)
+        rotated = [*peers[start:], *peers[:start]]
+        found.extend(sorted(rotated, key=lambda each: each.id != pinned))
+    return found

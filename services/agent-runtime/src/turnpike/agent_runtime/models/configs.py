@@ -1,19 +1,24 @@
 """What may be asked of models, ready to be called."""
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import orjson
 
+from turnpike.agent_runtime.models.credentials import Credential, Keys, usable
 from turnpike.agent_runtime.models.fingerprints import Fingerprints
 from turnpike.agent_runtime.models.prompt import Model, ModelError, Prices
 from turnpike.agent_runtime.models.scopes import PLATFORM
 from turnpike.database.envelope import Envelope, SealBrokenError
 
+logger = logging.getLogger(__name__)
+
 # On the way to each first word: one round trip, by the driver's pool.
-_READ = "SELECT * FROM read_routes($1, $2, $3, $4, $5, $6)"
+_READ = "SELECT * FROM read_ways($1, $2, $3, $4, $5, $6)"
 _PIN = "SELECT pin_thread($1, $2, $3, $4, $5)"
 
 
@@ -43,8 +48,8 @@ class Candidate:
     credential: str
     """Stands for the endpoint and the credential, and says neither."""
 
-    last_resort: bool = False
-    """Whether it is asked only when no other credential of the model is left."""
+    rank: int = 0
+    """Of one model the credentials of a lower rank are asked first; those of one take turns."""
 
     quotas: tuple[str, ...]
     """What rests when the provider says "too many requests"; the first is its very own."""
@@ -64,6 +69,8 @@ class Choice:
 
     pinned: str
     candidates: tuple[Candidate, ...]
+    pinned_keys: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Which candidate of a model the thread is pinned to, where it has several credentials."""
 
 
 class Models:
@@ -78,7 +85,8 @@ class Models:
         """Returns what may be asked; None when there is nothing of that name.
 
         Raises:
-            ModelError: No credential can be opened: the key that sealed them is gone.
+            ModelError: No credential can be opened: the key that sealed them is gone; or a key
+                of one's own is required, and there is none.
         """
         rows = await self._pool.fetch(
             _READ,
@@ -92,15 +100,20 @@ class Models:
         if not rows:
             return None
         candidates: list[Candidate] = []
-        broken: ModelError | None = None
+        failure: ModelError | None = None
         for row in rows:
             try:
-                candidates.append(self._candidate(wanted, row))
+                candidates.extend(self._candidates(wanted, row))
             except ModelError as error:
-                broken = error
-        if broken is not None and not candidates:
-            raise broken
-        return Choice(pool=rows[0]["pool"], pinned=rows[0]["pinned"], candidates=tuple(candidates))
+                failure = error
+        if failure is not None and not candidates:
+            raise failure
+        return Choice(
+            pool=rows[0]["pool"],
+            pinned=rows[0]["pinned"],
+            candidates=tuple(candidates),
+            pinned_keys={row["name"]: row["pinned_key"] for row in rows},
+        )
 
     async def pin(self, wanted: Wanted, pool: str, member: str, *, instead_of: str) -> str:
         """Pins the thread to a pool's member; returns the pin that stands."""
@@ -108,22 +121,55 @@ class Models:
             _PIN, wanted.tenant, wanted.thread, pool, member, instead_of
         )
 
-    def _candidate(self, wanted: Wanted, row: Any) -> Candidate:
-        spec = orjson.loads(row["spec"])
-        # What the platform sealed is bound to the tenant that operates it.
-        key = self._opened(row["owner"], row["sealed_api_key"])
-        own = bool(key) and row["scope"] != PLATFORM
-        model = _model(wanted.tenant, row, spec, key, own=own)
-        return self._of(model, row["owner"], row["weight"])
+    async def pin_key(self, wanted: Wanted, candidate: Candidate, *, instead_of: str) -> str:
+        """Pins the thread to a model's credential, whose caches it has; returns what stands."""
+        return await self.pin(
+            wanted, f"key of {candidate.model.name}", candidate.id, instead_of=instead_of
+        )
 
-    def _of(self, model: Model, owner: UUID, weight: int) -> Candidate:
+    def _candidates(self, wanted: Wanted, row: Any) -> list[Candidate]:
+        """Returns a model with each credential that can be opened.
+
+        What cannot be opened is passed over as if it had failed: never is a credential asked
+        that the modes do not allow.
+        """
+        credentials = usable(_keys(row))
+        if not credentials:
+            message = "a key of one's own is required for this model's provider"
+            raise ModelError("OWN_KEY_REQUIRED", message, transient=False)
+        found: list[Candidate] = []
+        broken: ModelError | None = None
+        for credential in credentials:
+            # What the platform sealed is bound to the tenant that operates it.
+            owner = row["owner"] if credential.of_model else wanted.tenant
+            try:
+                key = self._opened(owner, credential.sealed)
+            except ModelError as error:
+                logger.warning("a credential of model %s cannot be opened", row["name"])
+                broken = error
+            else:
+                model = _model(wanted.tenant, row, key, credential)
+                found.append(self._of(model, owner, row["weight"], credential))
+        if broken is not None and not found:
+            raise broken
+        return found
+
+    def _of(self, model: Model, owner: UUID, weight: int, shown: Credential) -> Candidate:
         stands_for = self._fingerprints.of
         # By its owner, too: what one tenant's endpoint says must not let another's rest.
         credential = stands_for(str(owner), model.provider, model.base_url, model.api_key)
         quotas = [stands_for(credential, model.model)]
         if model.quota_pool:
-            quotas.append(stands_for("quota", str(owner), model.quota_pool))
-        return Candidate(model=model, weight=weight, credential=credential, quotas=tuple(quotas))
+            # Another's key has another account, and that another quota.
+            account = "" if shown.of_model else credential
+            quotas.append(stands_for("quota", str(owner), model.quota_pool, account))
+        return Candidate(
+            model=model,
+            weight=weight,
+            credential=credential,
+            rank=shown.rank,
+            quotas=tuple(quotas),
+        )
 
     def _opened(self, tenant: UUID, sealed: str) -> str:
         try:
@@ -133,7 +179,23 @@ class Models:
             raise ModelError("MODEL_UNUSABLE", message, transient=False) from error
 
 
-def _model(tenant: UUID, row: Any, spec: Any, key: str, *, own: bool) -> Model:
+def _keys(row: Any) -> Keys:
+    spec = orjson.loads(row["spec"])
+    return Keys(
+        provider=spec["provider"],
+        base_url=spec["base_url"],
+        scope=row["scope"],
+        sealed=row["sealed_api_key"],
+        own=[(each["scope"], each["sealed"]) for each in orjson.loads(row["own_keys"])],
+        person_mode=row["person_mode"],
+        tenant_mode=row["tenant_mode"],
+    )
+
+
+def _model(tenant: UUID, row: Any, key: str, shown: Credential) -> Model:
+    spec = orjson.loads(row["spec"])
+    # What somebody wrote who does not pay says nothing of what is paid.
+    priced = spec["prices"] and shown.scope == row["scope"]
     return Model(
         tenant=tenant,
         name=row["name"],
@@ -141,12 +203,12 @@ def _model(tenant: UUID, row: Any, spec: Any, key: str, *, own: bool) -> Model:
         model=spec["model"],
         base_url=spec["base_url"],
         api_key=key,
-        prices=Prices(**spec["prices"]) if spec["prices"] else None,
+        prices=Prices(**spec["prices"]) if priced else None,
         max_output=spec["max_output"],
         context_window=spec["context_window"],
         capabilities=frozenset(spec["capabilities"]),
         options=tuple(sorted(spec["options"].items())),
         quota_pool=spec["quota_pool"],
         version=row["version"],
-        own_key=own,
+        own_key=bool(key) and shown.scope != PLATFORM,
     )

@@ -80,6 +80,11 @@ class Model:
     own_key: bool = False
     """Whether the credential is the tenant's or the person's own, so that they pay for it."""
 
+    @property
+    def costs_nothing(self) -> bool:
+        """Whether what it uses is paid elsewhere: whose key it is gave it no prices."""
+        return self.own_key and self.prices is None
+
     def option(self, name: str) -> str:
         """Returns an option; empty when it is not set."""
         return dict(self.options).get(name, "")

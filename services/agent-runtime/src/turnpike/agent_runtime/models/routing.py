@@ -29,7 +29,7 @@ class Ways:
     cooldowns: Cooldowns
     outages: Outages
     turns: "count[int]"
-    """Counts calls, so that credentials take turns."""
+    """Counts turns, so that credentials take turns."""
 
 
 class Router:
@@ -43,6 +43,7 @@ class Router:
         self._key = str(wanted.thread or turn)
         self._choice = Choice(pool="", pinned="", candidates=())
         self._failures: dict[str, int] = {}
+        self._turn_of = next(ways.turns)
 
     async def candidates(self) -> list[Candidate]:
         """Returns what may be asked, best first, with credentials as they are now.
@@ -55,13 +56,19 @@ class Router:
             message = f"there is no model {self._wanted.name!r}"
             raise ModelError("MODEL_UNUSABLE", message, transient=False)
         self._choice = choice
-        return ordered(choice, self._key, turn_of=next(self._ways.turns))
+        return ordered(choice, self._key, turn_of=self._turn_of)
 
     async def take(self, candidate: Candidate) -> None:
-        """Pins the thread to what is asked."""
+        """Pins the thread to what is asked, and to the credential where there are several."""
+        if self._wanted.thread is None:
+            return
         choice, name = self._choice, candidate.model.name
-        if choice.pool and choice.pinned != name and self._wanted.thread is not None:
+        if choice.pool and choice.pinned != name:
             await self._ways.models.pin(self._wanted, choice.pool, name, instead_of=choice.pinned)
+        peers = [each for each in choice.candidates if each.model.name == name]
+        stood = choice.pinned_keys.get(name, "")
+        if len(peers) > 1 and stood != candidate.id:
+            await self._ways.models.pin_key(self._wanted, candidate, instead_of=stood)
 
     def client(self, candidate: Candidate) -> ModelClient:
         """Returns the way to a model."""

@@ -235,6 +235,7 @@ class Asking:
             attempt=self._attempt,
             model=prompt.model.name,
             prompt_tokens=reckoned(prompt.messages),
+            own_key=prompt.model.costs_nothing,
         )
         self._writer.emit(step_started=started)
 

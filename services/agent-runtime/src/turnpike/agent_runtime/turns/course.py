@@ -140,6 +140,7 @@ class Course:
                 usage=rate.priced(usage),
                 estimated=heard.reported is None,
                 default_prices=rate.default,
+                own_key=self._model.costs_nothing,
             ),
             tokens=_counted(heard),
         )

@@ -20,7 +20,7 @@ from turnpike.agent_runtime.turns.asking import Asking, Patience, ProviderWaitEr
 from turnpike.agent_runtime.turns.calling import Caller
 from turnpike.agent_runtime.turns.counting import observe_first_delta
 from turnpike.agent_runtime.turns.course import Course
-from turnpike.agent_runtime.turns.model import Rate, Spend, Step, Turn, TurnFailedError
+from turnpike.agent_runtime.turns.model import FREE, Rate, Spend, Step, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.preparing import Prepared
 from turnpike.agent_runtime.turns.stopping import CANCEL, Stop
 from turnpike.agent_runtime.turns.store import Ending, Reply, TurnStore
@@ -254,7 +254,8 @@ class Driver:
 
     @property
     def _rate(self) -> Rate:
-        return self._allowance.rate(self._course.model.name)
+        model = self._course.model
+        return FREE if model.costs_nothing else self._allowance.rate(model.name)
 
     async def _limit(self, number: int, attempt: int = 0) -> int | None:
         """Has a model call granted; returns the limit of its answer."""

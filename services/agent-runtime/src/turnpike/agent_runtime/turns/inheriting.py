@@ -6,7 +6,7 @@ from redis.exceptions import RedisError
 
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.turns.estimating import BYTES_PER_TOKEN
-from turnpike.agent_runtime.turns.model import Rate, Spend, Turn, Usage
+from turnpike.agent_runtime.turns.model import FREE, Rate, Spend, Turn, Usage
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 
 
@@ -21,6 +21,9 @@ class Left:
     said: int
     """How long what it said is, in characters."""
 
+    own_key: bool = False
+    """Whether a key of one's own pays for it."""
+
     def spend(self, rate: Rate) -> Spend:
         """Returns what it used, reckoned: whoever was told what it used is dead."""
         usage = Usage(
@@ -30,9 +33,10 @@ class Left:
             step=self.step,
             attempt=self.attempt,
             model=self.model,
-            usage=rate.priced(usage),
+            usage=(FREE if self.own_key else rate).priced(usage),
             estimated=True,
-            default_prices=rate.default,
+            default_prices=rate.default and not self.own_key,
+            own_key=self.own_key,
         )
 
 
@@ -76,4 +80,5 @@ def _left(events: list[Event]) -> Left | None:
         model=started.model,
         prompt_tokens=started.prompt_tokens,
         said=said,
+        own_key=started.own_key,
     )

@@ -88,6 +88,9 @@ class Spend:
     kind: str = "CHAT"
     """`CHAT`, or `INTERNAL` for what the platform asks for itself."""
 
+    own_key: bool = False
+    """Whether a key of one's own paid for it, whatever the model costs else."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:

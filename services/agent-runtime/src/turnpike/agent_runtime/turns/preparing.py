@@ -108,9 +108,10 @@ class Chosen:
         # Of a model with several keys the platform's costs: nobody knows yet which is used.
         prices: dict[str, Price] = {}
         for model in self.models:
-            own_key = model.own_key and model.prices is None
             if model.name not in prices or prices[model.name].own_key:
-                prices[model.name] = Price(model=model.name, prices=model.prices, own_key=own_key)
+                prices[model.name] = Price(
+                    model=model.name, prices=model.prices, own_key=model.costs_nothing
+                )
         return list(prices.values())
 
 

@@ -47,7 +47,9 @@ def owed(spends: list[Spend]) -> str:
     """Returns what was used, as the outbox keeps it and `settling` reads it."""
     return orjson.dumps(
         [
-            {
+            # Said where it is so alone: whoever settles may not know it yet.
+            ({"own_key": True} if spend.own_key else {})
+            | {
                 "step": spend.step,
                 "call": spend.call,
                 "attempt": spend.attempt,

@@ -63,16 +63,18 @@ class TurnStarted(_message.Message):
     def __init__(self, thread: _Optional[str] = ..., agent: _Optional[str] = ..., agent_version: _Optional[str] = ..., trace_id: _Optional[str] = ...) -> None: ...
 
 class StepStarted(_message.Message):
-    __slots__ = ("step", "attempt", "model", "prompt_tokens")
+    __slots__ = ("step", "attempt", "model", "prompt_tokens", "own_key")
     STEP_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OWN_KEY_FIELD_NUMBER: _ClassVar[int]
     step: int
     attempt: int
     model: str
     prompt_tokens: int
-    def __init__(self, step: _Optional[int] = ..., attempt: _Optional[int] = ..., model: _Optional[str] = ..., prompt_tokens: _Optional[int] = ...) -> None: ...
+    own_key: bool
+    def __init__(self, step: _Optional[int] = ..., attempt: _Optional[int] = ..., model: _Optional[str] = ..., prompt_tokens: _Optional[int] = ..., own_key: _Optional[bool] = ...) -> None: ...
 
 class TextDelta(_message.Message):
     __slots__ = ("text",)

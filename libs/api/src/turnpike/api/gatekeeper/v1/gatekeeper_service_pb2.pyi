@@ -196,7 +196,7 @@ class ExtendResponse(_message.Message):
 class SettleRequest(_message.Message):
     __slots__ = ("turn", "tenant", "segment", "snapshot", "usage")
     class Usage(_message.Message):
-        __slots__ = ("step", "call", "attempt", "kind", "model", "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "estimated")
+        __slots__ = ("step", "call", "attempt", "kind", "model", "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "estimated", "own_key")
         STEP_FIELD_NUMBER: _ClassVar[int]
         CALL_FIELD_NUMBER: _ClassVar[int]
         ATTEMPT_FIELD_NUMBER: _ClassVar[int]
@@ -208,6 +208,7 @@ class SettleRequest(_message.Message):
         OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
         REASONING_TOKENS_FIELD_NUMBER: _ClassVar[int]
         ESTIMATED_FIELD_NUMBER: _ClassVar[int]
+        OWN_KEY_FIELD_NUMBER: _ClassVar[int]
         step: int
         call: int
         attempt: int
@@ -219,7 +220,8 @@ class SettleRequest(_message.Message):
         output_tokens: int
         reasoning_tokens: int
         estimated: bool
-        def __init__(self, step: _Optional[int] = ..., call: _Optional[int] = ..., attempt: _Optional[int] = ..., kind: _Optional[_Union[UsageKind, str]] = ..., model: _Optional[str] = ..., input_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cache_write_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., reasoning_tokens: _Optional[int] = ..., estimated: _Optional[bool] = ...) -> None: ...
+        own_key: bool
+        def __init__(self, step: _Optional[int] = ..., call: _Optional[int] = ..., attempt: _Optional[int] = ..., kind: _Optional[_Union[UsageKind, str]] = ..., model: _Optional[str] = ..., input_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cache_write_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., reasoning_tokens: _Optional[int] = ..., estimated: _Optional[bool] = ..., own_key: _Optional[bool] = ...) -> None: ...
     TURN_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_FIELD_NUMBER: _ClassVar[int]
