@@ -28,6 +28,9 @@ from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import (
 from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import (
     add_PrefixServiceServicer_to_server,
 )
+from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import (
+    add_ProviderKeyServiceServicer_to_server,
+)
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import (
     add_ThreadServiceServicer_to_server,
 )
@@ -364,6 +367,7 @@ class Upstream:
             add_AgentServiceServicer_to_server,
             add_ModelServiceServicer_to_server,
             add_PrefixServiceServicer_to_server,
+            add_ProviderKeyServiceServicer_to_server,
             add_ConnectorServiceServicer_to_server,
             add_EmbeddingServiceServicer_to_server,
         ):

@@ -8,7 +8,7 @@ import typer
 from turnpike.cli.commands.reporting import reported
 
 _COMMANDS = ("up", "apply", "doctor", "chat", "sessions")
-_GROUPS = ("turns", "keys", "models", "connectors", "tools", "principals", "bans")
+_GROUPS = ("turns", "keys", "byok", "models", "connectors", "tools", "principals", "bans")
 
 
 def make_app(words: list[str]) -> typer.Typer:

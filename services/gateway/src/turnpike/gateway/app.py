@@ -17,6 +17,7 @@ from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStu
 from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import CompletionServiceStub
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStub
 from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import PrefixServiceStub
+from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import ProviderKeyServiceStub
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
@@ -46,6 +47,7 @@ from turnpike.gateway.routes.openai.responses import ResponseRoutes
 from turnpike.gateway.routes.plans import PlanRoutes
 from turnpike.gateway.routes.prefix_sessions import PrefixSessionRoutes
 from turnpike.gateway.routes.principals import PrincipalRoutes
+from turnpike.gateway.routes.provider_keys import ProviderKeyRoutes
 from turnpike.gateway.routes.route import Entrance
 from turnpike.gateway.routes.sessions import SessionRoutes
 from turnpike.gateway.routes.streams import StreamRoutes
@@ -124,6 +126,7 @@ def make_app(
         *SessionRoutes(entrance, turns, secure_cookies=secure_cookies).routers(),
         AgentRoutes(AgentServiceStub(channels.agent_runtime)).router(entrance),
         ModelRoutes(ModelServiceStub(channels.agent_runtime)).router(entrance),
+        ProviderKeyRoutes(ProviderKeyServiceStub(channels.agent_runtime)).router(entrance),
         PrefixSessionRoutes(PrefixServiceStub(channels.agent_runtime)).router(entrance),
         ConnectorRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
         ToolRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),

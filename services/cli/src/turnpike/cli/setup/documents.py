@@ -4,6 +4,7 @@ import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -22,6 +23,8 @@ from turnpike.cli.setup.specs import (
     IssuerSpec,
     ModelSpec,
     Name,
+    OwnKeysSpec,
+    ProviderKeySpec,
     Spec,
 )
 from turnpike.cli.setup.yaml_lines import Path, YamlDocument, YamlError, read_documents
@@ -35,6 +38,18 @@ class _Model(_Envelope):
     kind: str
     name: Name
     spec: ModelSpec
+
+
+class _ProviderKey(_Envelope):
+    kind: str
+    name: Name
+    spec: ProviderKeySpec
+
+
+class _OwnKeys(_Envelope):
+    kind: str
+    name: Literal["tenant", "person"]
+    spec: OwnKeysSpec
 
 
 class _Agent(_Envelope):
@@ -73,15 +88,28 @@ class _Issuer(_Envelope):
     spec: IssuerSpec
 
 
-_AnyEnvelope = _Model | _Agent | _Connector | _Plan | _Subscription | _Budget | _Issuer
+_AnyEnvelope = (
+    _Model
+    | _ProviderKey
+    | _OwnKeys
+    | _Agent
+    | _Connector
+    | _Plan
+    | _Subscription
+    | _Budget
+    | _Issuer
+)
 
 # In the order in which they are applied: an agent names models and connectors, a
-# subscription its plan, and a budget stays below what the plan gives.
+# subscription its plan, and a budget stays below what the plan gives. Keys come before
+# they are required.
 _KINDS: dict[str, type[_AnyEnvelope]] = {
     "Plan": _Plan,
     "Subscription": _Subscription,
     "Budget": _Budget,
     "Issuer": _Issuer,
+    "ProviderKey": _ProviderKey,
+    "OwnKeys": _OwnKeys,
     "Model": _Model,
     "Connector": _Connector,
     "Agent": _Agent,

@@ -14,7 +14,9 @@ _COLLECTIONS = {
     "Connector": "connectors",
     "Issuer": "issuers",
     "Model": "models",
+    "OwnKeys": "own-keys",
     "Plan": "plans",
+    "ProviderKey": "provider-keys",
     "Subscription": "subscriptions",
 }
 

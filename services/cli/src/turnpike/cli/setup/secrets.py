@@ -5,7 +5,7 @@ from pathlib import Path
 
 from turnpike.cli.setup.documents import Document
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
-from turnpike.cli.setup.specs import ConnectorSpec, ModelSpec, Spec
+from turnpike.cli.setup.specs import ConnectorSpec, ModelSpec, ProviderKeySpec, Spec
 
 
 class _MissingError(Exception):
@@ -32,7 +32,7 @@ def resolve_secrets(
 
 
 def _secret_fields(spec: Spec) -> dict[str, str]:
-    if isinstance(spec, ModelSpec):
+    if isinstance(spec, ModelSpec | ProviderKeySpec):
         return {"api_key": spec.api_key} if spec.api_key else {}
     if not isinstance(spec, ConnectorSpec):
         return {}
@@ -43,7 +43,7 @@ def _secret_fields(spec: Spec) -> dict[str, str]:
 
 
 def _with_secrets(spec: Spec, secrets: Mapping[str, str]) -> Spec:
-    if isinstance(spec, ModelSpec):
+    if isinstance(spec, ModelSpec | ProviderKeySpec):
         return spec.model_copy(update=dict(secrets))
     if not isinstance(spec, ConnectorSpec):
         return spec

@@ -78,6 +78,21 @@ class ModelSpec(_Strict):
         return self
 
 
+class ProviderKeySpec(_Strict):
+    """A key of one's own at a model provider."""
+
+    provider: Provider
+    base_url: str = Field(default="", max_length=2000)
+    api_key: Secret = Field(min_length=1)
+    scope: Literal["TENANT", "PERSON"] = "TENANT"
+
+
+class OwnKeysSpec(_Strict):
+    """Whether keys of one's own are used; the document's name says whose."""
+
+    mode: Literal["OFF", "PREFERRED", "REQUIRED"]
+
+
 class Policy(_Strict):
     """Which tools may run."""
 
@@ -147,7 +162,9 @@ class IssuerSpec(_Strict):
     roles: dict[str, Literal["ADMIN", "MEMBER", "VIEWER"]] = Field(default={}, max_length=200)
 
 
-Spec = ModelSpec | AgentSpec | ConnectorSpec | AccountSpec | IssuerSpec
+Spec = (
+    ModelSpec | ProviderKeySpec | OwnKeysSpec | AgentSpec | ConnectorSpec | AccountSpec | IssuerSpec
+)
 
 
 def _require(value: Any, message: str) -> None:
