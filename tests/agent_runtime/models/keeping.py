@@ -19,7 +19,8 @@ async def put_key(
     tenant: Tenant, wanted: pb.ProviderKey, metadata: Any = None, **others: Any
 ) -> pb.UpdateProviderKeyResponse:
     """Makes a key what is wanted."""
-    request = pb.UpdateProviderKeyRequest(provider_key=wanted, **{"allow_missing": True, **others})
+    values: dict[str, Any] = {"allow_missing": True, **others}
+    request = pb.UpdateProviderKeyRequest(provider_key=wanted, **values)
     stub = tenant.runtime.provider_keys
     return await stub.UpdateProviderKey(request, metadata=metadata or tenant.admin)
 
