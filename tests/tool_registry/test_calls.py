@@ -179,7 +179,7 @@ async def test_a_tool_whose_definition_changed_is_not_called(
     assert effects.journal.effects("rent") == 0
 
 
-async def test_a_call_with_effects_that_takes_too_long_is_unknown(
+async def test_t8_a_call_with_effects_that_takes_too_long_is_unknown(
     tenant: Tenant, url: str, effects: EffectsServer
 ):
     await tenant.connect(url=url)

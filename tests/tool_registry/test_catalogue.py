@@ -95,7 +95,7 @@ async def test_servers_of_every_era_are_understood(
     assert json.loads(call.structured) == {"x": 1}
 
 
-async def test_a_known_connector_is_listed_without_its_server(
+async def test_t1_a_known_connector_is_listed_without_its_server(
     tenant: Tenant, effects: EffectsServer, urls: MigrationUrls, keys: Keys
 ):
     async with effects.listening() as url:
@@ -145,7 +145,7 @@ async def test_an_edit_evicts_at_once(tenant: Tenant, other: Registry, url: str)
         assert list(await tenant.tools()) == ["effects/new"]
 
 
-async def test_pages_are_followed(tenant: Tenant):
+async def test_t6_pages_are_followed(tenant: Tenant):
     pages = [[tool(f"t{page}{n}") for n in range(3)] for page in range(3)]
     async with showing(*pages) as url:
         await tenant.connect(url=url)
@@ -206,7 +206,7 @@ async def test_a_server_that_is_away_is_said_to_be(tenant: Tenant, url: str):
     assert "connect" in gone.state_reason
 
 
-async def test_the_last_good_list_stands_when_a_server_fails(
+async def test_t5_the_last_good_list_stands_when_a_server_fails(
     tenant: Tenant, effects: EffectsServer, superuser: asyncpg.Connection
 ):
     async with effects.listening() as url:
@@ -223,7 +223,7 @@ async def test_the_last_good_list_stands_when_a_server_fails(
     assert 20 < pause <= 36
 
 
-async def test_an_old_list_is_shown_and_refreshed_meanwhile(
+async def test_t2_an_old_list_is_shown_and_refreshed_meanwhile(
     tenant: Tenant, url: str, effects: EffectsServer, superuser: asyncpg.Connection
 ):
     await tenant.connect(url=url)
@@ -235,7 +235,7 @@ async def test_an_old_list_is_shown_and_refreshed_meanwhile(
     await until(lambda: _lists(tenant, "effects/liar"))
 
 
-async def test_a_corrupt_row_heals_itself(
+async def test_t3_a_corrupt_row_heals_itself(
     tenant: Tenant, url: str, superuser: asyncpg.Connection, urls: MigrationUrls, keys: Keys
 ):
     await tenant.connect(url=url)

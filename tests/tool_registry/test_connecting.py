@@ -182,7 +182,7 @@ async def test_a_persons_connector_is_that_persons(tenant: Tenant, place: str):
     await stub.DeleteConnector(delete, metadata=anna)
 
 
-async def test_credentials_are_sealed_and_shown_to_nobody(
+async def test_t10_credentials_are_sealed_and_shown_to_nobody(
     tenant: Tenant, place: str, superuser: asyncpg.Connection
 ):
     await tenant.connect(url=place)
@@ -262,7 +262,7 @@ async def guarded(urls: MigrationUrls, keys: Keys) -> AsyncGenerator[Registry]:
         yield replica
 
 
-async def test_no_notation_of_a_private_address_is_connected_to(guarded: Registry):
+async def test_t11_no_notation_of_a_private_address_is_connected_to(guarded: Registry):
     """Each is refused when it is written down, or when it is connected to."""
     tenant = guarded.new_tenant()
     reached: list[str] = []
@@ -284,7 +284,7 @@ async def test_no_notation_of_a_private_address_is_connected_to(guarded: Registr
     assert reached == []
 
 
-async def test_a_name_that_turns_private_after_it_was_looked_at_is_not_connected_to(
+async def test_t11_a_name_that_turns_private_after_it_was_looked_at_is_not_connected_to(
     guarded: Registry, monkeypatch: pytest.MonkeyPatch
 ):
     """The connection goes to the very address that was judged: nothing resolves twice."""
@@ -346,7 +346,7 @@ for line in sys.stdin:
 """
 
 
-async def test_a_child_is_bounded_and_sees_what_is_listed_and_nothing_else(
+async def test_t11_a_child_is_bounded_and_sees_what_is_listed_and_nothing_else(
     urls: MigrationUrls, keys: Keys
 ):
     command = [sys.executable, "-c", CHILD]

@@ -68,7 +68,7 @@ async def test_a_list_is_fresh_as_long_as_its_server_says(
 @pytest.mark.parametrize(
     ("era", "sessions"), [(STATELESS, False), (HANDSHAKE, True)], ids=["stateless", "sessions"]
 )
-async def test_what_a_server_says_has_changed_is_seen(
+async def test_t2_what_a_server_says_has_changed_is_seen(
     tenant: Tenant, other: Registry, server: ScriptedServer, place: str, era: str, sessions: bool
 ):
     server.era, server.sessions, server.tells = era, sessions, True
@@ -149,7 +149,7 @@ async def test_a_change_that_is_told_while_the_list_is_read_is_not_lost(
     await until(lambda: server.count("tools/list") >= before + 2)
 
 
-async def test_fifty_who_refresh_at_once_make_one_discovery_of_one_connector(
+async def test_t4_fifty_who_refresh_at_once_make_one_discovery_of_one_connector(
     tenant: Tenant,
     other: Registry,
     server: ScriptedServer,
@@ -230,7 +230,7 @@ async def test_a_deleted_connector_is_asked_nothing_more(
     assert len(server.seen) == before
 
 
-async def test_a_server_of_many_pages_is_cut_and_says_so_in_a_word(
+async def test_t6_a_server_of_many_pages_is_cut_and_says_so_in_a_word(
     tenant: Tenant, server: ScriptedServer, place: str
 ):
     server.tools, server.page_size = [tool(f"t{number}") for number in range(60)], 1
@@ -242,7 +242,7 @@ async def test_a_server_of_many_pages_is_cut_and_says_so_in_a_word(
     assert connector.state_reason == "the list was cut after 50 pages"
 
 
-async def test_ten_thousand_tools_are_cut(tenant: Tenant, server: ScriptedServer, place: str):
+async def test_t6_ten_thousand_tools_are_cut(tenant: Tenant, server: ScriptedServer, place: str):
     server.tools = [tool(f"t{number}") for number in range(10_000)]
     await tenant.connect(url=place)
 

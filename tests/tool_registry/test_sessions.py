@@ -107,7 +107,7 @@ async def test_a_turns_calls_share_its_session_when_there_is_no_conversation(
     [(STATELESS, False), (HANDSHAKE, False), (HANDSHAKE, True)],
     ids=["stateless", "no session", "session"],
 )
-async def test_a_second_call_makes_no_handshake(
+async def test_t7_a_second_call_makes_no_handshake(
     tenant: Tenant, server: ScriptedServer, place: str, era: str, sessions: bool
 ):
     server.era, server.sessions = era, sessions
@@ -158,7 +158,7 @@ async def test_many_conversations_leave_nothing_behind(
         await until(lambda: not server.open_sessions, seconds=30)
 
 
-async def test_a_session_that_the_server_forgot_is_replaced(
+async def test_t8_a_session_that_the_server_forgot_is_replaced(
     tenant: Tenant, server: ScriptedServer, place: str
 ):
     await tenant.connect(url=place)

@@ -81,9 +81,13 @@ def _marked(name: str, tool: str) -> str:
 
 
 def _named(tools: Sequence[Tool]) -> Mapping[str, Tool]:
+    # What somebody chose stays with that tool, whichever tools come to be there.
+    chosen = {tool.alias for tool in tools if tool.alias}
     named: dict[str, Tool] = {}
     for tool in tools:
         name = tool.alias or model_name(tool.name)
-        # Two tools that look alike to a model stay callable, both.
-        named[name if name not in named else _marked(name, tool.name)] = tool
+        if name in named or (name in chosen and not tool.alias):
+            # Two tools that look alike to a model stay callable, both.
+            name = _marked(name, tool.name)
+        named[name] = tool
     return named
