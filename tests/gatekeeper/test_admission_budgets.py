@@ -43,7 +43,7 @@ async def test_a_refusal_names_the_budget_and_when_it_begins_anew(tenant: Tenant
     refused = await refusal(spender(tenant, 200, 90).admit())
 
     assert (refused.code, refused.reason) == (
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.FAILED_PRECONDITION,
         "BUDGET_EXHAUSTED",
     )
     resets = refused.metadata["resets"]

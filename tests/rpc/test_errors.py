@@ -11,6 +11,7 @@ from tests.rpc.peer import Peer, release, served
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.errors import (
     InvalidArgumentError,
+    QuotaViolation,
     RemoteError,
     ServiceError,
     UnavailableError,
@@ -50,6 +51,12 @@ async def test_a_refusal_says_why_and_when_to_retry():
     assert (error.domain, error.reason, error.message) == ("car-park.turnpike", "FULL", "no")
     assert error.metadata == {"places": "7"}
     assert error.retry_after == timedelta(seconds=1.5)
+
+
+async def test_quotas_arrive_as_they_were_told():
+    quota = [QuotaViolation("tenant", "spent", "micro_usd", "day", 500)]
+
+    assert (await failure(FullError("no", quota=quota))).quota == quota
 
 
 async def test_wrong_fields_are_named():

@@ -274,7 +274,8 @@ async def test_a_turn_that_is_over_budget_is_refused_and_asks_nobody(
 
     error = await refusal(tenant.start("x" * 1000))
 
-    assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "BUDGET_EXHAUSTED")
+    assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "BUDGET_EXHAUSTED")
+    assert [(quota.metric, quota.limit) for quota in error.quota] == [("micro_usd", 5)]
     refused = await tenant.turn(error.metadata["turn"])
     assert refused.status == TurnStatus.TURN_STATUS_REFUSED
     assert refused.error.reason == "BUDGET_EXHAUSTED"

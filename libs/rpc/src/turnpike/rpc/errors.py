@@ -16,7 +16,11 @@ FieldViolation: TypeAlias = tuple[str, str]
 
 _DETAILS_KEY = "grpc-status-details-bin"
 _PUSHBACK_KEY = "grpc-retry-pushback-ms"
-_NEVER_AGAIN = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_NEVER_AGAIN = (
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
 # A status travels as a header, and peers refuse those beyond 8 KiB.
 _MESSAGE_LENGTH = 1000
 _FIELDS_TOLD = 50
@@ -136,6 +140,7 @@ class RemoteError(Exception):
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     retry_after: timedelta | None = None
     fields: Sequence[FieldViolation] = ()
+    quota: Sequence[QuotaViolation] = ()
 
     def __str__(self) -> str:
         return f"{self.code.name} {self.reason}: {self.message}"
@@ -236,7 +241,7 @@ def _sent_details(error: grpc.aio.AioRpcError) -> Iterable[AnyProto]:
 
 
 def _take(remote: RemoteError, detail: AnyProto) -> None:
-    info, retry, request = ErrorInfo(), RetryInfo(), BadRequest()
+    info, retry, request, quota = ErrorInfo(), RetryInfo(), BadRequest(), QuotaFailure()
     if detail.Unpack(info):
         remote.reason, remote.domain = info.reason, info.domain
         remote.metadata = dict(info.metadata)
@@ -244,3 +249,10 @@ def _take(remote: RemoteError, detail: AnyProto) -> None:
         remote.retry_after = retry.retry_delay.ToTimedelta()
     elif detail.Unpack(request):
         remote.fields = [(each.field, each.description) for each in request.field_violations]
+    elif detail.Unpack(quota):
+        remote.quota = [
+            QuotaViolation(
+                each.subject, each.description, each.quota_metric, each.quota_id, each.quota_value
+            )
+            for each in quota.violations
+        ]

@@ -27,7 +27,7 @@ class BannedError(ServiceError):
 class BudgetExhaustedError(ServiceError):
     """A budget above the turn has not enough left."""
 
-    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    code = grpc.StatusCode.FAILED_PRECONDITION
     reason = "BUDGET_EXHAUSTED"
 
     def __init__(self, budget: Budget, left: int) -> None:

@@ -7,11 +7,17 @@ import grpc
 
 from turnpike.rpc.errors import RemoteError, ServiceError
 
-_REFUSALS = frozenset({grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED})
+_REFUSALS = frozenset(
+    {
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    }
+)
 
 
 class NotAdmittedError(ServiceError):
-    """Gatekeeper refused the turn: its own code, reason and metadata, and the turn."""
+    """Gatekeeper refused the turn: its own code, reason, metadata and quotas, and the turn."""
 
     code = grpc.StatusCode.UNAVAILABLE
     reason = "UNAVAILABLE"
@@ -21,7 +27,7 @@ class NotAdmittedError(ServiceError):
         decided = refusal.code in _REFUSALS and refusal.reason
         message = refusal.message if decided else "gatekeeper does not answer; try again"
         wait = refusal.retry_after or (None if decided else timedelta(seconds=1))
-        super().__init__(message, retry_after=wait)
+        super().__init__(message, retry_after=wait, quota=refusal.quota)
         self.metadata = metadata
         if decided:
             self.code = refusal.code  # pyright: ignore[reportAttributeAccessIssue] # this one's own

@@ -28,8 +28,8 @@ class CompletionServiceStub:
 
     Hanging up cancels the provider's call; what was used until then is
     settled. Fails, before anything was said, with INVALID_ARGUMENT, NOT_FOUND
-    (model), with gatekeeper's PERMISSION_DENIED, RESOURCE_EXHAUSTED or
-    UNAVAILABLE when it was not admitted, and at any moment with
+    (model), with gatekeeper's PERMISSION_DENIED, FAILED_PRECONDITION,
+    RESOURCE_EXHAUSTED or UNAVAILABLE when it was not admitted, and at any moment with
     RESOURCE_EXHAUSTED (PROVIDER_RATE_LIMITED, with RetryInfo),
     FAILED_PRECONDITION (MODEL_UNUSABLE, PROVIDER_ERROR), UNAVAILABLE
     (PROVIDER_UNREACHABLE) or DEADLINE_EXCEEDED. Not idempotent.
@@ -55,8 +55,8 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Hanging up cancels the provider's call; what was used until then is
         settled. Fails, before anything was said, with INVALID_ARGUMENT, NOT_FOUND
-        (model), with gatekeeper's PERMISSION_DENIED, RESOURCE_EXHAUSTED or
-        UNAVAILABLE when it was not admitted, and at any moment with
+        (model), with gatekeeper's PERMISSION_DENIED, FAILED_PRECONDITION,
+        RESOURCE_EXHAUSTED or UNAVAILABLE when it was not admitted, and at any moment with
         RESOURCE_EXHAUSTED (PROVIDER_RATE_LIMITED, with RetryInfo),
         FAILED_PRECONDITION (MODEL_UNUSABLE, PROVIDER_ERROR), UNAVAILABLE
         (PROVIDER_UNREACHABLE) or DEADLINE_EXCEEDED. Not idempotent.

@@ -87,8 +87,8 @@ class TurnServiceServicer:
         Fails with INVALID_ARGUMENT, NOT_FOUND (agent, thread), ABORTED
         (THREAD_BUSY), FAILED_PRECONDITION (IDEMPOTENCY_KEY_REUSED), or, when the
         turn was claimed but not admitted, with gatekeeper's PERMISSION_DENIED,
-        RESOURCE_EXHAUSTED or UNAVAILABLE and the turn's id in the metadata as
-        `turn`. Safe to retry with a `request_id`.
+        FAILED_PRECONDITION (BUDGET_EXHAUSTED), RESOURCE_EXHAUSTED or UNAVAILABLE, its
+        quotas, and the turn's id in the metadata as `turn`. Safe to retry with a `request_id`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -28,8 +28,8 @@ class TurnServiceStub:
     Fails with INVALID_ARGUMENT, NOT_FOUND (agent, thread), ABORTED
     (THREAD_BUSY), FAILED_PRECONDITION (IDEMPOTENCY_KEY_REUSED), or, when the
     turn was claimed but not admitted, with gatekeeper's PERMISSION_DENIED,
-    RESOURCE_EXHAUSTED or UNAVAILABLE and the turn's id in the metadata as
-    `turn`. Safe to retry with a `request_id`.
+    FAILED_PRECONDITION (BUDGET_EXHAUSTED), RESOURCE_EXHAUSTED or UNAVAILABLE, its
+    quotas, and the turn's id in the metadata as `turn`. Safe to retry with a `request_id`.
     """
     RunTurn: _aio.UnaryStreamMultiCallable[_turn_service_pb2.RunTurnRequest, _turn_service_pb2.RunTurnResponse]
     """Starts a turn like StartTurn and watches it from event 1, in one call.
@@ -77,8 +77,8 @@ class TurnServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with INVALID_ARGUMENT, NOT_FOUND (agent, thread), ABORTED
         (THREAD_BUSY), FAILED_PRECONDITION (IDEMPOTENCY_KEY_REUSED), or, when the
         turn was claimed but not admitted, with gatekeeper's PERMISSION_DENIED,
-        RESOURCE_EXHAUSTED or UNAVAILABLE and the turn's id in the metadata as
-        `turn`. Safe to retry with a `request_id`.
+        FAILED_PRECONDITION (BUDGET_EXHAUSTED), RESOURCE_EXHAUSTED or UNAVAILABLE, its
+        quotas, and the turn's id in the metadata as `turn`. Safe to retry with a `request_id`.
         """
 
     @_abc_1.abstractmethod

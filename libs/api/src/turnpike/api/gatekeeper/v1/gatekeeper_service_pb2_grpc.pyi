@@ -47,10 +47,11 @@ class GatekeeperServiceStub:
     every budget above the turn, or none of them: a refusal changes nothing and
     is recorded. Idempotent by (turn, attempt, segment); admitting segment n + 1
     takes over from n: its slot, and what n holds that is not settled yet. Fails, decided in this order whatever answered
-    first, with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED,
-    with QuotaFailure), RESOURCE_EXHAUSTED (RATE_LIMITED, with RetryInfo and
-    QuotaFailure), RESOURCE_EXHAUSTED (CONCURRENCY_LIMITED, with RetryInfo), or
-    UNAVAILABLE when Postgres is away, or Redis and the local share is spent.
+    first, with PERMISSION_DENIED (BANNED), FAILED_PRECONDITION (BUDGET_EXHAUSTED),
+    RESOURCE_EXHAUSTED (RATE_LIMITED, with RetryInfo), RESOURCE_EXHAUSTED
+    (CONCURRENCY_LIMITED, with RetryInfo), or UNAVAILABLE when Postgres is away, or
+    Redis and there is a budget to keep. The first gate that refuses decides; its
+    QuotaFailure lists the limits of all that do.
     Fails with FAILED_PRECONDITION (SNAPSHOT_INVALID) when the snapshot was not
     signed here, or for another turn. Safe to retry.
     """
@@ -60,7 +61,7 @@ class GatekeeperServiceStub:
     cost beside what earlier steps did.
 
     For agent-runtime only. Idempotent by (turn, segment, step, attempt). Fails
-    with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED),
+    with PERMISSION_DENIED (BANNED), FAILED_PRECONDITION (BUDGET_EXHAUSTED),
     FAILED_PRECONDITION (SNAPSHOT_INVALID, or SEGMENT_ENDED when it was released
     already) or UNAVAILABLE. Tokens a minute are charged and never refused here:
     a turn that runs goes on. Safe to retry.
@@ -150,10 +151,11 @@ class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
         every budget above the turn, or none of them: a refusal changes nothing and
         is recorded. Idempotent by (turn, attempt, segment); admitting segment n + 1
         takes over from n: its slot, and what n holds that is not settled yet. Fails, decided in this order whatever answered
-        first, with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED,
-        with QuotaFailure), RESOURCE_EXHAUSTED (RATE_LIMITED, with RetryInfo and
-        QuotaFailure), RESOURCE_EXHAUSTED (CONCURRENCY_LIMITED, with RetryInfo), or
-        UNAVAILABLE when Postgres is away, or Redis and the local share is spent.
+        first, with PERMISSION_DENIED (BANNED), FAILED_PRECONDITION (BUDGET_EXHAUSTED),
+        RESOURCE_EXHAUSTED (RATE_LIMITED, with RetryInfo), RESOURCE_EXHAUSTED
+        (CONCURRENCY_LIMITED, with RetryInfo), or UNAVAILABLE when Postgres is away, or
+        Redis and there is a budget to keep. The first gate that refuses decides; its
+        QuotaFailure lists the limits of all that do.
         Fails with FAILED_PRECONDITION (SNAPSHOT_INVALID) when the snapshot was not
         signed here, or for another turn. Safe to retry.
         """
@@ -169,7 +171,7 @@ class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
         cost beside what earlier steps did.
 
         For agent-runtime only. Idempotent by (turn, segment, step, attempt). Fails
-        with PERMISSION_DENIED (BANNED), RESOURCE_EXHAUSTED (BUDGET_EXHAUSTED),
+        with PERMISSION_DENIED (BANNED), FAILED_PRECONDITION (BUDGET_EXHAUSTED),
         FAILED_PRECONDITION (SNAPSHOT_INVALID, or SEGMENT_ENDED when it was released
         already) or UNAVAILABLE. Tokens a minute are charged and never refused here:
         a turn that runs goes on. Safe to retry.
