@@ -101,14 +101,14 @@ def holds(condition: Callable[[], bool]) -> bool:
         return False
 
 
-async def until(condition: Callable[[], bool], within: float = 15) -> None:
+async def until(condition: Callable[[], bool], within: float = 30) -> None:
     """Waits until a condition holds, or raises TimeoutError."""
     async with asyncio.timeout(within):
         while not holds(condition):
             await asyncio.sleep(0.02)
 
 
-async def until_it(condition: Callable[[], Awaitable[bool]], within: float = 15) -> None:
+async def until_it(condition: Callable[[], Awaitable[bool]], within: float = 30) -> None:
     """Waits until an awaited condition holds, or raises TimeoutError."""
     async with asyncio.timeout(within):
         while not await condition():

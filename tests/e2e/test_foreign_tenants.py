@@ -54,6 +54,8 @@ OWN = (
     "ListBudgets",
     "ListRefusals",
     "Authenticate",
+    # What is probed comes with the request.
+    "ProbeConnector",
     # Plans are everybody's to read.
     "GetPlan",
     "ListPlans",
@@ -70,9 +72,17 @@ FIXED: dict[str, Any] = {
     "attempt": 1,
     "segment": 1,
     "tier": 1,
+    "digest": "d",
+    "headers": {"authorization": "Bearer theirs"},
 }
 # Messages in requests, to be filled in like them.
-NESTED: dict[str, Any] = {"start": {}, "filter": {}, "overrides": {}, "subscription": {}}
+NESTED: dict[str, Any] = {
+    "start": {},
+    "filter": {},
+    "overrides": {},
+    "subscription": {},
+    "credential": {},
+}
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 Ours = dict[str, str]

@@ -121,7 +121,10 @@ async def test_another_tenant_s_things_are_not_found_on_any_route(
     await edge.read(turn["id"])
     before = (await edge.turn(turn["id"]), await edge.messages(turn["thread"]))
     key = (await edge.call("GET", "/keys"))["keys"][0]["id"]
-    values = {"turn": turn["id"], "thread": turn["thread"], "name": name, "key": key, "id": key}
+    values = {
+        **{"turn": turn["id"], "thread": turn["thread"], "name": name, "key": key, "id": key},
+        "tool": "effects/peek",
+    }
     openapi = (await edge.http.get("/openapi.json")).json()
     routes = routes_with_parameters(openapi)
 
@@ -145,6 +148,8 @@ def example_body(openapi: dict[str, Any], path: str, method: str) -> Any:
         return {"agent": "default", "input": "hello"}
     if path.endswith(":activate"):
         return {"version": "00000000-0000-0000-0000-000000000000"}
+    if path.endswith(":approve"):
+        return {"digest": "d"}
     if "principals" in path:
         return {"role": "MEMBER"}
     if method == "PATCH":

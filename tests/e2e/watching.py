@@ -20,12 +20,11 @@ from turnpike.api.agent_runtime.v1 import event_pb2
 from turnpike.api.agent_runtime.v1.turn_pb2 import TurnStatus
 from turnpike.api.agent_runtime.v1.turn_service_pb2 import WatchTurnRequest
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
+from turnpike.gateway.events import WRITERS
 
 BROWSER = str(Path(__file__).with_name("browser.mjs"))
 # An EventSource gives only the types that it is asked for.
-TYPES = [
-    body.name.replace("_", ".") for body in event_pb2.Event.DESCRIPTOR.oneofs_by_name["body"].fields
-]
+TYPES = [kind for kind, _write in WRITERS.values()]
 
 
 @dataclass

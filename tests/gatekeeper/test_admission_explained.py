@@ -1,5 +1,7 @@
 """What admins may rely on when they ask why somebody is not admitted."""
 
+from uuid import uuid4
+
 import pytest
 from redis.asyncio import Redis
 
@@ -77,3 +79,9 @@ async def test_only_admins_are_told(tenant: Tenant, who: str):
     refused = await refusal(tenant.gatekeeper.stub.ExplainAdmission(request, metadata=caller))
 
     assert refused.reason == "FORBIDDEN"
+
+
+async def test_nothing_is_explained_of_nobody(tenant: Tenant):
+    refused = await refusal(explain(tenant, str(uuid4())))
+
+    assert refused.reason == "NOT_FOUND"

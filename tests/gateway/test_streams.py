@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,7 +11,9 @@ import pytest
 
 from tests.gateway.conftest import serve_gateway
 from tests.gateway.upstream import MEMBER_KEY, Upstream, texts
+from turnpike.gateway.events import WRITERS
 
+ROOT = Path(__file__).parents[2]
 RUN = "/api/v1/turns:run"
 BODY: dict[str, Any] = {"agent": "helper", "input": "hello"}
 STREAM = {"accept": "text/event-stream"}
@@ -427,3 +430,10 @@ async def test_a_stream_token_ends_with_the_key_that_asked_for_it(
             response = await client.get(f"/api/v1/turns/{turn}/events", params={"token": token})
             if response.status_code == 401:
                 break
+
+
+def test_every_type_is_documented():
+    table = (ROOT / "docs/events.md").read_text()
+
+    for kind, _write in WRITERS.values():
+        assert f"`{kind}`" in table, kind

@@ -135,18 +135,19 @@ async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
             until_revoked=credentials.until_revoked,
             open_methods=frozenset({AUTHENTICATE}),
         )
+        directory = Directory(engine, allow_private=settings.egress_allow_private)
         servicer = GatekeeperServicer(
             authentication,
             revocations,
             admission,
             keeping,
             Explanation(standings, holds),
+            directory,
             Seals(settings.signing_key),
         )
         add_GatekeeperServiceServicer_to_server(servicer, server)
         tenancy = Tenancy(engine, system, PlatformBans(system_pool))
         add_TenancyServiceServicer_to_server(TenancyServicer(tenancy), server)
-        directory = Directory(engine, allow_private=settings.egress_allow_private)
         add_IdentityServiceServicer_to_server(IdentityServicer(directory), server)
         _add_accounts(server, engine, system_engine)
         tasks = (

@@ -19,6 +19,7 @@ from turnpike.gatekeeper.admission_messages import (
     usage_of,
 )
 from turnpike.gatekeeper.authentication import Authentication
+from turnpike.gatekeeper.directory import Directory
 from turnpike.gatekeeper.explanation import Explanation
 from turnpike.gatekeeper.keeping import Keeping
 from turnpike.gatekeeper.messages import principal_message
@@ -44,6 +45,7 @@ class GatekeeperServicer(GatekeeperServiceServicer):
         admission: Admission,
         keeping: Keeping,
         explanation: Explanation,
+        directory: Directory,
         seals: Seals,
     ) -> None:
         self._authentication = authentication
@@ -51,6 +53,7 @@ class GatekeeperServicer(GatekeeperServiceServicer):
         self._admission = admission
         self._keeping = keeping
         self._explanation = explanation
+        self._directory = directory
         self._seals = seals
 
     async def Authenticate(
@@ -143,6 +146,7 @@ class GatekeeperServicer(GatekeeperServiceServicer):
     ) -> pb.ExplainAdmissionResponse:
         caller = caller_of(context)
         require_role(caller, "admin")
+        await self._directory.get_principal(caller, request.principal)
         explained = await self._explanation.explain(
             explained_segment(request, caller.tenant),
             estimate_of(request),

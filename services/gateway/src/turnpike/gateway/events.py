@@ -37,7 +37,7 @@ def _frame(event: Event, turn: str) -> bytes:
         # A newer runtime's event. Its number must be seen all the same.
         kind, fields = "unknown", b""
     else:
-        kind, write = _WRITERS[which]
+        kind, write = WRITERS[which]
         fields = write(getattr(event, which))
     seq = event.seq
     head = (
@@ -165,7 +165,7 @@ def _turn_finished(body: Any) -> bytes:
     return _fields({"status": STATUSES.get(body.status, "FAILED"), "error": error})
 
 
-_WRITERS: dict[str, tuple[str, Callable[[Any], bytes]]] = {
+WRITERS: dict[str, tuple[str, Callable[[Any], bytes]]] = {
     "text_delta": ("text.delta", _text),
     "reasoning_delta": ("reasoning.delta", _text),
     "turn_started": ("turn.started", _turn_started),
@@ -183,3 +183,4 @@ _WRITERS: dict[str, tuple[str, Callable[[Any], bytes]]] = {
     "context_compacted": ("context.compacted", _context_compacted),
     "turn_finished": ("turn.finished", _turn_finished),
 }
+"""For each event of the protos its type, and what writes its fields."""

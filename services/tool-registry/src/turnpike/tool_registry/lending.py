@@ -59,8 +59,15 @@ class Lending:
         return credential
 
     async def list_of(self, tenant: UUID, who: Who, connector: str) -> list[Credential]:
-        """Returns who has a credential, as far as it is this one's to know."""
+        """Returns who has a credential, as far as it is this one's to know.
+
+        Raises:
+            ConnectorNotFoundError: There is no such connector, or it is another person's.
+        """
         async with tenant_transaction(self._engine, tenant) as connection:
+            stored = await self._connectors.get(connection, tenant, connector)
+            if not who.sees(stored.spec.owner):
+                raise ConnectorNotFoundError(connector)
             return await self._credentials.list_of(connection, tenant, connector, who.narrowed_to)
 
     async def delete(self, tenant: UUID, who: Who, connector: str, principal: str) -> None:

@@ -16,6 +16,7 @@ from turnpike.database.tenancy import tenant_transaction
 from turnpike.tool_registry import pins, tools
 from turnpike.tool_registry.errors import (
     AliasTakenError,
+    ConnectorNotFoundError,
     DefinitionMismatchError,
     ToolNotFoundError,
 )
@@ -43,6 +44,7 @@ _SET = text(
     " ON CONFLICT (tenant, connector, name) DO UPDATE SET"
     " enabled = excluded.enabled, alias = excluded.alias"
 )
+_EXISTS = text("SELECT 1 FROM connectors WHERE tenant = :tenant AND name = :connector")
 _LOCK = text("SELECT FROM connectors WHERE tenant = :tenant AND name = :connector FOR UPDATE")
 
 
@@ -69,7 +71,11 @@ class Reviews:
     async def page(
         self, tenant: UUID, connector: str, *, after: tuple[str, str], limit: int
     ) -> list[Review]:
-        """Returns the tools that wait by connector and name, from behind `after` on."""
+        """Returns the tools that wait by connector and name, from behind `after` on.
+
+        Raises:
+            ConnectorNotFoundError: There is no such connector; an empty one means all.
+        """
         values = {
             "tenant": tenant,
             "connector": connector,
@@ -78,6 +84,8 @@ class Reviews:
             "limit": limit,
         }
         async with tenant_transaction(self._engine, tenant) as connection:
+            if connector and not (await connection.execute(_EXISTS, values)).first():
+                raise ConnectorNotFoundError(connector)
             rows = (await connection.execute(_WAITING, values)).all()
             found = [await tools.get_tool(connection, tenant, *row) for row in rows]
         return [_review(each.kept) for each in found if each is not None]
