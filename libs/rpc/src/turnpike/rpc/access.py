@@ -36,15 +36,14 @@ _FOR_SERVICES = frozenset(
         ),
     }
 )
-# A person may have a connector and credentials of one's own; the servicer sees whose.
+# A person may have models, connectors and credentials of one's own; the servicer sees whose.
 _OWN = frozenset(
     {
         *(f"ConnectorService/{verb}Connector" for verb in ("Create", "Update", "Delete")),
+        *(f"ModelService/{verb}Model" for verb in ("Create", "Update", "Delete")),
         "ConnectorService/DeleteCredential",
     }
 )
-# A person may have models of one's own; the servicer sees whose.
-_OWN = frozenset(f"ModelService/{verb}Model" for verb in ("Create", "Update", "Delete"))
 # They end in an admission, which tells whom it refuses, and keeps that.
 _ADMITTED = frozenset({"TurnService/StartTurn", "TurnService/RunTurn"})
 
