@@ -10,7 +10,15 @@ from openai import AsyncOpenAI
 from tests.e2e.conftest import MakeAgent
 from tests.e2e.edge import Edge
 from tests.e2e.suite import Suite
-from tests.e2e.test_openai_chat import words
+from tests.e2e.test_openai_chat import ModelsLog, words
+
+TOOL: Any = {
+    "type": "function",
+    "name": "weather",
+    "description": "Says how the weather is.",
+    "strict": False,
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+}
 
 
 @pytest.fixture
@@ -139,3 +147,94 @@ async def test_what_cannot_be_had_is_refused(
             await other.responses.create(
                 model=f"agent/{name}", input="x", previous_response_id=made.id
             )
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+async def test_a_model_responds_with_the_clients_own_tools(
+    sdk: AsyncOpenAI, agent: MakeAgent, models_log: ModelsLog, streamed: bool
+):
+    script = f'tool=weather+arg={{"city":"Oslo"}}+calls=2+pieces=3+think=1+n=2+{streamed}'
+    asked: Any = {"model": await agent(script), "tools": [TOOL], "instructions": "Be brief."}
+    items: Any = [{"role": "user", "content": "hello"}]
+
+    if streamed:
+        async with sdk.responses.stream(input=items, **asked) as stream:
+            numbers = [event.sequence_number async for event in stream]
+            first = await stream.get_final_response()
+        assert numbers == list(range(len(numbers)))
+    else:
+        first = await sdk.responses.create(input=items, **asked)
+
+    calls = [item for item in first.output if item.type == "function_call"]
+    assert [(call.name, call.arguments) for call in calls] == [("weather", '{"city":"Oslo"}')] * 2
+    assert (first.status, first.usage is not None) == ("completed", True)
+    items += [item.to_dict() for item in first.output]
+    items += [
+        {"type": "function_call_output", "call_id": call.call_id, "output": "rain"}
+        for call in calls
+    ]
+    items += [{"role": "user", "content": [{"type": "input_text", "text": "and?"}]}]
+    second = await sdk.responses.create(
+        input=items, max_output_tokens=9, reasoning={"effort": "low"}, **asked
+    )
+    assert second.output[-1].type == "function_call"
+    sent = (await models_log(script))[-1]["body"]
+    assert [message["role"] for message in sent["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "tool",
+        "tool",
+        "user",
+    ]
+    assert len(sent["messages"][2]["tool_calls"]) == 2
+    assert (sent["max_tokens"], sent["reasoning_effort"]) == (9, "low")
+    assert sent["tools"][0]["function"]["parameters"] == TOOL["parameters"]
+
+
+async def test_a_models_response_is_text_in_the_form_that_is_asked(
+    sdk: AsyncOpenAI, agent: MakeAgent, models_log: ModelsLog
+):
+    script = "n=3+arg=formed"
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+    response = await sdk.responses.create(
+        model=await agent(script),
+        input="hello",
+        text={"format": {"type": "json_schema", "name": "form", "schema": schema}},
+    )
+
+    assert response.output_text == words(3)
+    sent = (await models_log(script))[-1]["body"]
+    assert sent["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "form", "schema": schema},
+    }
+
+
+async def test_what_a_model_cannot_keep_is_refused_by_name(sdk: AsyncOpenAI, agent: MakeAgent):
+    name = await agent("n=1")
+    refused: list[tuple[str, dict[str, Any]]] = [
+        ("background", {"background": True}),
+        ("store", {"store": True}),
+        ("previous_response_id", {"previous_response_id": "resp_1"}),
+        ("tools[0]", {"tools": [{"type": "web_search"}]}),
+        ("input[0]", {"input": [{"type": "item_reference", "id": "i"}]}),
+    ]
+
+    for parameter, asked in refused:
+        with pytest.raises(openai.BadRequestError) as raised:
+            await sdk.responses.create(**{"model": name, "input": "hello", **asked})
+        assert raised.value.param == parameter
+
+
+async def test_a_models_response_that_is_cut_is_an_error(sdk: AsyncOpenAI, agent: MakeAgent):
+    name = await agent("n=20+die=5")
+
+    with pytest.raises(openai.InternalServerError):
+        await sdk.responses.create(model=name, input="hello")
+    stream = await sdk.responses.create(model=name, input="hello", stream=True)
+    events = [event async for event in stream]
+
+    assert "".join(e.delta for e in events if e.type == "response.output_text.delta") == words(5)
+    assert events[-1].type in ("response.failed", "error")

@@ -25,17 +25,22 @@ class ResponseForm(Form):
         document: The response at its beginning.
         base: What its items' ids are made of.
         after: The last number that the client has.
+        kept: Whether it can be read again; otherwise it fails with its stream.
     """
 
-    def __init__(self, document: dict[str, Any], base: str, *, after: int = -1) -> None:
+    def __init__(
+        self, document: dict[str, Any], base: str, *, after: int = -1, kept: bool = True
+    ) -> None:
         self.document = document
         self.failure: ProblemError | None = None
         self._base = base
         self._after = after
+        self._kept = kept
         self._next = 0
         self._step = 0
         self._items: list[dict[str, Any]] = document["output"]
         self._open: dict[str, Any] | None = None
+        self._open_step = 0
         self._parts: list[str] = []
         self._calls: dict[str, int] = {}
 
@@ -63,7 +68,7 @@ class ResponseForm(Form):
     def call(self, index: int, call_id: str, name: str, arguments: str) -> bytes:
         """Tells a part of a call that the client is to make."""
         told = b""
-        if call_id or name:
+        if (call_id or name) and not self._tells(index):
             item = {
                 "id": f"fc_{self._base}_{index}",
                 "type": "function_call",
@@ -74,6 +79,10 @@ class ResponseForm(Form):
             }
             told = self._close() + self._add(item)
         return told + self._delta("response.function_call_arguments.delta", arguments)
+
+    def _tells(self, index: int) -> bool:
+        """Tells whether the open item is a call; some servers repeat its id in each part."""
+        return self._open is not None and self._open["id"] == f"fc_{self._base}_{index}"
 
     def requested(self, call_id: str, name: str, arguments: str) -> bytes:
         """Tells a call that the agent makes."""
@@ -139,6 +148,8 @@ class ResponseForm(Form):
             error = openai_error(problem)["error"]
             kept = {name: error[name] for name in ("code", "message", "param")}
             return self._event("error", kept)
+        if not self._kept:
+            self.failure = problem
         told = self._close("incomplete")
         if problem.reason == "CANCELLED":
             self.document["status"] = "cancelled"
@@ -150,10 +161,13 @@ class ResponseForm(Form):
 
     def _ensure(self, kind: str) -> bytes:
         """Opens the step's item of a kind, unless it is open."""
+        if self._open is not None and (self._open["type"], self._open_step) == (kind, self._step):
+            return b""
+        self._open_step = self._step
         prefix = "msg" if kind == "message" else "rs"
         identity = f"{prefix}_{self._base}_{self._step}"
-        if self._open is not None and self._open["id"] == identity:
-            return b""
+        if any(item["id"] == identity for item in self._items):
+            identity += f"_{len(self._items)}"
         item: dict[str, Any] = {"id": identity, "type": kind, "status": "in_progress"}
         if kind == "message":
             item |= {"role": "assistant", "content": []}

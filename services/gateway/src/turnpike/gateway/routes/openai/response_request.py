@@ -69,6 +69,7 @@ class ResponseRequest(Request):
     safety_identifier: Annotated[str, Field(max_length=512)] | None = None
     service_tier: Annotated[str, Field(max_length=32)] | None = None
     user: Annotated[str, Field(max_length=512)] | None = None
+    client_metadata: Document | None = Field(default=None, description="Nothing is done with it.")
 
     def for_agent(self) -> AgentInput:
         """Returns what is said to an agent: the last user's message."""
@@ -92,14 +93,14 @@ class ResponseRequest(Request):
         return identifier(str(named), CONVERSATION, "conversation")
 
 
-def read_response(body: bytes) -> ResponseRequest:
-    """Returns what is asked for, or raises `ProblemError`."""
+def read_response(body: bytes) -> tuple[ResponseRequest, Document]:
+    """Returns what is asked for and its document, or raises `ProblemError`."""
     document = read_object(body)
     refuse_unsupported(document, _UNSUPPORTED)
     asked = read_as(ResponseRequest, document)
     if asked.previous_response_id and asked.conversation:
         raise invalid_field("conversation", "not together with previous_response_id")
-    return asked
+    return asked, document
 
 
 def identifier(given: str, prefix: str, field: str) -> str:

@@ -1,7 +1,8 @@
-"""`/v1/responses`: a response is a turn in another coat; its id is the turn's."""
+"""`/v1/responses`: an agent's is a turn in another coat, a model's is kept nowhere."""
 
 from dataclasses import replace
-from uuid import UUID
+from time import time
+from uuid import UUID, uuid4
 
 from starlette.datastructures import QueryParams
 from starlette.routing import Route
@@ -13,17 +14,24 @@ from turnpike.gateway.logs import Log, watch
 from turnpike.gateway.problems import invalid_field
 from turnpike.gateway.requests import while_connected
 from turnpike.gateway.routes.answers import Client, notes_of, send_json, turn_headers
-from turnpike.gateway.routes.openai.response_form import NUMBERS, ResponseForm, response_document
+from turnpike.gateway.routes.openai.chat_request import Document
+from turnpike.gateway.routes.openai.response_conversation import model_request
+from turnpike.gateway.routes.openai.response_form import (
+    NUMBERS,
+    ResponseForm,
+    new_document,
+    response_document,
+)
 from turnpike.gateway.routes.openai.response_request import (
     RESPONSE,
     ResponseRequest,
     identifier,
     read_response,
 )
-from turnpike.gateway.routes.openai.unsupported import unsupported
 from turnpike.gateway.routes.plain import PlainRoutes
-from turnpike.gateway.routes.said import PREFIX, THREAD, agent_of
+from turnpike.gateway.routes.said import PREFIX, THREAD, agent_of, session_of
 
+_NAMES = {"parameters": "", "messages": "input"}
 _LONGEST_NUMBER = 18
 _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "REFUSED"})
 
@@ -41,25 +49,12 @@ class ResponseRoutes(PlainRoutes):
         ]
 
     async def create(self, client: Client, body: bytes) -> None:
-        """Starts a turn, and answers with its response: as it comes, whole, or at once."""
-        asked = read_response(body)
-        agent = agent_of(asked.model)
-        if not agent:
-            raise unsupported(["model"], f"responses are of agents: {PREFIX}NAME")
-        said = asked.for_agent()
-        if thread := await self._thread(client, asked):
-            said = replace(said, metadata={**said.metadata, THREAD: thread})
-        turn, log = await self.answers.start(client, agent, said)
-        form = _form(turn)
-        source = self.answers.of_turn(client.call, turn, log, form, items=True)
-        if asked.stream:
-            source.resumable = True
-            await self.answers.stream(client, source, turn_headers(turn))
-        elif asked.background:
-            source.close()
-            await send_json(client, form.document, turn_headers(turn))
+        """Answers with a response: as it comes, whole, or, of a turn's, at once."""
+        asked, document = read_response(body)
+        if agent := agent_of(asked.model):
+            await self._by_agent(client, asked, agent)
         else:
-            await self.answers.send(client, source, form, turn_headers(turn))
+            await self._by_model(client, asked, document)
 
     async def get(self, client: Client, _body: bytes) -> None:
         """Returns a response as it stands, or goes on with its stream after a number."""
@@ -85,6 +80,35 @@ class ResponseRoutes(PlainRoutes):
         async with while_connected(client.receive):
             log = await watch(client.call, self.answers.turns, turn.id, 0)
         await self._send(client, turn, log)
+
+    async def _by_agent(self, client: Client, asked: ResponseRequest, agent: str) -> None:
+        said = asked.for_agent()
+        if thread := await self._thread(client, asked):
+            said = replace(said, metadata={**said.metadata, THREAD: thread})
+        turn, log = await self.answers.start(client, agent, said)
+        form = _form(turn)
+        source = self.answers.of_turn(client.call, turn, log, form, items=True)
+        if asked.stream:
+            source.resumable = True
+            await self.answers.stream(client, source, turn_headers(turn))
+        elif asked.background:
+            source.close()
+            await send_json(client, form.document, turn_headers(turn))
+        else:
+            await self.answers.send(client, source, form, turn_headers(turn))
+
+    async def _by_model(self, client: Client, asked: ResponseRequest, document: Document) -> None:
+        base = uuid4().hex
+        kept_nowhere = new_document(
+            RESPONSE + base, asked.model, int(time()), store=False, metadata=asked.metadata or {}
+        )
+        form = ResponseForm(kept_nowhere, base, kept=False)
+        request = model_request(asked, session_of(client.scope, document))
+        source = await self.answers.of_model(client, request, form, _NAMES)
+        if asked.stream:
+            await self.answers.stream(client, source, {})
+        else:
+            await self.answers.send(client, source, form, {})
 
     async def _send(self, client: Client, turn: Turn, log: Log) -> None:
         """Sends a response as it stands: folded to the number that the turn is at."""
