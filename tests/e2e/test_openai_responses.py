@@ -212,6 +212,11 @@ async def test_a_models_response_is_text_in_the_form_that_is_asked(
     }
 
 
+def request(model: str, asked: dict[str, Any]) -> Any:
+    """Returns the arguments of a response."""
+    return {"model": model, "input": "hello", **asked}
+
+
 async def test_what_a_model_cannot_keep_is_refused_by_name(sdk: AsyncOpenAI, agent: MakeAgent):
     name = await agent("n=1")
     refused: list[tuple[str, dict[str, Any]]] = [
@@ -224,7 +229,7 @@ async def test_what_a_model_cannot_keep_is_refused_by_name(sdk: AsyncOpenAI, age
 
     for parameter, asked in refused:
         with pytest.raises(openai.BadRequestError) as raised:
-            await sdk.responses.create(**{"model": name, "input": "hello", **asked})
+            await sdk.responses.create(**request(name, asked))
         assert raised.value.param == parameter
 
 
