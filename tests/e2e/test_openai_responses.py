@@ -196,12 +196,13 @@ async def test_a_models_response_is_text_in_the_form_that_is_asked(
     sdk: AsyncOpenAI, agent: MakeAgent, models_log: ModelsLog
 ):
     script = "n=3+arg=formed"
-    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    schema: Any = {"type": "object", "properties": {"a": {"type": "string"}}}
+    form: Any = {"type": "json_schema", "name": "form", "schema": schema}
 
     response = await sdk.responses.create(
         model=await agent(script),
         input="hello",
-        text={"format": {"type": "json_schema", "name": "form", "schema": schema}},
+        text={"format": form},
     )
 
     assert response.output_text == words(3)
