@@ -1,4 +1,4 @@
-"""Writes the table of providers that take cache parameters, from litellm's support lists.
+"""Writes the tables of providers, and of cache parameters that they take, from litellm's lists.
 
 `--check` writes nothing, and fails when the table is not what litellm says.
 """
@@ -12,19 +12,32 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # noqa: TID251 # no network
 import litellm
 from litellm import get_supported_openai_params
 
-TABLE = Path(__file__).parent / "src/turnpike/agent_runtime/models/caching_table.py"
+from turnpike.agent_runtime.models.litellm_library import REFUSED
+
+_FOLDER = Path(__file__).parent / "src/turnpike/agent_runtime/models"
+CACHING, PROVIDERS = _FOLDER / "caching_table.py", _FOLDER / "providers_table.py"
 _NAMES = ("prompt_cache_key", "prompt_cache_retention")
 _HEAD = '''"""Who takes which cache parameters. Made by generate_caching.py: do not edit."""
 
 TAKEN: dict[str, tuple[str, ...]] = {
 '''
+_PROVIDERS_HEAD = '''"""Providers that litellm knows. Made by generate_caching.py: do not edit."""
+
+PROVIDERS = frozenset(
+    {
+'''
 
 
-def table() -> str:
-    """Returns the table's module, as litellm has it."""
+def providers() -> list[str]:
+    """Returns the names of every provider that litellm knows."""
+    return sorted(str(getattr(each, "value", each)) for each in litellm.provider_list)
+
+
+def caching_table() -> str:
+    """Returns the module of who takes which cache parameters, as litellm has it."""
     litellm.suppress_debug_info = True
     lines: list[str] = []
-    for provider in sorted(str(getattr(each, "value", each)) for each in litellm.provider_list):
+    for provider in providers():
         listed = get_supported_openai_params(model="model", custom_llm_provider=provider) or ()
         taken = [f'"{name}"' for name in _NAMES if name in listed]
         if taken:
@@ -33,14 +46,19 @@ def table() -> str:
     return f"{_HEAD}{''.join(lines)}}}\n"
 
 
+def providers_table() -> str:
+    """Returns the module of the providers that tenants' models may name."""
+    lines = [f'        "{name}",\n' for name in providers() if name not in REFUSED]
+    return f"{_PROVIDERS_HEAD}{''.join(lines)}    }}\n)\n"
+
+
 def main() -> None:
-    """Writes the table, or checks it."""
-    made = table()
-    if "--check" in sys.argv:
-        if TABLE.read_text() != made:
-            sys.exit(f"{TABLE.name} is not what litellm says: run generate_caching.py")
-    else:
-        TABLE.write_text(made)
+    """Writes the tables, or checks them."""
+    for path, made in ((CACHING, caching_table()), (PROVIDERS, providers_table())):
+        if "--check" not in sys.argv:
+            path.write_text(made)
+        elif path.read_text() != made:
+            sys.exit(f"{path.name} is not what litellm says: run generate_caching.py")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from grpc import StatusCode
 from tests.agent_runtime.serving import Runtime, Tenant, serving
 from tests.conftest import Keys
 from tests.waiting import refusal
+from turnpike.agent_runtime.agents.model import VARIABLES
 from turnpike.agent_runtime.settings import Settings
-from turnpike.api.agent_runtime.v1 import agent_pb2, agent_service_pb2
+from turnpike.api.agent_runtime.v1 import agent_pb2, agent_service_pb2, model_service_pb2
 from turnpike.api.agent_runtime.v1.agent_pb2 import Agent, AgentSpec, AgentVersion, Policy
 from turnpike.database.migration import MigrationUrls
 
@@ -157,6 +158,22 @@ async def test_only_an_agent_s_own_versions_can_be_activated(tenant: Tenant):
         assert refused.code is StatusCode.NOT_FOUND
 
 
+async def test_a_version_whose_model_is_gone_cannot_be_activated(tenant: Tenant):
+    await tenant.model("old")
+    first = await create(tenant, agent(model="old"))
+    second = (await update(tenant, agent())).agent
+    request = model_service_pb2.DeleteModelRequest(name="old")
+    await tenant.runtime.models.DeleteModel(request, metadata=tenant.admin)
+
+    refused = await refusal(activate(tenant, first.version))
+
+    assert (refused.reason, refused.fields) == (
+        "INVALID_ARGUMENT",
+        [("version", "its model 'old' is gone")],
+    )
+    assert (await get(tenant)).version == second.version
+
+
 @pytest.mark.parametrize("role", ["service", "system"])
 @pytest.mark.parametrize(
     "change", ["UPDATE agent_versions SET number = 9", "DELETE FROM agent_versions"]
@@ -223,6 +240,9 @@ async def test_a_turn_keeps_the_version_that_it_began_with(tenant: Tenant):
         ({"tools": ["fine/tool", "not fine"]}, "agent.spec.tools[1]"),
         ({"max_steps": 1001}, "agent.spec.max_steps"),
         ({"instructions": "x" * 200_001}, "agent.spec.instructions"),
+        ({"instructions": "It is {{current_time}}."}, "agent.spec.instructions"),
+        ({"instructions": "{{current_date}} and {{ current_date }}"}, "agent.spec.instructions"),
+        ({"instructions": "{{}}"}, "agent.spec.instructions"),
     ],
 )
 async def test_what_could_not_work_is_refused(tenant: Tenant, fields: dict[str, Any], path: str):
@@ -233,15 +253,27 @@ async def test_what_could_not_work_is_refused(tenant: Tenant, fields: dict[str, 
     assert [field for field, _ in refused.fields] == [path]
 
 
+async def test_every_variable_and_what_is_none_may_be_in_instructions(tenant: Tenant):
+    known = " ".join("{{" + name + "}}" for name in VARIABLES)
+    others = '{"a": {"b": 1}} {{"c"}} { {current_time} } {{{current_date}}}'
+
+    made = await create(tenant, agent(instructions=known + others))
+
+    assert made.spec.instructions == known + others
+    assert (await tenant.ended((await tenant.start()).id)).error.reason == ""
+
+
 async def test_an_inline_agent_is_checked_in_the_same_way(tenant: Tenant):
     asking = agent_pb2.AgentSpec(model="model", policy=Policy(ask=["a/b"]))
     unknown = agent_pb2.AgentSpec(model="no-such-model")
+    wordy = agent_pb2.AgentSpec(model="model", instructions="{{x}}")
 
-    refused = [await refusal(tenant.start(inline_agent=spec)) for spec in (asking, unknown)]
+    refused = [await refusal(tenant.start(inline_agent=spec)) for spec in (asking, unknown, wordy)]
 
     assert [each.fields[0][0] for each in refused] == [
         "inline_agent.policy.ask",
         "inline_agent.model",
+        "inline_agent.instructions",
     ]
 
 

@@ -4,7 +4,10 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
+from uuid import UUID
 
+import asyncpg
 import pytest
 
 from tests.agent_runtime.models import asking
@@ -278,13 +281,24 @@ async def test_a_turn_runs_on_such_a_provider(faked: Provider, tenant: Tenant):
     assert trace.startswith("00-")
 
 
-async def test_an_unknown_provider_ends_the_turn_at_once(tenant: Tenant):
-    await tenant.model(provider="no-such-provider")
+async def test_a_provider_that_is_gone_ends_the_turn_at_once(
+    tenant: Tenant, superuser: asyncpg.Connection
+):
+    # Of a version before this one, that knew it.
+    await tenant.model(provider="anthropic")
     await tenant.agent()
+    gone = "UPDATE models SET provider = 'gone' WHERE tenant = $1"
+    await superuser.execute(gone, UUID(tenant.id))
 
     turn = await tenant.ended((await tenant.start("hi")).id)
 
     assert turn.error.reason == "MODEL_UNUSABLE"
+
+
+def test_the_tables_of_providers_are_what_litellm_says():
+    generator = Path(__file__).parents[3] / "services/agent-runtime/generate_caching.py"
+
+    subprocess.run([sys.executable, str(generator), "--check"], check=True)
 
 
 def test_litellm_is_imported_when_it_is_needed_and_not_before():

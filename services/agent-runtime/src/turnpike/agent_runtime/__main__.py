@@ -18,7 +18,7 @@ from turnpike.agent_runtime.agents.defaults import DefaultAgent
 from turnpike.agent_runtime.agents.model import AgentSpec
 from turnpike.agent_runtime.agents.servicer import AgentServicer
 from turnpike.agent_runtime.agents.versions import Versions
-from turnpike.agent_runtime.callers import Person, require_person
+from turnpike.agent_runtime.callers import require_person
 from turnpike.agent_runtime.completions.admission import Door
 from turnpike.agent_runtime.completions.asking import Completions
 from turnpike.agent_runtime.completions.asking import Patience as CompletionPatience
@@ -27,6 +27,7 @@ from turnpike.agent_runtime.completions.servicer import CompletionServicer
 from turnpike.agent_runtime.completions.settling import Settlement
 from turnpike.agent_runtime.completions.store import OutboxStore
 from turnpike.agent_runtime.connections import Peers, Stores, open_peers, open_stores
+from turnpike.agent_runtime.cursors import Cursors
 from turnpike.agent_runtime.events.batches import Batches
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.tails import Tails
@@ -47,12 +48,13 @@ from turnpike.agent_runtime.prefix.keys import Salt
 from turnpike.agent_runtime.prefix.listing import Sessions
 from turnpike.agent_runtime.prefix.servicer import PrefixServicer
 from turnpike.agent_runtime.prefix.store import PrefixStore
-from turnpike.agent_runtime.prefix.sweeping import sweep_forever
+from turnpike.agent_runtime.prefix.sweeping import sweep_forever as sweep_ledgers
 from turnpike.agent_runtime.provider_keys.catalogue import ProviderKeys
 from turnpike.agent_runtime.provider_keys.servicer import ProviderKeyServicer
 from turnpike.agent_runtime.settings import Settings
-from turnpike.agent_runtime.threads.catalogue import CancelTurn, Threads
+from turnpike.agent_runtime.threads.catalogue import Threads
 from turnpike.agent_runtime.threads.servicer import ThreadServicer
+from turnpike.agent_runtime.threads.sweeping import sweep_forever as sweep_threads
 from turnpike.agent_runtime.turns.admission import Admission
 from turnpike.agent_runtime.turns.asking import Patience
 from turnpike.agent_runtime.turns.drive import Parts
@@ -64,7 +66,7 @@ from turnpike.agent_runtime.turns.settling import Settler
 from turnpike.agent_runtime.turns.signals import Signals
 from turnpike.agent_runtime.turns.starting import EnsureDefault, InlineVersion, Starter
 from turnpike.agent_runtime.turns.store import TurnStore
-from turnpike.agent_runtime.turns.viewing import Viewer, Views
+from turnpike.agent_runtime.turns.viewing import Views
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import (
     add_CompletionServiceServicer_to_server,
@@ -182,7 +184,8 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             clients.serve(),
             completions.serve(),
             ways.cooldowns.follow(),
-            sweep_forever(stores.system_engine, settings.prefix_tenant_bytes),
+            sweep_ledgers(stores.system_engine, settings.prefix_tenant_bytes),
+            sweep_threads(stores.system_engine),
         )
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(work) for work in works]
@@ -283,10 +286,12 @@ def _add_servicers(
         default_agent=_default_source(default),
     )
     agents = Agents(engine, models_store.hold_model)
-    models = ModelCatalogue(engine, Envelope(settings.secret_keys), store.user_of_model)
-    threads = Threads(engine, _cancel(views))
-    add_TurnServiceServicer_to_server(TurnServicer(starter, views), server)
-    add_ThreadServiceServicer_to_server(ThreadServicer(threads), server)
+    envelope = Envelope(settings.secret_keys)
+    cursors = Cursors(envelope)
+    models = ModelCatalogue(engine, envelope, store.user_of_model)
+    threads = Threads(engine, views.cancel)
+    add_TurnServiceServicer_to_server(TurnServicer(starter, views, cursors), server)
+    add_ThreadServiceServicer_to_server(ThreadServicer(threads, cursors), server)
     add_AgentServiceServicer_to_server(AgentServicer(agents, default), server)
     prober = Prober(_models(settings, stores), peers.clients, patience=settings.first_chunk_timeout)
     add_PrefixServiceServicer_to_server(PrefixServicer(Sessions(engine)), server)
@@ -345,16 +350,6 @@ def _model_source(models: Models) -> ModelSource:
 def _salt(settings: Settings) -> Salt:
     # The key that seals now: with the next one every cache is cold, once.
     return Salt(next(iter(settings.secret_keys.values())))
-
-
-def _cancel(views: Views) -> CancelTurn:
-    def cancel(person: Person, turn: UUID) -> Awaitable[object]:
-        viewer = Viewer(
-            tenant=person.tenant, principal=person.principal, any_principal=person.is_admin
-        )
-        return views.cancel(viewer, turn)
-
-    return cancel
 
 
 def _inline_source(engine: AsyncEngine) -> InlineVersion:

@@ -37,6 +37,11 @@ def person_of(context: Context, *, least: str = "") -> Person:
     caller = caller_of(context)
     if least:
         require_role(caller, least)
+    return person(caller)
+
+
+def person(caller: Caller) -> Person:
+    """Returns who a caller is."""
     return Person(
         tenant=UUID(caller.tenant),
         principal=UUID(caller.principal),

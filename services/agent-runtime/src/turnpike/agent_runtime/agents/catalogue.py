@@ -109,12 +109,20 @@ class Agents:
             return await store.list_versions(connection, name, before=before, limit=limit)
 
     async def activate(self, tenant: UUID, name: str, version: UUID) -> Agent:
-        """Makes a version the active one, or raises `NotFoundError`."""
+        """Makes a version the active one.
+
+        Raises:
+            NotFoundError: There is no such agent, or version of it.
+            InvalidArgumentError: The version's model is gone.
+        """
         async with tenant_transaction(self._engine, tenant) as connection:
             if await store.lock_agent(connection, name) is None:
                 raise NotFoundError("agent", name)
-            if not await store.has_version(connection, name, version):
+            spec = await store.spec_of(connection, name, version)
+            if spec is None:
                 raise NotFoundError("agent version", str(version))
+            if not await self._hold_model(connection, tenant, spec.model):
+                raise InvalidArgumentError("version", f"its model {spec.model!r} is gone")
             await store.activate(connection, name, version)
             return await self._existing(connection, name)
 

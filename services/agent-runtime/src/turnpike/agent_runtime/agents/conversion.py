@@ -1,6 +1,11 @@
 """Agents on the wire."""
 
-from turnpike.agent_runtime.agents.model import DEFAULT_MAX_STEPS, AgentSpec
+from turnpike.agent_runtime.agents.model import (
+    DEFAULT_MAX_STEPS,
+    VARIABLES,
+    AgentSpec,
+    unknown_variable,
+)
 from turnpike.api.agent_runtime.v1 import agent_pb2
 from turnpike.rpc.errors import InvalidArgumentError
 
@@ -9,15 +14,22 @@ def spec_from_proto(spec: agent_pb2.AgentSpec, path: str) -> AgentSpec:
     """Returns the spec in a request; `path` is where the request has it.
 
     Raises:
-        InvalidArgumentError: Its policy asks a person, which nobody can do yet.
+        InvalidArgumentError: Its policy asks a person, which nobody can do yet; or its
+            instructions name a variable that there is not.
     """
     if spec.policy.ask:
         raise InvalidArgumentError(
             f"{path}.policy.ask", "asking a person is not possible yet: use allow or deny"
         )
+    instructions = spec.instructions.replace("\0", "")
+    if unknown := unknown_variable(instructions):
+        raise InvalidArgumentError(
+            f"{path}.instructions",
+            f"{unknown} is no variable: there are {', '.join(VARIABLES)}, without spaces",
+        )
     return AgentSpec(
         model=spec.model,
-        instructions=spec.instructions.replace("\0", ""),
+        instructions=instructions,
         tools=tuple(spec.tools),
         max_steps=spec.max_steps or DEFAULT_MAX_STEPS,
         allow=tuple(spec.policy.allow),

@@ -1,11 +1,18 @@
 """What an agent is, without any I/O."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
 DEFAULT_MAX_STEPS = 25
+
+VARIABLES = ("current_datetime", "current_date", "time_zone", "agent_name")
+"""What instructions may name in two pairs of braces, to be filled in when a turn runs."""
+
+_VARIABLE = re.compile(r"\{\{\s*([\w.-]*)\s*\}\}")
+_KNOWN = frozenset("{{" + name + "}}" for name in VARIABLES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +56,9 @@ class Version:
 
     spec: AgentSpec
     created_by: UUID
+
+
+def unknown_variable(instructions: str) -> str:
+    """Returns the first thing in instructions that looks like a variable and is none; or ""."""
+    found = (match.group() for match in _VARIABLE.finditer(instructions))
+    return next((each for each in found if each not in _KNOWN), "")

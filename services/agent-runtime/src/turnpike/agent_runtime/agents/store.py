@@ -41,7 +41,7 @@ _VERSIONS = text(
     " WHERE v.agent = :agent AND v.number < CAST(:before AS bigint)"
     " ORDER BY v.number DESC LIMIT :limit"
 )
-_HAS_VERSION = text("SELECT 1 FROM agent_versions WHERE id = :id AND agent = :agent")
+_SPEC_OF = text("SELECT spec FROM agent_versions WHERE id = :id AND agent = :agent")
 _ANY_VERSION = text("SELECT 1 FROM agent_versions WHERE agent = :agent LIMIT 1")
 _INLINE = text("SELECT id FROM agent_versions WHERE agent = '' AND digest = :digest")
 _TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 1))")
@@ -136,9 +136,10 @@ async def delete_agent(connection: AsyncConnection, name: str) -> bool:
     return await connection.scalar(_DELETE, {"name": name}) is not None
 
 
-async def has_version(connection: AsyncConnection, name: str, version: UUID) -> bool:
-    """Says whether it is a version of the agent."""
-    return await connection.scalar(_HAS_VERSION, {"id": version, "agent": name}) is not None
+async def spec_of(connection: AsyncConnection, name: str, version: UUID) -> AgentSpec | None:
+    """Returns the spec of an agent's version; None when it is none of the agent's."""
+    spec = await connection.scalar(_SPEC_OF, {"id": version, "agent": name})
+    return AgentSpec.from_dict(spec) if spec is not None else None
 
 
 async def any_version(connection: AsyncConnection, name: str) -> bool:

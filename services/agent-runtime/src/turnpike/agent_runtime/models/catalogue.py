@@ -15,7 +15,9 @@ from turnpike.agent_runtime.errors import (
     NotFoundError,
 )
 from turnpike.agent_runtime.models import store
+from turnpike.agent_runtime.models.clients import OPENAI
 from turnpike.agent_runtime.models.endpoints import is_credential, is_endpoint
+from turnpike.agent_runtime.models.providers_table import PROVIDERS
 from turnpike.agent_runtime.models.scopes import NOBODY, TENANT, Place
 from turnpike.agent_runtime.models.scripted import PROVIDER as SCRIPTED
 from turnpike.agent_runtime.models.store import POOL, ModelConfig
@@ -23,6 +25,7 @@ from turnpike.database.envelope import Envelope, SealBrokenError
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import InvalidArgumentError
 
+_KNOWN = PROVIDERS | {OPENAI, SCRIPTED, POOL}
 _REGION = re.compile(r"[A-Za-z0-9-]{0,63}")
 _ONE_PLANNER = "models_one_planner"
 _ONLY_CHAT = "pool_members_chat"
@@ -203,6 +206,12 @@ def _refused(error: IntegrityError, wish: Wish) -> Exception:
 
 def _check(wish: Wish) -> None:
     config = wish.config
+    if config.provider not in _KNOWN:
+        raise InvalidArgumentError(
+            "model.provider",
+            f"there is no provider {config.provider!r}: `openai` is for every endpoint that"
+            " speaks its wire format",
+        )
     if config.provider == POOL:
         _check_pool(wish)
     elif config.members:

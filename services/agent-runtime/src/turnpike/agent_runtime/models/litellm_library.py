@@ -17,9 +17,10 @@ from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
 
 from turnpike.agent_runtime.models.prompt import ModelError
 
-# They take no credential of a call's own, but what they find on this machine
+# Those of the providers that it knows which tenants' models may not name: `generate_caching.py`
+# leaves them out. They take no credential of a call's own, but what they find on this machine
 # (cloud accounts, files, a browser's sign-in), or are no model providers.
-_REFUSED = frozenset(
+REFUSED = frozenset(
     {
         "a2a",
         "a2a_agent",
@@ -119,7 +120,7 @@ async def ask(provider: str, arguments: Mapping[str, Any]) -> Any:
         ModelError: litellm does not know the provider, or it is none for tenants.
         Exception: Whatever litellm raises.
     """
-    if provider not in litellm.provider_list or provider in _REFUSED:
+    if provider not in litellm.provider_list or provider in REFUSED:
         raise ModelError("MODEL_UNUSABLE", f"unknown provider {provider!r}", transient=False)
     return await litellm.acompletion(
         custom_llm_provider=provider,

@@ -1,6 +1,7 @@
 """What may be done to threads."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -91,8 +92,8 @@ class Threads:
     async def delete(self, person: Person, thread: UUID) -> None:
         """Cancels a thread's turns, and deletes it with all that is in it.
 
-        It is closed first, so that no turn gets in meanwhile. Who is stopped
-        halfway is asked again: a closed thread can still be deleted.
+        It is closed first, so that no turn gets in meanwhile. What is broken off
+        halfway a sweep finishes; asking again does so at once.
 
         Raises:
             NotFoundError: There is no such thread.
@@ -101,7 +102,9 @@ class Threads:
         async with tenant_transaction(self._engine, person.tenant) as connection:
             turns = await store.close_thread(connection, thread, principal=person.only)
         for turn in _existing(turns, thread):
-            await self._cancel_turn(person, turn)
+            # The sweep may have deleted it by now, if this took very long.
+            with suppress(NotFoundError):
+                await self._cancel_turn(person, turn)
         async with tenant_transaction(self._engine, person.tenant) as connection:
             await store.delete_thread(connection, thread)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from turnpike.agent_runtime.callers import person_of
+from turnpike.agent_runtime.cursors import Cursors
 from turnpike.agent_runtime.errors import NotFoundError
 from turnpike.agent_runtime.threads.catalogue import Change, Threads
 from turnpike.agent_runtime.threads.model import Exchange, Message, Thread
@@ -17,8 +18,9 @@ from turnpike.rpc.served import Context
 class ThreadServicer(ThreadServiceServicer):
     """Serves turnpike.api.agent_runtime.v1.ThreadService."""
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, cursors: Cursors) -> None:
         self._threads = threads
+        self._cursors = cursors
 
     async def CreateThread(
         self, request: pb.CreateThreadRequest, context: Context
@@ -73,30 +75,37 @@ class ThreadServicer(ThreadServiceServicer):
     async def ListMessages(
         self, request: pb.ListMessagesRequest, context: Context
     ) -> pb.ListMessagesResponse:
-        size = page_size(request.page_size)
-        position, given = cursor_of(request.page_token, number, _given) or (0, 0)
+        person, size = person_of(context), page_size(request.page_size)
+        cursor = self._cursors.cursor(person.tenant, request.page_token, number, _given)
+        position, given = cursor or (0, 0)
         found = await self._threads.exchanges(
-            person_of(context),
+            person,
             _identifier(request.thread),
             after=position - given,
             limit=size + 1,
         )
-        return _page(found, skip=given, size=size)
+        said, last = _page(found, skip=given, size=size)
+        return pb.ListMessagesResponse(
+            messages=[_message_to_proto(message) for message in said],
+            next_page_token=self._cursors.token(person.tenant, *last) if last else "",
+        )
 
 
-def _page(found: list[Exchange], *, skip: int, size: int) -> pb.ListMessagesResponse:
-    """Returns a page of messages; a page may end between a question and its answer."""
+def _page(
+    found: list[Exchange], *, skip: int, size: int
+) -> tuple[list[Message], tuple[int, int] | None]:
+    """Returns a page of messages, and where it ends when more follow.
+
+    It may end between a question and its answer.
+    """
     said = [
         (exchange.position, number, message)
         for exchange in found
         for number, message in enumerate((exchange.asked, exchange.answered), start=1)
         if message is not None
     ][skip:]
-    last = said[size - 1] if len(said) > size else None
-    return pb.ListMessagesResponse(
-        messages=[_message_to_proto(message) for _, _, message in said[:size]],
-        next_page_token=page_token(last[0], last[1] % 2) if last else "",
-    )
+    last = (said[size - 1][0], said[size - 1][1] % 2) if len(said) > size else None
+    return [message for _, _, message in said[:size]], last
 
 
 def _given(text: str) -> int:

@@ -38,8 +38,11 @@ _UPDATE = text(
     f" WHERE id = :id AND {_MINE} RETURNING {_COLUMNS}"
 )
 # From here on no turn can be claimed in it. Closing it again is no error: who
-# deletes it may have died before the end.
-_CLOSE = text(f"UPDATE threads SET deleting = true WHERE id = :id AND {_MY} RETURNING id")  # noqa: S608 # constants
+# deletes it may have died before the end. Since when tells the sweep that this is so.
+_CLOSE = text(
+    "UPDATE threads SET deleting = true, updated = statement_timestamp()"  # noqa: S608 # constants
+    f" WHERE id = :id AND {_MY} RETURNING id"
+)
 _OPEN_TURNS = text(
     "SELECT id FROM turns WHERE thread = :id AND status IN ('QUEUED', 'RUNNING', 'WAITING')"
     " ORDER BY position DESC"

@@ -5,26 +5,15 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from turnpike.agent_runtime.agents.conversion import spec_from_proto
+from turnpike.agent_runtime.callers import person
 from turnpike.agent_runtime.errors import NotFoundError
 from turnpike.agent_runtime.events.fold import Folded
 from turnpike.agent_runtime.turns.model import StartRequest, Turn
 from turnpike.agent_runtime.turns.stating import usage_to_proto
-from turnpike.agent_runtime.turns.viewing import Viewer
 from turnpike.api.agent_runtime.v1 import turn_pb2, turn_service_pb2
 from turnpike.rpc.errors import InvalidArgumentError
 from turnpike.rpc.identity import Caller
 from turnpike.telemetry import traceparent
-
-_ADMINS = frozenset({"owner", "admin"})
-
-
-def viewer_of(caller: Caller) -> Viewer:
-    """Returns whose turns the caller may see."""
-    return Viewer(
-        tenant=UUID(caller.tenant),
-        principal=UUID(caller.principal),
-        any_principal=caller.role in _ADMINS,
-    )
 
 
 def identifier(kind: str, text: str) -> UUID:
@@ -41,11 +30,11 @@ def start_from_proto(request: turn_service_pb2.StartTurnRequest, caller: Caller)
     inline = None
     if request.HasField("inline_agent"):
         inline = spec_from_proto(request.inline_agent, "inline_agent").as_dict()
-    viewer = viewer_of(caller)
+    asking = person(caller)
     return StartRequest(
-        tenant=viewer.tenant,
-        principal=viewer.principal,
-        any_principal=viewer.any_principal,
+        tenant=asking.tenant,
+        principal=asking.principal,
+        any_principal=asking.is_admin,
         api_key=caller.key,
         thread=identifier("thread", request.thread) if request.thread else None,
         agent=request.agent,
@@ -84,7 +73,7 @@ def turn_to_proto(turn: Turn, folded: Folded | None, caller: Caller) -> turn_pb2
         wire.error.CopyFrom(
             turn_pb2.TurnError(reason=turn.error_reason, message=turn.error_message)
         )
-    if caller.role in _ADMINS:
+    if person(caller).is_admin:
         wire.owner, wire.fence = turn.owner_name, turn.fence
     return wire
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from turnpike.agent_runtime.agents.model import VARIABLES
 from turnpike.agent_runtime.models.prompt import Message, ToolUse
 from turnpike.agent_runtime.tools.toolset import model_name
 from turnpike.agent_runtime.turns.model import Call, PastTurn, Step, Turn
@@ -125,9 +126,10 @@ def _filled(template: str, variables: Mapping[str, str]) -> str:
 
 def _variables(agent: str, created: datetime, time_zone: str) -> dict[str, str]:
     then = created.astimezone(ZoneInfo(time_zone or "UTC"))
-    return {
-        "current_datetime": then.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        "current_date": then.strftime("%Y-%m-%d"),
-        "time_zone": time_zone or "UTC",
-        "agent_name": agent,
-    }
+    values = (
+        then.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        then.strftime("%Y-%m-%d"),
+        time_zone or "UTC",
+        agent,
+    )
+    return dict(zip(VARIABLES, values, strict=True))

@@ -3,12 +3,13 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from turnpike.agent_runtime.callers import person, person_of
+from turnpike.agent_runtime.cursors import Cursors
 from turnpike.agent_runtime.turns.conversion import (
     identifier,
     start_from_proto,
     statuses_from_proto,
     turn_to_proto,
-    viewer_of,
 )
 from turnpike.agent_runtime.turns.stalling import unless_stalled
 from turnpike.agent_runtime.turns.starting import Starter
@@ -16,16 +17,17 @@ from turnpike.agent_runtime.turns.viewing import Views
 from turnpike.api.agent_runtime.v1 import turn_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceServicer
 from turnpike.rpc.identity import require_role
-from turnpike.rpc.paging import cursor_of, number, page_size, page_token
+from turnpike.rpc.paging import number, page_size
 from turnpike.rpc.served import Context, caller_of
 
 
 class TurnServicer(TurnServiceServicer):
     """Serves turnpike.api.agent_runtime.v1.TurnService."""
 
-    def __init__(self, starter: Starter, views: Views) -> None:
+    def __init__(self, starter: Starter, views: Views, cursors: Cursors) -> None:
         self._starter = starter
         self._views = views
+        self._cursors = cursors
 
     async def StartTurn(
         self, request: pb.StartTurnRequest, context: Context
@@ -35,7 +37,7 @@ class TurnServicer(TurnServiceServicer):
         turn, created = await self._starter.start(start_from_proto(request, caller))
         if created:
             return pb.StartTurnResponse(turn=turn_to_proto(turn, None, caller), created=True)
-        known, folded = await self._views.get(viewer_of(caller), turn.id)
+        known, folded = await self._views.get(person(caller), turn.id)
         return pb.StartTurnResponse(turn=turn_to_proto(known, folded, caller))
 
     def RunTurn(
@@ -64,7 +66,7 @@ class TurnServicer(TurnServiceServicer):
     async def _watch(
         self, request: pb.WatchTurnRequest, context: Context
     ) -> AsyncGenerator[pb.WatchTurnResponse]:
-        viewer = viewer_of(caller_of(context))
+        viewer = person_of(context)
         turn = identifier("turn", request.turn)
         async with aclosing(self._views.watch(viewer, turn, request.after)) as batches:
             async for events, exhausted in batches:
@@ -72,26 +74,27 @@ class TurnServicer(TurnServiceServicer):
 
     async def GetTurn(self, request: pb.GetTurnRequest, context: Context) -> pb.GetTurnResponse:
         caller = caller_of(context)
-        turn, folded = await self._views.get(viewer_of(caller), identifier("turn", request.turn))
+        turn, folded = await self._views.get(person(caller), identifier("turn", request.turn))
         return pb.GetTurnResponse(turn=turn_to_proto(turn, folded, caller))
 
     async def ListTurns(
         self, request: pb.ListTurnsRequest, context: Context
     ) -> pb.ListTurnsResponse:
         caller, size = caller_of(context), page_size(request.page_size)
-        cursor = cursor_of(request.page_token, number)
+        viewer = person(caller)
+        cursor = self._cursors.cursor(viewer.tenant, request.page_token, number)
         turns = await self._views.page(
-            viewer_of(caller),
+            viewer,
             thread=identifier("thread", request.thread) if request.thread else None,
             agent=request.agent or None,
             statuses=statuses_from_proto(request.statuses),
             before=cursor[0] if cursor else None,
             limit=size + 1,
         )
-        more = page_token(turns[size - 1].position) if len(turns) > size else ""
+        last = turns[size - 1] if len(turns) > size else None
         return pb.ListTurnsResponse(
             turns=[turn_to_proto(turn, None, caller) for turn in turns[:size]],
-            next_page_token=more,
+            next_page_token=self._cursors.token(viewer.tenant, last.position) if last else "",
         )
 
     async def CancelTurn(
@@ -99,5 +102,5 @@ class TurnServicer(TurnServiceServicer):
     ) -> pb.CancelTurnResponse:
         caller = caller_of(context)
         require_role(caller, "member")
-        turn, folded = await self._views.cancel(viewer_of(caller), identifier("turn", request.turn))
+        turn, folded = await self._views.cancel(person(caller), identifier("turn", request.turn))
         return pb.CancelTurnResponse(turn=turn_to_proto(turn, folded, caller))

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from turnpike.agent_runtime.callers import Person
 from turnpike.agent_runtime.errors import CursorBeyondEndError, NotFoundError
 from turnpike.agent_runtime.events.batches import Batches, Head
 from turnpike.agent_runtime.events.counting import REPLAYED, SUBSCRIPTIONS, WATCHERS
@@ -24,20 +24,6 @@ from turnpike.rpc.errors import UnavailableError
 _CANCEL_SECONDS = 20.0
 _LOOKS = 5
 _LOOK_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Viewer:
-    """Whose turns somebody may see."""
-
-    tenant: UUID
-    principal: UUID
-    any_principal: bool
-
-    @property
-    def only(self) -> UUID | None:
-        """The principal whose turns they are; None for all of the tenant's."""
-        return None if self.any_principal else self.principal
 
 
 class Views:
@@ -58,7 +44,7 @@ class Views:
         self._tails = tails
         self._owner = owner
 
-    async def get(self, viewer: Viewer, turn: UUID) -> tuple[Turn, Folded]:
+    async def get(self, viewer: Person, turn: UUID) -> tuple[Turn, Folded]:
         """Returns a turn and what its log says so far, or raises `NotFoundError`."""
         found = await self._find(viewer, turn)
         folded = await self._folded(found)
@@ -69,7 +55,7 @@ class Views:
 
     async def page(
         self,
-        viewer: Viewer,
+        viewer: Person,
         *,
         thread: UUID | None,
         agent: str | None,
@@ -94,7 +80,7 @@ class Views:
             )
 
     async def watch(
-        self, viewer: Viewer, turn: UUID, after: int
+        self, viewer: Person, turn: UUID, after: int
     ) -> AsyncGenerator[tuple[list[Event], bool]]:
         """Yields events after a number, and whether there is nothing left at all.
 
@@ -102,7 +88,11 @@ class Views:
             NotFoundError: There is no such turn.
             CursorBeyondEndError: `after` is beyond the end.
         """
-        found = await self._find(viewer, turn)
+        try:
+            found = await self._find(viewer, turn)
+        except NotFoundError:
+            SUBSCRIPTIONS.labels(kind="not_found").inc()
+            raise
         head = _head(found)
         if after > head.committed:
             await self._check_cursor(head, after)
@@ -125,7 +115,7 @@ class Views:
                 async for events in batches:
                     yield events
 
-    async def cancel(self, viewer: Viewer, turn: UUID) -> tuple[Turn, Folded]:
+    async def cancel(self, viewer: Person, turn: UUID) -> tuple[Turn, Folded]:
         """Cancels a turn, and returns it when it has ended.
 
         Raises:
@@ -133,7 +123,7 @@ class Views:
             UnavailableError: It has not ended yet; asking again is safe.
         """
         outcome, owner = await self._store.cancel(
-            viewer.tenant, turn, viewer.principal, any_principal=viewer.any_principal
+            viewer.tenant, turn, viewer.principal, any_principal=viewer.is_admin
         )
         if outcome == "NONE":
             raise NotFoundError("turn", str(turn))
@@ -157,7 +147,7 @@ class Views:
         except TimeoutError:
             raise UnavailableError("the turn has not ended yet; ask again") from None
 
-    async def _find(self, viewer: Viewer, turn: UUID) -> Turn:
+    async def _find(self, viewer: Person, turn: UUID) -> Turn:
         async with tenant_transaction(self._engine, viewer.tenant) as connection:
             found = await queries.get_turn(connection, turn, principal=viewer.only)
         if found is None:

@@ -139,7 +139,8 @@ class AgentServiceServicer:
     def ActivateAgentVersion(self, request, context):
         """Makes a version the active one, at once: roll back or forward.
 
-        Fails with NOT_FOUND. Safe to retry.
+        Fails with NOT_FOUND, or INVALID_ARGUMENT when the version's model is
+        gone. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,8 @@ class AgentServiceStub:
     ActivateAgentVersion: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.ActivateAgentVersionRequest, _agent_service_pb2.ActivateAgentVersionResponse]
     """Makes a version the active one, at once: roll back or forward.
 
-    Fails with NOT_FOUND. Safe to retry.
+    Fails with NOT_FOUND, or INVALID_ARGUMENT when the version's model is
+    gone. Safe to retry.
     """
 
 class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -127,7 +128,8 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_agent_service_pb2.ActivateAgentVersionResponse]:
         """Makes a version the active one, at once: roll back or forward.
 
-        Fails with NOT_FOUND. Safe to retry.
+        Fails with NOT_FOUND, or INVALID_ARGUMENT when the version's model is
+        gone. Safe to retry.
         """
 
 def add_AgentServiceServicer_to_server(servicer: AgentServiceServicer, server: _aio.Server) -> None: ...

@@ -1,0 +1,67 @@
+"""Finishing deletions of threads that were broken off: whoever began them is gone."""
+
+import asyncio
+import logging
+import random
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from turnpike.database.failures import is_unavailable
+from turnpike.database.tenancy import system_transaction
+
+logger = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 15.0
+# Longer than anybody waits for the end of the turns in a thread that is being deleted.
+_BROKEN_OFF_AFTER = timedelta(minutes=2)
+_MOST_AT_ONCE = 100
+_OPEN = "status IN ('QUEUED', 'RUNNING', 'WAITING')"
+# Two sweeps take different threads. The order of locks is the thread, then its turns.
+_CLOSED = text(
+    "SELECT id FROM threads"
+    " WHERE deleting AND updated < statement_timestamp() - CAST(:age AS interval)"
+    " ORDER BY updated LIMIT :most FOR UPDATE SKIP LOCKED"
+)
+# As `cancel_turn` does it: an owner finds it with its lease's next renewal.
+_CANCEL = text(
+    "UPDATE turns SET desired = 'cancel',"  # noqa: S608 # a constant
+    " due_at = CASE WHEN owner IS NULL THEN statement_timestamp() ELSE due_at END"
+    f" WHERE thread = ANY(:threads) AND {_OPEN} AND desired <> 'cancel'"
+)
+_DELETE = text(
+    "DELETE FROM threads t WHERE id = ANY(:threads)"  # noqa: S608 # a constant
+    f" AND NOT EXISTS (SELECT FROM turns WHERE thread = t.id AND {_OPEN})"
+    " RETURNING id"
+)
+
+
+async def sweep(engine: AsyncEngine) -> int:
+    """Cancels what runs in threads whose deletion was broken off; deletes those at rest.
+
+    Args:
+        engine: As the system role.
+
+    Returns:
+        How many threads were deleted.
+    """
+    async with system_transaction(engine) as connection:
+        values = {"age": _BROKEN_OFF_AFTER, "most": _MOST_AT_ONCE}
+        threads = list((await connection.scalars(_CLOSED, values)).all())
+        if not threads:
+            return 0
+        await connection.execute(_CANCEL, {"threads": threads})
+        return len((await connection.execute(_DELETE, {"threads": threads})).all())
+
+
+async def sweep_forever(engine: AsyncEngine) -> None:
+    """Sweeps until cancelled."""
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 # jitter
+        try:
+            await sweep(engine)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            logger.warning("postgres is away; threads are deleted later")
