@@ -10,6 +10,7 @@ import asyncpg
 import grpc
 import jwt
 import pytest
+from jwt.utils import base64url_decode
 
 from tests.conftest import Keys
 from tests.doubles.issuer_server import AUDIENCE, IssuerServer, SigningKey, serving_issuer
@@ -275,7 +276,10 @@ async def test_keys_are_rotated_in_the_middle(tenant: Tenant, issuer: IssuerServ
 async def test_what_cannot_be_an_issuer_is_named(
     tenant: Tenant, field: str, value: Any, named: str
 ):
-    values = {"name": "acme", "issuer": "https://example.com", "audience": "a", field: value}
+    values: dict[str, Any] = {
+        **{"name": "acme", "issuer": "https://example.com", "audience": "a"},
+        field: value,
+    }
     stub = IdentityServiceStub(tenant.gatekeeper.channel)
     request = pb.CreateIssuerRequest(issuer=principal_pb2.Issuer(**values))
 
@@ -305,7 +309,7 @@ async def test_only_an_owner_touches_the_issuer_of_an_owner(tenant: Tenant, issu
 
 def forged_with_the_public_key(issuer: IssuerServer) -> str:
     """A token whose shared secret is what everybody may read."""
-    public = jwt.utils.base64url_decode(issuer.keys[0].jwk()["n"])
+    public = base64url_decode(issuer.keys[0].jwk()["n"])
     claims = {"iss": issuer.url, "aud": AUDIENCE, "sub": "eve", "iat": time(), "exp": time() + 60}
     return jwt.encode(claims, public, algorithm="HS256", headers={"kid": issuer.keys[0].kid})
 
