@@ -57,12 +57,15 @@ def write_problem(problem: ProblemError, path: str, request_id: str) -> bytes:
 def problem_headers(problem: ProblemError) -> dict[str, str]:
     """Returns the headers that go with a problem in another vendor's form."""
     headers = problem.headers() | {"content-type": "application/json"}
-    for name, value in list(headers.items()):
-        if name.lower().startswith("ratelimit-"):
-            headers[f"x-{name.lower()}-requests"] = value
+    if "ratelimit-limit" in headers:
+        headers |= {
+            "x-ratelimit-limit-requests": headers["ratelimit-limit"],
+            "x-ratelimit-remaining-requests": headers["ratelimit-remaining"],
+            "x-ratelimit-reset-requests": f"{headers['ratelimit-reset']}s",
+        }
     if problem.retry_after is not None:
         headers["retry-after-ms"] = str(problem.retry_after * 1000)
-    if problem.reason in _FOR_GOOD:
+    if problem.began or problem.reason in _FOR_GOOD:
         headers["x-should-retry"] = "false"
     return headers
 

@@ -77,7 +77,11 @@ class FieldError:
 
 
 class ProblemError(Exception):
-    """A request that fails, with all that its caller is told."""
+    """A request that fails, with all that its caller is told.
+
+    Attributes:
+        began: Whether a turn began all the same: sent again, the request starts another.
+    """
 
     def __init__(
         self,
@@ -89,8 +93,10 @@ class ProblemError(Exception):
         errors: Sequence[FieldError] = (),
         retry_after: int | None = None,
         allow: str = "",
+        began: bool = False,
     ) -> None:
         super().__init__(detail)
+        self.began = began
         self.status = status
         self.reason = reason
         self.detail = detail
@@ -202,6 +208,7 @@ def of_turn(
         reason or status,
         message or f"the turn ended as {status}",
         metadata=metadata,
+        began=True,
     )
 
 

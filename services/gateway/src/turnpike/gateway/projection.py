@@ -106,6 +106,11 @@ class Projection:
             "turn_finished": self._take_end,
         }
 
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What names the turn."""
+        return self._notes
+
     def take(self, events: Iterable[Event]) -> bytes:
         """Returns what tells the events."""
         told: list[bytes] = []
@@ -226,4 +231,5 @@ def superseded(notes: dict[str, Any]) -> ProblemError:
         "the model's answer was cut and began anew, and what was shown cannot be taken back: "
         "the turn goes on, read it again",
         metadata={name: str(value) for name, value in notes.items()},
+        began=True,
     )

@@ -1,7 +1,7 @@
 """A turn as what another vendor's client is told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
@@ -60,7 +60,7 @@ class TurnSource:
         except LogInterruptedError:
             if self.resumable:
                 raise
-            return self._projection.fail(interrupted())
+            return self._projection.fail(interrupted(self._projection.notes))
         EVENTS.inc(len(events))
         return self._projection.take(events)
 
@@ -93,7 +93,7 @@ class TurnSource:
                 else:
                     told = _standing(told, reading.result())
             except LogInterruptedError:
-                raise interrupted() from None
+                raise interrupted(self._projection.notes) from None
             finally:
                 reading.cancel()
         self._form.begin()
@@ -117,11 +117,13 @@ def _standing(events: list[Event], further: Iterable[Event]) -> list[Event]:
     return events
 
 
-def interrupted() -> ProblemError:
+def interrupted(notes: Mapping[str, str]) -> ProblemError:
     """Returns the end of a stream whose log no replica shows now."""
     return ProblemError(
         503,
         "UNAVAILABLE",
         "the turn goes on, and cannot be followed now: read it again",
+        metadata=notes,
         retry_after=1,
+        began=True,
     )
