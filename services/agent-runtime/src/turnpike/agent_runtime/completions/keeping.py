@@ -9,6 +9,7 @@ import orjson
 from turnpike.agent_runtime.completions.model import Question, Told
 from turnpike.agent_runtime.models.caching import caching_for
 from turnpike.agent_runtime.models.prompt import Caching, Message, Model, Prompt, ToolUse
+from turnpike.agent_runtime.models.thoughts import author
 from turnpike.agent_runtime.prefix.clients import Asking, Begun, ClientSessions
 from turnpike.agent_runtime.prefix.elements import reply_element
 from turnpike.agent_runtime.prefix.model import Reported
@@ -63,7 +64,9 @@ class Kept:
         used, reckoned = told.used(self._question.size)
         self._sessions.commit(
             begun,
-            reply=reply_element("".join(told.text), uses),
+            reply=reply_element(
+                "".join(told.text), uses, told.thoughts.document(author(self._model))
+            ),
             reported=Reported(
                 prompt_tokens=used.input_tokens,
                 cached_tokens=used.cached_tokens,

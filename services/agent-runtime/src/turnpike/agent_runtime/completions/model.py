@@ -14,6 +14,7 @@ from turnpike.agent_runtime.models.prompt import (
     ToolUsePiece,
     UsagePiece,
 )
+from turnpike.agent_runtime.models.thoughts import Thoughts
 
 DEFAULT_MAX_OUTPUT = 8192
 """How much a model may answer when nobody says."""
@@ -76,6 +77,7 @@ class Told:
 
     text: list[str] = field(default_factory=list[str])
     reasoning: list[str] = field(default_factory=list[str])
+    thoughts: Thoughts = field(default_factory=Thoughts)
     calls: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
     """By index: id, name, arguments."""
 
@@ -93,19 +95,15 @@ class Told:
         if not self.first_at:
             self.first_at = monotonic()
         for piece in pieces:
+            self.thoughts.hear(piece)
             match piece:
-                case TextPiece():
-                    self.text.append(piece.text)
-                    self.pieces += 1
-                case ReasoningPiece():
-                    self.reasoning.append(piece.text)
-                    self.pieces += 1
-                case ToolUsePiece():
-                    self._hear_call(piece)
                 case UsagePiece():
                     self.usage = piece
                 case EndPiece():
                     self.ended = _STOPS.get(piece.reason, "stop")
+                case _:
+                    self.pieces += 1
+                    self._hear_said(piece)
 
     def stop(self) -> str:
         """Returns why it ended; who asked for tools ended for them, whatever is said."""
@@ -124,8 +122,18 @@ class Told:
         )
         return reckoned, True
 
+    def _hear_said(self, piece: Piece) -> None:
+        match piece:
+            case TextPiece():
+                self.text.append(piece.text)
+            case ReasoningPiece():
+                self.reasoning.append(piece.text)
+            case ToolUsePiece():
+                self._hear_call(piece)
+            case _:
+                pass
+
     def _hear_call(self, piece: ToolUsePiece) -> None:
-        self.pieces += 1
         call = self.calls.setdefault(piece.index, ["", "", ""])
         call[0] = call[0] or piece.id
         call[1] = call[1] or piece.name

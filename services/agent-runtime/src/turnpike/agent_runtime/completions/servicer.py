@@ -13,6 +13,7 @@ from turnpike.agent_runtime.models.prompt import (
     EndPiece,
     Piece,
     ReasoningPiece,
+    SignaturePiece,
     TextPiece,
     ToolUsePiece,
     UsagePiece,
@@ -35,7 +36,9 @@ class CompletionServicer(CompletionServiceServicer):
         question = _question(request, context)
         async with aclosing(self._completions.ask(question)) as answer:
             async for pieces in answer:
-                yield pb.StreamCompletionResponse(pieces=[_piece_to_proto(p) for p in pieces])
+                said = [told for piece in pieces if (told := _piece_to_proto(piece))]
+                if said:
+                    yield pb.StreamCompletionResponse(pieces=said)
 
 
 def _question(request: pb.StreamCompletionRequest, context: Context) -> Question:
@@ -73,12 +76,17 @@ def _array(documents: list[bytes]) -> bytes:
     return b"[" + b",".join(documents) + b"]" if documents else b""
 
 
-def _piece_to_proto(piece: Piece) -> pb.CompletionPiece:
+def _piece_to_proto(piece: Piece) -> pb.CompletionPiece | None:
     match piece:
         case TextPiece():
             return pb.CompletionPiece(text=piece.text)
         case ReasoningPiece():
             return pb.CompletionPiece(reasoning=piece.text)
+        case SignaturePiece():
+            # The others have no place in what a client knows.
+            return (
+                pb.CompletionPiece(signature=piece.signature) if piece.of == "reasoning" else None
+            )
         case ToolUsePiece():
             call = pb.CompletionCall(
                 index=piece.index, id=piece.id, name=piece.name, arguments=piece.arguments

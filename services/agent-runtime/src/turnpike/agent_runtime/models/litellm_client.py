@@ -10,21 +10,11 @@ from typing import Any
 import aiohttp
 import orjson
 
-from turnpike.agent_runtime.models.marking import cache_arguments, marked
-from turnpike.agent_runtime.models.openai_wire import message_to_wire
-from turnpike.agent_runtime.models.prompt import (
-    EndPiece,
-    Message,
-    ModelError,
-    Piece,
-    Prompt,
-    ReasoningPiece,
-    TextPiece,
-    ToolUsePiece,
-    UsagePiece,
-)
+from turnpike.agent_runtime.models.litellm_chunks import LitellmReader
+from turnpike.agent_runtime.models.litellm_messages import messages_of, tools_of
+from turnpike.agent_runtime.models.marking import cache_arguments
+from turnpike.agent_runtime.models.prompt import ModelError, Piece, Prompt
 from turnpike.agent_runtime.models.refusals import refusal, shown, unreachable
-from turnpike.agent_runtime.models.usage import normal
 
 _LIBRARY = "turnpike.agent_runtime.models.litellm_library"
 # litellm reads these when it is imported, and nowhere else: no fetching of
@@ -54,8 +44,9 @@ class LitellmClient:
         library.responses.set(received)
         try:
             chunks = await library.ask(prompt.model.provider, _arguments(prompt))
+            reader = LitellmReader(lambda: library.has_ended(chunks))
             async for chunk in chunks:
-                if pieces := _pieces(chunk, chunks):
+                if pieces := reader.read(chunk):
                     yield pieces
         except ModelError:
             raise
@@ -88,7 +79,7 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
     model = prompt.model
     arguments: dict[str, Any] = {
         "model": model.model,
-        "messages": _messages(prompt),
+        "messages": messages_of(prompt),
         "api_key": model.api_key or _NO_KEY,
         "api_base": model.base_url or None,
         "extra_headers": {"traceparent": prompt.traceparent},
@@ -98,81 +89,9 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
     arguments |= cache_arguments(prompt.caching)
     if prompt.parameters:
         arguments |= orjson.loads(prompt.parameters)
-    if prompt.tools_wire:
-        arguments["tools"] = orjson.loads(prompt.tools_wire)
-    elif prompt.tools:
-        arguments["tools"] = [
-            {
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": orjson.loads(tool.input_schema or "{}"),
-                },
-            }
-            for tool in prompt.tools
-        ]
+    if tools := tools_of(prompt):
+        arguments["tools"] = tools
     return arguments
-
-
-def _messages(prompt: Prompt) -> list[dict[str, Any]]:
-    messages = [_message(message) for message in prompt.messages]
-    return marked(messages) if prompt.caching.breakpoints else messages
-
-
-def _message(message: Message) -> dict[str, Any]:
-    wire = orjson.loads(message.wire) if message.wire else message_to_wire(message)
-    for call in wire.get("tool_calls") or ():
-        function = call["function"]
-        function["arguments"] = _object(function["arguments"])
-    return wire
-
-
-def _object(arguments: str) -> str:
-    """Returns the arguments as a JSON object, which most providers insist on."""
-    try:
-        fine = isinstance(orjson.loads(arguments or "{}"), dict)
-    except orjson.JSONDecodeError:
-        fine = False
-    return (arguments or "{}") if fine else orjson.dumps({"arguments": arguments}).decode()
-
-
-def _pieces(chunk: Any, chunks: Any) -> list[Piece]:
-    pieces: list[Piece] = []
-    for choice in chunk.choices:
-        pieces.extend(_said(choice.delta))
-        # litellm says `stop` also at the end of a stream that was cut.
-        if choice.finish_reason and getattr(chunks, "received_finish_reason", True):
-            pieces.append(EndPiece(choice.finish_reason))
-    usage = getattr(chunk, "usage", None)
-    if usage is not None:
-        pieces.append(_usage(usage))
-    return pieces
-
-
-def _said(delta: Any) -> list[Piece]:
-    pieces: list[Piece] = []
-    if reasoning := getattr(delta, "reasoning_content", None):
-        pieces.append(ReasoningPiece(_clean(reasoning)))
-    if delta.content:
-        pieces.append(TextPiece(_clean(delta.content)))
-    for call in delta.tool_calls or ():
-        function = call.function
-        name, arguments = function.name or "", function.arguments or ""
-        pieces.append(ToolUsePiece(call.index, call.id or "", _clean(name), _clean(arguments)))
-    return pieces
-
-
-def _usage(usage: Any) -> UsagePiece:
-    """Returns what a call used: litellm counts what was cached or written into the prompt."""
-    read, made = usage.prompt_tokens_details, getattr(usage, "completion_tokens_details", None)
-    return normal(
-        prompt=usage.prompt_tokens or 0,
-        output=usage.completion_tokens or 0,
-        cached=getattr(read, "cached_tokens", None) or 0,
-        written=getattr(read, "cache_creation_tokens", None) or 0,
-        reasoning=getattr(made, "reasoning_tokens", None) or 0,
-    )
 
 
 def _model_error(error: Exception, secret: str) -> ModelError:
@@ -196,7 +115,3 @@ def _headers(error: Exception) -> Mapping[str, str]:
         if found:
             return {str(name).lower(): str(value) for name, value in dict(found).items()}
     return {}
-
-
-def _clean(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()

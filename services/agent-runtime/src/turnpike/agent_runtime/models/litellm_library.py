@@ -132,6 +132,15 @@ async def ask(provider: str, arguments: Mapping[str, Any]) -> Any:
     )
 
 
+def has_ended(chunks: Any) -> bool:
+    """Says whether the provider itself said that its model ended, and why.
+
+    litellm notes it in one of two places, by provider: Google's in the second.
+    """
+    noted = (chunks.received_finish_reason, chunks.intermittent_finish_reason)
+    return any(noted)
+
+
 def is_unreachable(error: BaseException) -> bool:
     """Says whether the connection failed, whatever litellm made of it."""
     cause: BaseException | None = error

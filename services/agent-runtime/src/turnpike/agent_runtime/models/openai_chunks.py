@@ -5,12 +5,14 @@ from typing import Any
 
 import msgspec
 
+from turnpike.agent_runtime.models.openai_thoughts import google_signature, signatures
 from turnpike.agent_runtime.models.openai_wire import error_kind, error_text
 from turnpike.agent_runtime.models.prompt import (
     EndPiece,
     ModelError,
     Piece,
     ReasoningPiece,
+    SignaturePiece,
     TextPiece,
     ToolUsePiece,
 )
@@ -35,6 +37,8 @@ class _ToolCall(msgspec.Struct):
     index: int | None = None
     id: str | None = None
     function: _Function | None = None
+    # Google's: a signature is in there.
+    extra_content: dict[str, Any] | None = None
 
 
 class _Delta(msgspec.Struct):
@@ -42,6 +46,8 @@ class _Delta(msgspec.Struct):
     # Two spellings of the same: DeepSeek's and vLLM's, OpenRouter's.
     reasoning_content: str | None = None
     reasoning: str | None = None
+    # OpenRouter's: what is signed, or encrypted, by whoever is behind it.
+    reasoning_details: list[dict[str, Any]] | None = None
     refusal: str | None = None
     tool_calls: list[_ToolCall] | None = None
 
@@ -123,10 +129,15 @@ class ChunkReader:
     def _read_delta(self, delta: _Delta, pieces: list[Piece]) -> None:
         if reasoning := delta.reasoning_content or delta.reasoning:
             pieces.append(ReasoningPiece(reasoning))
+        for detail in delta.reasoning_details or ():
+            pieces.extend(signatures(detail))
         if text := delta.content or delta.refusal:
             pieces.append(TextPiece(text if isinstance(text, str) else _joined(text)))
         for call in delta.tool_calls or ():
-            pieces.append(self._calls.read(call))
+            part = self._calls.read(call)
+            pieces.append(part)
+            if signature := google_signature(call.extra_content):
+                pieces.append(SignaturePiece(signature, of="call", call=part.index))
 
 
 class _Calls:

@@ -5,7 +5,9 @@ from typing import Any
 
 import orjson
 
+from turnpike.agent_runtime.models.openai_thoughts import returned
 from turnpike.agent_runtime.models.prompt import Message, Prompt, ToolDefinition
+from turnpike.agent_runtime.models.thoughts import fields
 
 _UNSAID = "no explanation"
 
@@ -28,8 +30,7 @@ def request_body(prompt: Prompt) -> bytes:
     elif prompt.tools:
         body["tools"] = tools_to_wire(prompt.tools)
     body["messages"] = [
-        orjson.Fragment(message.wire) if message.wire else message_to_wire(message)
-        for message in prompt.messages
+        orjson.Fragment(returned(wire_of(message), prompt.model)) for message in prompt.messages
     ]
     if prompt.model.max_output:
         # OpenAI's own newer models refuse the old name, other servers do not know the new one.
@@ -64,11 +65,17 @@ def tools_to_wire(tools: Sequence[ToolDefinition]) -> list[dict[str, Any]]:
     ]
 
 
+def wire_of(message: Message) -> bytes:
+    """Returns a message's bytes in its ledgered form: the OpenAI wire's, and its thoughts."""
+    return message.wire or orjson.dumps(message_to_wire(message))
+
+
 def message_to_wire(message: Message) -> dict[str, Any]:
-    """Returns a message as the wire has it."""
+    """Returns a message in its ledgered form."""
     if message.role == "tool":
         return {"role": "tool", "tool_call_id": message.call_id, "content": message.text}
     wire: dict[str, Any] = {"role": message.role, "content": message.text}
+    wire |= fields(message.thoughts)
     if message.calls:
         wire["content"] = message.text or None
         wire["tool_calls"] = [

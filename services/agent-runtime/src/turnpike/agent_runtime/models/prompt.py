@@ -32,6 +32,9 @@ class Message:
     call_id: str = ""
     """Of a tool: the provider's id of the call that this answers."""
 
+    thoughts: str = ""
+    """Of an assistant: the reasoning that its provider signed, as `Thoughts` wrote it."""
+
     wire: bytes = b""
     """The message as the OpenAI wire has it, as it was sent before; empty when it never was."""
 
@@ -136,6 +139,22 @@ class ReasoningPiece:
 
 
 @dataclass(slots=True)
+class SignaturePiece:
+    """What the provider wants back with the answer, byte for byte, to know its own reasoning."""
+
+    signature: str
+    of: Literal["reasoning", "redacted", "call", "text"] = "reasoning"
+    """What it signs: the reasoning before it, a call, or the answer's text. `redacted` is the
+    reasoning itself, which only the provider can read."""
+
+    call: int = 0
+    """The index of the call that it signs."""
+
+    details: str = ""
+    """What else the provider said of it, as a JSON object; empty for nothing."""
+
+
+@dataclass(slots=True)
 class ToolUsePiece:
     """A part of a call: the first of an index has id and name."""
 
@@ -164,7 +183,7 @@ class EndPiece:
     reason: str
 
 
-Piece = TextPiece | ReasoningPiece | ToolUsePiece | UsagePiece | EndPiece
+Piece = TextPiece | ReasoningPiece | SignaturePiece | ToolUsePiece | UsagePiece | EndPiece
 
 
 class ModelError(Exception):

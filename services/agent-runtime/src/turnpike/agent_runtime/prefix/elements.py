@@ -11,12 +11,15 @@ import orjson
 
 from turnpike.agent_runtime.models.openai_wire import message_to_wire, tools_to_wire
 from turnpike.agent_runtime.models.prompt import Message, ToolDefinition, ToolUse
+from turnpike.agent_runtime.models.thoughts import AUTHOR, BLOCKS, has_thoughts
 from turnpike.agent_runtime.prefix.model import Difference
 
 _EXCERPT = 48
 _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 # Servers say them in a reply; clients may leave them out when they say it again.
-_THOUGHTS = ("reasoning", "reasoning_content", "reasoning_details")
+_THOUGHTS = ("reasoning", "reasoning_content", "reasoning_details", BLOCKS, AUTHOR)
+
+_SIGNED = f'"{AUTHOR}"'.encode()
 
 
 def tools_element(tools: Sequence[ToolDefinition]) -> bytes:
@@ -29,9 +32,10 @@ def message_element(message: Message) -> bytes:
     return message.wire or orjson.dumps(message_to_wire(message))
 
 
-def reply_element(text: str, calls: Sequence[ToolUse] = ()) -> bytes:
+def reply_element(text: str, calls: Sequence[ToolUse] = (), thoughts: str = "") -> bytes:
     """Returns a model's reply, as a client of the OpenAI wire sends it again."""
-    return message_element(Message(role="assistant", text=text, calls=tuple(calls)))
+    message = Message(role="assistant", text=text, calls=tuple(calls), thoughts=thoughts)
+    return message_element(message)
 
 
 def split(document: bytes) -> list[bytes]:
@@ -67,6 +71,15 @@ def same(one: bytes, other: bytes) -> bool:
 def same_but_thoughts(one: bytes, other: bytes) -> bool:
     """Says whether two messages differ in the model's reasoning at most."""
     return _meaning(one, thoughts=False) == _meaning(other, thoughts=False)
+
+
+def says_again(ours: bytes, theirs: bytes) -> bool:
+    """Says whether a client repeats our reply, and leaves out what its provider signed.
+
+    It was never told that, or has no words for it.
+    """
+    signed = _SIGNED in ours and not has_thoughts(theirs)
+    return signed and same_but_thoughts(ours, theirs)
 
 
 def is_marked(element: bytes) -> bool:

@@ -10,6 +10,7 @@ from turnpike.agent_runtime.prefix.elements import (
     is_marked,
     same,
     same_but_thoughts,
+    says_again,
     size,
 )
 from turnpike.agent_runtime.prefix.model import Head, Ledger, Miss, Reason
@@ -91,6 +92,9 @@ def _agreed(ledgered: Sequence[bytes], history: Sequence[bytes]) -> tuple[int, l
     elements = list(history)
     last = len(ledgered) - 1
     for index, (ours, theirs) in enumerate(zip(ledgered, history, strict=False)):
+        if says_again(ours, theirs):
+            elements[index] = ours
+            continue
         if not same(ours, theirs):
             if index == last and index > 0 and same_but_thoughts(ours, theirs):
                 # A reply that nobody was sent yet: how it is told is the client's to say.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from turnpike.agent_runtime.models.prompt import Message, Model, Prompt
+from turnpike.agent_runtime.models.thoughts import author
 from turnpike.agent_runtime.prefix.model import Entry, Reported
 from turnpike.agent_runtime.tools.registry import Effect
 from turnpike.agent_runtime.tools.toolset import Toolset
@@ -133,6 +134,7 @@ class Course:
             step=self._asking,
             text="".join(heard.text),
             reasoning="".join(heard.reasoning),
+            thoughts=heard.thoughts.document(author(self._model)),
             spend=Spend(
                 step=self._asking,
                 attempt=heard.attempt,
@@ -192,6 +194,7 @@ class Course:
             number=reply.step,
             text=reply.text,
             reasoning=reply.reasoning,
+            thoughts=reply.thoughts,
             done=False,
             tokens=reply.tokens,
             calls=calls,

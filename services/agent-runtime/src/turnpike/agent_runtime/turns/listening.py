@@ -15,11 +15,13 @@ from turnpike.agent_runtime.models.prompt import (
     Piece,
     Prices,
     ReasoningPiece,
+    SignaturePiece,
     TextPiece,
     ToolUse,
     ToolUsePiece,
     UsagePiece,
 )
+from turnpike.agent_runtime.models.thoughts import Thoughts
 from turnpike.agent_runtime.turns.model import Usage
 
 T = TypeVar("T")
@@ -35,6 +37,7 @@ class Heard:
 
     text: list[str] = field(default_factory=list[str])
     reasoning: list[str] = field(default_factory=list[str])
+    thoughts: Thoughts = field(default_factory=Thoughts)
     uses: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
     """By index: id, name, arguments."""
 
@@ -87,6 +90,7 @@ class Heard:
             output_tokens=said.output_tokens,
             cached_tokens=said.cached_tokens,
             cache_write_tokens=said.cache_write_tokens,
+            reasoning_tokens=said.reasoning_tokens,
             cost_micro_usd=_cost(said, prices) if prices else 0,
         )
 
@@ -154,6 +158,7 @@ async def _next(stream: AsyncIterator[list[T]], patience: timedelta) -> list[T] 
 
 
 def _hear(piece: Piece, writer: LogWriter, heard: Heard) -> None:
+    heard.thoughts.hear(piece)
     match piece:
         case TextPiece():
             # Postgres stores no NUL.
@@ -165,6 +170,9 @@ def _hear(piece: Piece, writer: LogWriter, heard: Heard) -> None:
             heard.reasoning.append(piece.text.replace("\0", ""))
             heard.pieces += 1
             writer.emit_reasoning(heard.reasoning[-1])
+        case SignaturePiece():
+            # Readers have no use for it.
+            heard.pieces += 1
         case ToolUsePiece():
             _hear_use(piece, heard)
         case UsagePiece():

@@ -18,6 +18,9 @@ class Usage:
     output_tokens: int = 0
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    """Of the output."""
+
     cost_micro_usd: int = 0
 
     def as_list(self) -> list[int]:
@@ -189,6 +192,9 @@ class Step:
     number: int
     text: str
     reasoning: str
+    thoughts: str = ""
+    """The reasoning that its provider signed, as it wants it back; empty for none."""
+
     done: bool
     tokens: int = 0
     """What a prompt that ends with this reply has at most; 0 when nobody knows."""

@@ -67,7 +67,7 @@ def reply_message(step: Step) -> Message:
         ToolUse(id=call.provider_id, name=model_name(call.name), arguments=call.arguments)
         for call in step.calls
     )
-    return Message(role="assistant", text=step.text, calls=uses)
+    return Message(role="assistant", text=step.text, calls=uses, thoughts=step.thoughts)
 
 
 def answer_messages(step: Step) -> list[Message]:

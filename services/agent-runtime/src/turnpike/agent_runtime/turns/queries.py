@@ -135,6 +135,7 @@ async def steps_of(connection: AsyncConnection, turns: Sequence[UUID]) -> dict[U
                 number=row.step,
                 text=row.reply["text"],
                 reasoning=row.reply["reasoning"],
+                thoughts=row.reply.get("thoughts", ""),
                 done=row.done,
                 tokens=row.reply.get("tokens", 0),
                 calls=calls[row.turn, row.step],

@@ -59,6 +59,7 @@ def owed(spends: list[Spend]) -> str:
                 "cached_tokens": spend.usage.cached_tokens,
                 "cache_write_tokens": spend.usage.cache_write_tokens,
                 "output_tokens": spend.usage.output_tokens,
+                "reasoning_tokens": spend.usage.reasoning_tokens,
                 "estimated": spend.estimated,
             }
             for spend in spends

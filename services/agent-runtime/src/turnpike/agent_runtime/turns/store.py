@@ -78,6 +78,9 @@ class Reply:
     text: str
     reasoning: str
     spend: Spend
+    thoughts: str = ""
+    """The reasoning that its provider signed: kept as a text, so that each byte stays."""
+
     tokens: int = 0
     """What a prompt that ends with this reply has at most; 0 when nobody knows."""
 
@@ -89,7 +92,12 @@ class Reply:
     def as_json(self) -> str:
         """Returns what is stored of it."""
         return orjson.dumps(
-            {"text": self.text, "reasoning": self.reasoning, "tokens": self.tokens}
+            {
+                "text": self.text,
+                "reasoning": self.reasoning,
+                "thoughts": self.thoughts,
+                "tokens": self.tokens,
+            }
         ).decode()
 
 

@@ -1,0 +1,64 @@
+"""Prompts as litellm takes them: OpenAI's form, with what each provider wants besides."""
+
+from typing import Any
+
+import orjson
+
+from turnpike.agent_runtime.models.marking import marked
+from turnpike.agent_runtime.models.openai_wire import tools_to_wire, wire_of
+from turnpike.agent_runtime.models.prompt import Model, Prompt
+from turnpike.agent_runtime.models.thoughts import (
+    BLOCKS,
+    has_thoughts,
+    of_kind,
+    signed_calls,
+    taken,
+)
+
+# Whose signed reasoning litellm returns as it is; others would refuse the field.
+_THINKERS = frozenset({"anthropic", "azure_ai", "bedrock", "databricks", "openrouter"})
+_GOOGLE = frozenset({"gemini"})
+
+
+def messages_of(prompt: Prompt) -> list[dict[str, Any]]:
+    """Returns a prompt's messages."""
+    messages = [_message(wire_of(message), prompt.model) for message in prompt.messages]
+    return marked(messages) if prompt.caching.breakpoints else messages
+
+
+def tools_of(prompt: Prompt) -> list[dict[str, Any]]:
+    """Returns a prompt's tools."""
+    if prompt.tools_wire:
+        return orjson.loads(prompt.tools_wire)
+    return orjson.loads(orjson.dumps(tools_to_wire(prompt.tools)))
+
+
+def _message(wire: bytes, model: Model) -> dict[str, Any]:
+    message: dict[str, Any] = orjson.loads(wire)
+    if has_thoughts(wire):
+        _return_thoughts(message, model)
+    for call in message.get("tool_calls") or ():
+        function = call["function"]
+        function["arguments"] = _object(function["arguments"])
+    return message
+
+
+def _return_thoughts(message: dict[str, Any], model: Model) -> None:
+    blocks = taken(message, model)
+    if model.provider in _THINKERS:
+        if thinking := of_kind(blocks, "thinking", "redacted_thinking"):
+            message[BLOCKS] = thinking
+    elif model.provider in _GOOGLE:
+        for call, signature in signed_calls(message, blocks):
+            call["provider_specific_fields"] = {"thought_signature": signature}
+        if signed := [each["signature"] for each in of_kind(blocks, "text")]:
+            message["provider_specific_fields"] = {"thought_signatures": signed}
+
+
+def _object(arguments: str) -> str:
+    """Returns the arguments as a JSON object, which most providers insist on."""
+    try:
+        fine = isinstance(orjson.loads(arguments or "{}"), dict)
+    except orjson.JSONDecodeError:
+        fine = False
+    return (arguments or "{}") if fine else orjson.dumps({"arguments": arguments}).decode()
