@@ -9,8 +9,7 @@ from turnpike.agent_runtime.models.prompt import Caching, Model
 logger = logging.getLogger(__name__)
 
 _KEY, _RETENTION = "prompt_cache_key", "prompt_cache_retention"
-# Endpoints on the OpenAI wire whose rules litellm knows by another name.
-_HOSTS = {
+HOSTS = {
     "api.openai.com": "openai",
     "api.mistral.ai": "mistral",
     "api.x.ai": "xai",
@@ -21,6 +20,8 @@ _HOSTS = {
     "api.together.xyz": "together_ai",
     "api.fireworks.ai": "fireworks_ai",
 }
+"""Endpoints on the OpenAI wire whose rules litellm knows by another name."""
+
 _AZURE_HOSTS = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 # Engines that are run by oneself pass over what they do not know.
 _SELF_HOSTED = "hosted_vllm"
@@ -61,7 +62,7 @@ def provider_behind(model: Model) -> str:
     host = (urlsplit(model.base_url).hostname or "").lower()
     if host.endswith(_AZURE_HOSTS):
         return "azure"
-    return _HOSTS.get(host, _SELF_HOSTED)
+    return HOSTS.get(host, _SELF_HOSTED)
 
 
 def _is_marked(provider: str, model: str) -> bool:

@@ -4,7 +4,7 @@ Importing this takes seconds and 200 MB; `litellm_client` does it late, in a thr
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
@@ -12,8 +12,14 @@ import aiohttp
 import httpx
 import litellm
 from litellm.exceptions import APIConnectionError, Timeout
+from litellm.litellm_core_utils.prompt_templates.factory import (
+    BedrockConverseMessagesProcessor as BedrockMessages,
+)
 from litellm.llms.custom_httpx import http_handler
 from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
+from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import (
+    ModelResponseIterator as GoogleStream,
+)
 
 from turnpike.agent_runtime.models.prompt import ModelError
 
@@ -44,6 +50,7 @@ REFUSED = frozenset(
         "vllm",
     }
 )
+_ENDED = "turnpike_has_ended"
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 session: ContextVar[aiohttp.ClientSession] = ContextVar("session")
@@ -92,6 +99,34 @@ def _no_session() -> NoReturn:
 _transport = _GuardedTransport(client=_no_session, owns_session=False)
 
 
+def _noting_the_end(parse: Callable[..., Any]) -> Callable[..., Any]:
+    """Google's own stream has no end for litellm: every chunk has one, by what it makes of it."""
+
+    def chunk_parser(stream: Any, chunk: dict[str, Any]) -> Any:
+        candidates: list[dict[str, Any]] = chunk.get("candidates") or []
+        refused = (chunk.get("promptFeedback") or {}).get("blockReason")
+        if refused or any(each.get("finishReason") for each in candidates):
+            setattr(stream, _ENDED, True)
+        return parse(stream, chunk)
+
+    return chunk_parser
+
+
+def _with_redacted(translate: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """Litellm makes an empty text of what Bedrock alone can read."""
+
+    def translated(thinking_blocks: list[dict[str, Any]]) -> list[Any]:
+        made: list[Any] = []
+        for block in thinking_blocks:
+            if block.get("type") == "redacted_thinking":
+                made.append({"reasoningContent": {"redactedContent": block["data"]}})
+            else:
+                made.extend(translate([block]))
+        return made
+
+    return translated
+
+
 def set_up() -> None:
     """Makes litellm silent, and sends all that it asks through the call's session.
 
@@ -102,6 +137,12 @@ def set_up() -> None:
     handlers.create_async_transport = staticmethod(lambda **_: _transport)
     blocking: Any = http_handler.HTTPHandler
     blocking._create_sync_transport = lambda _self: _NoTransport()
+    google: Any = GoogleStream
+    google.chunk_parser = _noting_the_end(google.chunk_parser)
+    bedrock: Any = BedrockMessages
+    bedrock.translate_thinking_blocks_to_reasoning_content_blocks = staticmethod(
+        _with_redacted(bedrock.translate_thinking_blocks_to_reasoning_content_blocks)
+    )
     library: Any = litellm
     library.disable_aiohttp_trust_env = True
     library.disable_streaming_logging = True
@@ -133,12 +174,11 @@ async def ask(provider: str, arguments: Mapping[str, Any]) -> Any:
 
 
 def has_ended(chunks: Any) -> bool:
-    """Says whether the provider itself said that its model ended, and why.
-
-    litellm notes it in one of two places, by provider: Google's in the second.
-    """
-    noted = (chunks.received_finish_reason, chunks.intermittent_finish_reason)
-    return any(noted)
+    """Says whether the provider itself said that its model ended."""
+    stream = chunks.completion_stream
+    if isinstance(stream, GoogleStream):
+        return getattr(stream, _ENDED, False)
+    return bool(chunks.received_finish_reason)
 
 
 def is_unreachable(error: BaseException) -> bool:

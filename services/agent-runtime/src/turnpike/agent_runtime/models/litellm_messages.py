@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from turnpike.agent_runtime.models.marking import marked
+from turnpike.agent_runtime.models.marking import marked_for_litellm, places
 from turnpike.agent_runtime.models.openai_wire import tools_to_wire, wire_of
 from turnpike.agent_runtime.models.prompt import Model, Prompt
 from turnpike.agent_runtime.models.thoughts import (
@@ -16,14 +16,17 @@ from turnpike.agent_runtime.models.thoughts import (
 )
 
 # Whose signed reasoning litellm returns as it is; others would refuse the field.
-_THINKERS = frozenset({"anthropic", "azure_ai", "bedrock", "databricks", "openrouter"})
+_THINKERS = frozenset({"anthropic", "azure_ai", "bedrock"})
 _GOOGLE = frozenset({"gemini"})
 
 
 def messages_of(prompt: Prompt) -> list[dict[str, Any]]:
     """Returns a prompt's messages."""
     messages = [_message(wire_of(message), prompt.model) for message in prompt.messages]
-    return marked(messages) if prompt.caching.breakpoints else messages
+    if prompt.caching.breakpoints:
+        for i in places([message.role for message in prompt.messages]):
+            messages[i] = marked_for_litellm(messages[i])
+    return messages
 
 
 def tools_of(prompt: Prompt) -> list[dict[str, Any]]:

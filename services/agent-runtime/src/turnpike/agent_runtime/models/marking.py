@@ -1,5 +1,6 @@
-"""Marking up to where a provider is to keep a prompt, in litellm's terms."""
+"""Marking up to where a provider is to keep a prompt."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from turnpike.agent_runtime.models.prompt import Caching
@@ -19,25 +20,29 @@ def cache_arguments(caching: Caching) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value}
 
 
-def marked(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns messages with marks: on the instructions, and on the last two that we sent.
+def places(roles: Sequence[str]) -> set[int]:
+    """Returns which messages are marked: the instructions, and the last two that we sent.
 
     A mark is no part of what is hashed: the next request may move it.
     """
-    ours = [i for i, each in enumerate(messages) if each["role"] in ("user", "tool")]
-    places = set(ours[-_SLIDING:])
-    if messages and messages[0]["role"] == "system":
-        places.add(0)
-    return [_marked(each) if i in places else each for i, each in enumerate(messages)]
+    ours = [i for i, role in enumerate(roles) if role in ("user", "tool")]
+    first = {0} if roles and roles[0] == "system" else set[int]()
+    return first | set(ours[-_SLIDING:])
 
 
-def _marked(message: dict[str, Any]) -> dict[str, Any]:
+def marked(message: dict[str, Any]) -> dict[str, Any]:
+    """Returns a message with a mark at its end, where OpenRouter looks for it."""
     content = message.get("content")
-    if message["role"] == "tool":
-        return {**message, "cache_control": _MARK}
     if isinstance(content, str) and content:
         part = {"type": "text", "text": content, "cache_control": _MARK}
         return {**message, "content": [part]}
     if isinstance(content, list) and content:
         return {**message, "content": [*content[:-1], {**content[-1], "cache_control": _MARK}]}
     return message
+
+
+def marked_for_litellm(message: dict[str, Any]) -> dict[str, Any]:
+    """Returns a message with a mark at its end, where litellm looks for it."""
+    if message["role"] == "tool":
+        return {**message, "cache_control": _MARK}
+    return marked(message)

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from turnpike.agent_runtime.models.marking import marked, places
 from turnpike.agent_runtime.models.openai_thoughts import returned
 from turnpike.agent_runtime.models.prompt import Message, Prompt, ToolDefinition
 from turnpike.agent_runtime.models.thoughts import fields
@@ -29,9 +30,7 @@ def request_body(prompt: Prompt) -> bytes:
         body["tools"] = orjson.Fragment(prompt.tools_wire)
     elif prompt.tools:
         body["tools"] = tools_to_wire(prompt.tools)
-    body["messages"] = [
-        orjson.Fragment(returned(wire_of(message), prompt.model)) for message in prompt.messages
-    ]
+    body["messages"] = [orjson.Fragment(message) for message in _messages(prompt)]
     if prompt.model.max_output:
         # OpenAI's own newer models refuse the old name, other servers do not know the new one.
         # What is left of a budget changes from request to request.
@@ -40,6 +39,14 @@ def request_body(prompt: Prompt) -> bytes:
     if prompt.parameters:
         body |= orjson.loads(prompt.parameters)
     return orjson.dumps(body)
+
+
+def _messages(prompt: Prompt) -> list[bytes]:
+    messages = [returned(wire_of(message), prompt.model) for message in prompt.messages]
+    if prompt.caching.breakpoints:
+        for i in places([message.role for message in prompt.messages]):
+            messages[i] = orjson.dumps(marked(orjson.loads(messages[i])))
+    return messages
 
 
 def _caching(prompt: Prompt) -> dict[str, Any]:
