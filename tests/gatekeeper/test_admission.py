@@ -138,7 +138,7 @@ async def test_a_slot_that_nobody_renews_lapses(gatekeeper: Gatekeeper, redis: R
     assert await redis.zscore(tenant.slots_key, silent.turn) is None
 
 
-async def test_who_is_banned_is_not_admitted(tenant: Tenant):
+async def test_g7_who_is_banned_is_not_admitted(tenant: Tenant):
     member = (await tenant.create_key()).api_key
     await tenant.ban(member.principal.id)
 
@@ -158,7 +158,7 @@ async def test_nobody_runs_the_agent_of_one_who_is_banned(tenant: Tenant):
     assert (refused.reason, refused.metadata["cause"]) == ("BANNED", "agent_owner")
 
 
-async def test_a_ban_that_has_ended_keeps_nobody_out(tenant: Tenant):
+async def test_g7_a_ban_that_has_ended_keeps_nobody_out(tenant: Tenant):
     member = (await tenant.create_key()).api_key.principal.id
     ban = CreateBanRequest(principal=member)
     ban.expire_time.FromJsonString("2026-01-01T00:00:00Z")

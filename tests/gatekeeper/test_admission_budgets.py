@@ -5,6 +5,7 @@ Rows G6, G9, G12, G14 and G15 of the feature table.
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import asyncpg
@@ -18,6 +19,7 @@ from tests.gatekeeper.serving import Gatekeeper, Tenant, serving, settings_for
 from tests.waiting import refusal
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import AdmitResponse, ModelPrice, Prices
 from turnpike.database.migration import MigrationUrls
+from turnpike.rpc.errors import from_rpc_error
 
 
 async def held(redis: Redis, tenant: Tenant, scope: str = "tenant:") -> int:
@@ -370,6 +372,43 @@ async def test_g14_every_boundary_replayed_ten_times_in_random_order(
     for turn in turns:
         await turn.release()
     assert await held(redis, tenant) == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_g14_admissions_extensions_beats_and_releases_come_in_any_order_too(
+    tenant: Tenant, bank: Bank, redis: Redis, seed: int
+):
+    """Ten times each, late ones and those of a segment that has ended included."""
+    await bank.budget(tenant, 100_000)
+    rng = random.Random(seed)
+    turns = [spender(tenant, 10, 90) for _ in range(3)]
+    receipts = {turn.name: (await turn.admit()).grant.receipt for turn in turns}
+
+    async def again(turn: Turn, boundary: int) -> None:
+        calls: list[Callable[[], Awaitable[object]]] = [
+            turn.admit,
+            lambda: turn.extend(2),
+            lambda: turn.settle(used(1, 10, 20)),
+            lambda: turn.settle(used(2, 10, 40)),
+            lambda: tenant.gatekeeper.beat(turn.request, receipt=receipts[turn.name]),
+            turn.release,
+        ]
+        try:
+            await calls[boundary]()
+        except grpc.aio.AioRpcError as error:
+            assert from_rpc_error(error).reason == "SEGMENT_ENDED"
+
+    boundaries = [(turn, number) for turn in turns for number in range(6)] * 10
+    rng.shuffle(boundaries)
+    await asyncio.gather(*(again(*boundary) for boundary in boundaries))
+    for turn in turns:
+        await turn.settle(used(1, 10, 20), used(2, 10, 40))
+        await turn.release()
+
+    assert await bank.spent(tenant) == (30 + 50) * 3
+    assert len(await bank.billed(tenant)) == 2 * 3
+    assert await held(redis, tenant) == 0
+    assert await redis.zcard(tenant.slots_key) == 0
 
 
 @pytest.mark.parametrize("end", ["pause", "error", "cancel"])

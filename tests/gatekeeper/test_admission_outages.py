@@ -21,6 +21,8 @@ from turnpike.cli.stack.postgres import LocalPostgres
 from turnpike.cli.stack.redis import LocalRedis
 from turnpike.rpc.errors import from_rpc_error
 
+GATEKEEPER = {"search_path": "gatekeeper"}
+
 
 @pytest.fixture(scope="module")
 async def database(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[LocalPostgres]:
@@ -49,7 +51,7 @@ async def frail(
 @pytest.fixture
 async def vault(database: LocalPostgres) -> AsyncGenerator[Bank]:
     """Sets plans and budgets there."""
-    connection = await asyncpg.connect(database.url, server_settings={"search_path": "gatekeeper"})
+    connection = await asyncpg.connect(database.url, server_settings=GATEKEEPER)
     yield Bank(connection)
     await connection.close()
 
@@ -97,6 +99,48 @@ async def test_g3_while_postgres_is_away_every_gate_is_closed(
         return await decide(tenant) == expected
 
     await until(decided)
+
+
+@pytest.mark.parametrize("away", ["postgres", "redis", "both"])
+async def test_g3_what_has_a_budget_is_never_refused_for_an_outage_and_loses_nothing(
+    frail: Gatekeeper, database: LocalPostgres, cache: LocalRedis, vault: Bank, away: str
+):
+    """Each call of a turn: UNAVAILABLE with a time to wait, and what was used is billed once."""
+    tenant = await frail.create_tenant()
+    await vault.budget(tenant, 1_000)
+    turn = spender(tenant, 10, 90)
+    await turn.admit()
+    stopped = {"postgres": [database], "redis": [cache], "both": [database, cache]}[away]
+    calls = (
+        lambda: spender(tenant, key="").admit(),
+        lambda: turn.extend(2),
+        lambda: turn.settle(used(1, 10, 20)),
+        lambda: frail.renew(turn.request),
+    )
+
+    for server in stopped:
+        await asyncio.to_thread(server.stop)
+    try:
+        refused = [await refusal(call()) for call in calls]
+    finally:
+        for server in stopped:
+            await asyncio.to_thread(server.start)
+
+    assert {(each.code, each.reason) for each in refused} == {
+        (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+    }
+    assert all(each.retry_after for each in refused)
+
+    async def settled() -> bool:
+        try:
+            return await turn.settle(used(1, 10, 20)) == 30
+        except grpc.aio.AioRpcError:
+            return False
+
+    await until(settled)
+    connection = await asyncpg.connect(database.url, server_settings=GATEKEEPER)
+    assert await Bank(connection).spent(tenant) == 30
+    await connection.close()
 
 
 async def test_g3_while_redis_is_away_a_ban_is_named(

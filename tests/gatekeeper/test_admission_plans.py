@@ -1,9 +1,12 @@
 """Which plan applies. Row G8: personal and organisation plans are weighed by Postgres."""
 
+import asyncpg
+import grpc
 import pytest
 
 from tests.gatekeeper.money import Bank, spender
 from tests.gatekeeper.serving import Tenant
+from tests.waiting import refusal
 
 TIERS = ("free", "pro", "team", "enterprise")
 
@@ -67,3 +70,18 @@ async def test_g8_anothers_personal_plan_is_not_mine(tenant: Tenant, bank: Bank)
     await bank.subscribe(tenant, "g8-others", other)
 
     assert (await spender(tenant).admit()).plan == ""
+
+
+async def test_g8_a_plan_that_cannot_be_read_is_no_free_plan(
+    tenant: Tenant, bank: Bank, superuser: asyncpg.Connection
+):
+    await bank.plan("g8-unreadable", "enterprise")
+    await bank.subscribe(tenant, "g8-unreadable")
+
+    async with superuser.transaction():
+        await superuser.execute("LOCK TABLE subscriptions IN ACCESS EXCLUSIVE MODE")
+        refused = await refusal(spender(tenant).admit())
+
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+    assert refused.retry_after
+    assert (await spender(tenant).admit()).plan == "g8-unreadable"

@@ -81,7 +81,9 @@ async def test_g4_each_step_of_admission_is_one_statement_and_one_script(
             assert await scripts() == TURNS
 
 
-@pytest.mark.parametrize("path", sorted(SOURCES.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(SOURCES.rglob("*.py")), ids=lambda path: path.relative_to(SOURCES).as_posix()
+)
 def test_s3_admission_reads_the_primary_alone(path: Path):
     """No module of gatekeeper has another way to Postgres than its settings' URLs.
 

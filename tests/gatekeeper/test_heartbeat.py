@@ -71,7 +71,7 @@ async def test_no_turn_is_nothing_to_do(gatekeeper: Gatekeeper):
     assert await gatekeeper.renew() == {}
 
 
-async def test_a_ban_reaches_running_turns_with_the_next_heartbeat(tenant: Tenant):
+async def test_g7_a_ban_reaches_running_turns_with_the_next_heartbeat(tenant: Tenant):
     member = (await tenant.create_key()).api_key
     owner = (await tenant.create_key()).api_key.principal.id
     mine = tenant.turn(principal=member.principal.id, key=member.id)

@@ -131,7 +131,7 @@ async def test_updates_at_once_make_a_version_each(tenant: Tenant):
     assert [each.active for each in found] == [True, *[False] * 10]
 
 
-async def test_a_version_is_active_at_once_and_so_is_a_roll_back(
+async def test_s1_a_version_is_active_at_once_and_so_is_a_roll_back(
     tenant: Tenant, settings: Settings, keys: Keys
 ):
     first = await create(tenant, agent(instructions="first"))

@@ -42,7 +42,7 @@ async def make_versions(tenant: Tenant, *instructions: str) -> list[UUID]:
     return [UUID((await tenant.agent(instructions=each)).version) for each in instructions]
 
 
-async def test_fifty_who_want_a_version_ask_once(
+async def test_s1_fifty_who_want_a_version_ask_once(
     tenant: Tenant, engine: AsyncEngine, reads: list[str]
 ):
     (version,) = await make_versions(tenant, "x")
@@ -110,7 +110,7 @@ async def test_a_version_that_is_larger_than_the_cache_is_had_all_the_same(
     assert said == ["a" * 9000, "b", "a" * 9000]
 
 
-def test_what_others_get_cannot_be_changed():
+def test_s1_what_others_get_cannot_be_changed():
     spec = AgentSpec(model="m", instructions="", tools=("a/b",), max_steps=1, allow=(), deny=())
 
     with pytest.raises(FrozenInstanceError):

@@ -76,6 +76,34 @@ async def test_what_policy_denies_does_not_run_and_the_model_is_told(
     assert ended.status == COMPLETED
 
 
+async def test_s2_whatever_changes_of_an_agent_or_its_tools_is_the_next_turns(
+    tenant: Tenant, provider: Provider, tools: Tools
+):
+    """Nothing that is kept of an agent outlives a change: not a word, a flag or a tool."""
+    await tools.offer(tenant, instructions="first")
+    allowed = await turn_with_a_call(tenant, provider, "s2-allowed")
+    await tenant.agent(
+        instructions="second", tools=["effects/*"], policy={"deny": ["effects/transfer"]}
+    )
+    denied = await turn_with_a_call(tenant, provider, "s2-denied")
+    await tenant.agent(instructions="second", tools=["effects/echo"])
+    _, ask = await begin(tenant, provider)
+    ask.answer("done")
+
+    assert (allowed, denied) == (("first", ["OK"]), ("second", ["DENIED"]))
+    assert (tools.effects("s2-allowed"), tools.effects("s2-denied")) == (1, 0)
+    assert [tool["function"]["name"] for tool in ask.body["tools"]] == ["effects__echo"]
+
+
+async def turn_with_a_call(tenant: Tenant, provider: Provider, tag: str) -> tuple[str, list[str]]:
+    """Returns the instructions that the model was given, and what became of its call."""
+    turn, ask = await begin(tenant, provider)
+    instructions = ask.prompt[0][1]
+    ask.ask_for("effects__transfer", arguments=f'{{"tag": "{tag}"}}')
+    (await provider.asked()).answer("done")
+    return instructions, outcomes(await tenant.ended(turn.id))
+
+
 @pytest.mark.parametrize("name", ["effects__nothing", "nobody__echo", "echo", "", "a b/c"])
 async def test_a_tool_that_there_is_not_is_an_error_that_the_model_is_told(
     tenant: Tenant, provider: Provider, tools: Tools, name: str

@@ -109,7 +109,7 @@ async def test_what_is_off_is_not_used(tenant: Tenant, provider: Provider):
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403])
-async def test_what_is_required_never_falls_back_from_what_fails_for_good(
+async def test_g13_what_is_required_never_falls_back_from_what_fails_for_good(
     tenant: Tenant, provider: Provider, status: int
 ):
     await owns(tenant, provider, "own")
@@ -123,7 +123,7 @@ async def test_what_is_required_never_falls_back_from_what_fails_for_good(
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "503", "529", "cut", "garbage"])
-async def test_what_is_required_never_falls_back_from_what_may_pass(
+async def test_g13_what_is_required_never_falls_back_from_what_may_pass(
     tenant: Tenant, provider: Provider, fault: str
 ):
     await owns(tenant, provider, "own")
@@ -152,7 +152,7 @@ def fails(ask: Ask, fault: str) -> None:
 
 
 @pytest.mark.parametrize("lacks", ["all", "one that opens"])
-async def test_what_is_required_and_is_not_there_ends_the_turn_and_asks_nobody(
+async def test_g13_what_is_required_and_is_not_there_ends_the_turn_and_asks_nobody(
     world: World, tenant: Tenant, provider: Provider, lacks: str
 ):
     if lacks != "all":
@@ -189,7 +189,7 @@ async def test_a_key_that_goes_while_a_turn_waits_is_used_no_more(
     assert since(provider, before) == {"own"}
 
 
-async def test_keys_are_read_at_each_call(tenant: Tenant, provider: Provider):
+async def test_g13_keys_are_read_at_each_call(tenant: Tenant, provider: Provider):
     await owns(tenant, provider, "own")
     turn, ask = await begin(tenant, provider)
     shown = [ask.key]

@@ -96,7 +96,7 @@ async def test_a_try_that_was_cut_is_billed_beside_the_one_that_went_well(
     assert entries[0][4] == 1
 
 
-async def test_a_turn_that_is_cancelled_is_billed_what_was_said(
+async def test_g15_a_turn_that_is_cancelled_is_billed_what_was_said(
     tenant: Tenant, provider: Provider, books: Books
 ):
     turn, ask = await begin(tenant, provider)
@@ -132,7 +132,7 @@ async def test_a_call_that_is_refused_costs_nothing(
     assert await books.settled(tenant, turn.id) == []
 
 
-async def test_an_error_in_the_middle_bills_what_was_used_before(
+async def test_g15_an_error_in_the_middle_bills_what_was_used_before(
     tenant: Tenant, provider: Provider, books: Books
 ):
     turn, ask = await begin(tenant, provider)
@@ -250,7 +250,7 @@ def spend(step: int, prompt: int, answer: int) -> Spend:
     return Spend(step=step, attempt=1, model="model", usage=usage)
 
 
-async def test_what_cannot_be_settled_now_is_settled_later(
+async def test_g14_what_cannot_be_settled_now_is_settled_later(
     tenant: Tenant, provider: Provider, books: Books
 ):
     turn, ask = await begin(tenant, provider)
