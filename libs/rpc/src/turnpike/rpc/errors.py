@@ -21,6 +21,8 @@ _NEVER_AGAIN = (
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 )
+# These say when it may be tried again, which is for people: it can be weeks.
+_NEVER_BY_ITSELF = frozenset({"BANNED", "BUDGET_EXHAUSTED"})
 # A status travels as a header, and peers refuse those beyond 8 KiB.
 _MESSAGE_LENGTH = 1000
 _FIELDS_TOLD = 50
@@ -167,7 +169,7 @@ def trailing_metadata(error: ServiceError, domain: str = "") -> Sequence[tuple[s
     gRPC's own retries read the latter: never, where waiting helps nobody.
     """
     details = (_DETAILS_KEY, to_status(error, domain).SerializeToString())
-    if error.retry_after is not None:
+    if error.retry_after is not None and error.reason not in _NEVER_BY_ITSELF:
         wait = -(-error.retry_after // timedelta(milliseconds=1))
         return (details, (_PUSHBACK_KEY, str(max(0, wait))))
     if error.code in _NEVER_AGAIN:

@@ -7,8 +7,19 @@ import typer
 
 from turnpike.cli.commands.reporting import reported
 
-_COMMANDS = ("up", "apply", "doctor", "chat", "sessions")
-_GROUPS = ("turns", "keys", "byok", "models", "connectors", "tools", "principals", "bans")
+_COMMANDS = ("up", "apply", "doctor", "chat", "sessions", "usage")
+_GROUPS = (
+    "turns",
+    "keys",
+    "byok",
+    "models",
+    "connectors",
+    "tools",
+    "principals",
+    "bans",
+    "plans",
+    "budgets",
+)
 
 
 def make_app(words: list[str]) -> typer.Typer:

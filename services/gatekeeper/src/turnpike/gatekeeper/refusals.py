@@ -13,6 +13,10 @@ def _told(time: datetime | None) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z") if time else ""
 
 
+def _until(time: datetime | None) -> timedelta | None:
+    return max(time - datetime.now(UTC), timedelta(seconds=1)) if time else None
+
+
 class BannedError(ServiceError):
     """Somebody behind the turn is banned, or the key is banned or revoked."""
 
@@ -37,6 +41,7 @@ class BudgetExhaustedError(ServiceError):
             message = f"the budget of the {budget.scope} has not enough left"
         super().__init__(
             message,
+            retry_after=_until(budget.resets),
             quota=[QuotaViolation(subject, message, "micro_usd", budget.period, budget.limit)],
             budget=budget.scope,
             period=budget.period,

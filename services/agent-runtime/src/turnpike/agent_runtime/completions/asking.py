@@ -23,13 +23,14 @@ from turnpike.agent_runtime.models.prompt import (
     UsagePiece,
 )
 from turnpike.agent_runtime.prefix.clients import ClientSessions
+from turnpike.agent_runtime.refusing import NotAdmittedError
 from turnpike.rpc.errors import ForbiddenError, RemoteError
 
 logger = logging.getLogger(__name__)
 
 # Another model would say the same of it.
 _OF_THE_QUESTION = frozenset({"CONTENT_FILTERED", "PROVIDER_ERROR"})
-_RENEWAL_SECONDS = 1.0
+_RENEWAL_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 2.0
 _LAST_SETTLEMENTS_SECONDS = 5.0
 
@@ -81,6 +82,7 @@ class Completions:
         self._patience = patience
         self._running: dict[UUID, Admitted] = {}
         self._stopped: dict[UUID, str] = {}
+        self._waits: dict[UUID, asyncio.Timeout] = {}
         self._group: asyncio.TaskGroup | None = None
 
     async def serve(self) -> None:
@@ -106,10 +108,10 @@ class Completions:
         Raises:
             NotFoundError: There is no such model.
             AgentRuntimeError: The call failed.
-            RemoteError: It was not admitted.
+            NotAdmittedError: It was not admitted.
         """
         models = await self._models(question)
-        admitted = await self._door.admit(question, models)
+        admitted = await self._admit(question, models)
         told = Told()
         settlement = self._settlement(admitted)
         self._running[question.id] = admitted
@@ -126,6 +128,12 @@ class Completions:
             self._running.pop(question.id, None)
             self._stopped.pop(question.id, None)
             self._spawn(settlement.end(told))
+
+    async def _admit(self, question: Question, models: Sequence[Model]) -> Admitted:
+        try:
+            return await self._door.admit(question, models)
+        except RemoteError as refusal:
+            raise NotAdmittedError(refusal, question.id) from refusal
 
     async def _models(self, question: Question) -> Sequence[Model]:
         try:
@@ -179,10 +187,9 @@ class Completions:
         self, stream: AsyncGenerator[list[Piece]], heard: Told, call: UUID
     ) -> AsyncGenerator[list[Piece]]:
         patience = self._patience.first.total_seconds()
-        while (pieces := await _next(stream, patience)) is not None:
+        while (pieces := await self._next(stream, patience, call)) is not None:
             heard.hear(pieces)
-            if reason := self._stopped.get(call):
-                raise ForbiddenError("the call was stopped", reason=reason)
+            self._check(call)
             said: list[Piece] = [p for p in pieces if not isinstance(p, UsagePiece | EndPiece)]
             if said:
                 yield said
@@ -192,6 +199,25 @@ class Completions:
             if heard.pieces:
                 patience = self._patience.idle.total_seconds()
         raise ModelError("PROVIDER_UNREACHABLE", "the answer was cut", transient=True)
+
+    async def _next(
+        self, stream: AsyncGenerator[list[Piece]], seconds: float, call: UUID
+    ) -> list[Piece] | None:
+        try:
+            async with asyncio.timeout(seconds) as wait:
+                self._waits[call] = wait
+                self._check(call)
+                return await anext(stream, None)
+        except TimeoutError:
+            self._check(call)
+            message = f"the model said nothing for {seconds:.0f} s"
+            raise ModelError("TIMEOUT", message, transient=True) from None
+        finally:
+            self._waits.pop(call, None)
+
+    def _check(self, call: UUID) -> None:
+        if reason := self._stopped.get(call):
+            raise ForbiddenError("the call was stopped", reason=reason)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         if self._group is None:
@@ -211,24 +237,21 @@ class Completions:
             logger.warning("slots are not renewed: %s", error)
             return
         self._stopped |= {call: why for call, why in revoked.items() if call in self._running}
-
-
-async def _next(stream: AsyncGenerator[list[Piece]], seconds: float) -> list[Piece] | None:
-    try:
-        async with asyncio.timeout(seconds):
-            return await anext(stream, None)
-    except TimeoutError:
-        message = f"the model said nothing for {seconds:.0f} s"
-        raise ModelError("TIMEOUT", message, transient=True) from None
+        for call in revoked:
+            # Who waits for a silent model is not to wait on.
+            if (wait := self._waits.get(call)) and not wait.expired():
+                wait.reschedule(asyncio.get_running_loop().time())
 
 
 async def _hear_usage(stream: AsyncGenerator[list[Piece]], heard: Told) -> None:
+    if heard.usage is not None:
+        return
     try:
-        while heard.usage is None:
-            pieces = await _next(stream, _LAST_WORDS_SECONDS)
-            if pieces is None:
-                return
-            heard.hear(pieces)
-    except ModelError:
+        async with asyncio.timeout(_LAST_WORDS_SECONDS):
+            async for pieces in stream:
+                heard.hear(pieces)
+                if heard.usage is not None:
+                    return
+    except (ModelError, TimeoutError):
         # The answer is whole; what it used is reckoned.
         return

@@ -14,10 +14,10 @@ from turnpike.agent_runtime.errors import (
     ThreadBusyError,
 )
 from turnpike.agent_runtime.events.writer import RESERVE
+from turnpike.agent_runtime.refusing import NotAdmittedError
 from turnpike.agent_runtime.turns import queries
 from turnpike.agent_runtime.turns.model import NO_USAGE, StartRequest, Turn
 from turnpike.agent_runtime.turns.ownership import Owner
-from turnpike.agent_runtime.turns.refusing import NotAdmittedError
 from turnpike.agent_runtime.turns.store import Claimed, TurnStore
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import RemoteError, UnavailableError

@@ -1,4 +1,4 @@
-"""Telling a caller why gatekeeper refused its turn."""
+"""Telling a caller why gatekeeper refused its turn, or its call."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -17,7 +17,7 @@ _REFUSALS = frozenset(
 
 
 class NotAdmittedError(ServiceError):
-    """Gatekeeper refused the turn: its own code, reason, metadata and quotas, and the turn."""
+    """Gatekeeper refused: its own code, reason and details, and the turn."""
 
     code = grpc.StatusCode.UNAVAILABLE
     reason = "UNAVAILABLE"
