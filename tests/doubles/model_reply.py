@@ -18,6 +18,21 @@ class Reply:
     again: bool
     asked: int
     fault: Fault | None
+    most: int | None = None
+    """Tokens that its caller allows; a word is one."""
+
+    @property
+    def words(self) -> int:
+        """How many words its text has."""
+        scripted = self.script.number("n", 20)
+        return scripted if self.most is None else min(scripted, self.most)
+
+    @property
+    def finish(self) -> str:
+        """Why it ends."""
+        if self.calls:
+            return "tool_calls"
+        return "stop" if self.words == self.script.number("n", 20) else "length"
 
     @property
     def calls(self) -> list[dict[str, Any]]:
@@ -39,7 +54,7 @@ class Reply:
     @property
     def usage(self) -> dict[str, Any]:
         """The usage block of the reply."""
-        words = self.script.number("n", 20)
+        words = self.words
         return {
             "prompt_tokens": self.prompt.tokens,
             "completion_tokens": words,
@@ -86,10 +101,9 @@ def call_events(reply: Reply, call: dict[str, Any]) -> list[bytes]:
 def whole(reply: Reply) -> dict[str, Any]:
     """Returns the reply as one object, for callers who do not stream."""
     calls = [{k: v for k, v in call.items() if k != "index"} for call in reply.calls]
-    text = None if calls else " ".join(f"~{i}" for i in range(reply.script.number("n", 20)))
+    text = None if calls else " ".join(f"~{i}" for i in range(reply.words))
     message = {"role": "assistant", "content": text} | ({"tool_calls": calls} if calls else {})
-    finish = "tool_calls" if calls else "stop"
-    choice = {"index": 0, "message": message, "finish_reason": finish}
+    choice = {"index": 0, "message": message, "finish_reason": reply.finish}
     return {
         **reply.head,
         "object": "chat.completion",

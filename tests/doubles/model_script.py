@@ -3,7 +3,8 @@
 Parts are joined with `+`, such as `n=200+us=500`; `+` and `/` may stand inside the
 value of `arg` and its like as `%2B` and `%2F`:
 
-    n=N         stream N one-word deltas (default 20)
+    n=N         stream N one-word deltas (default 20), or as many tokens as the
+                request allows
     us=U        wait U microseconds between deltas (default 0: ten deltas a write)
     ttft=MS     wait MS milliseconds before the first byte
     tool=NAME   first ask for tool NAME (arguments from arg=JSON); once its result

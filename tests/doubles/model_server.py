@@ -174,7 +174,8 @@ class ModelServer:
         self._tries["asked", model, prompt.digest] += 1
         again = "vary" in script.parts and self._tries["asked", model, prompt.digest] > 1
         asked = rounds_asked(body["messages"])
-        reply = Reply(script, model, prompt, again, asked, script.fault)
+        most = body.get("max_completion_tokens") or body.get("max_tokens")
+        reply = Reply(script, model, prompt, again, asked, script.fault, most)
         # What goes wrong goes wrong in text; a call for a tool does not use it up.
         if reply.calls or ("once" in script.parts and self._tries["once", caller, model]):
             reply.fault = None
@@ -206,7 +207,7 @@ class ModelServer:
             return
         if delay := reply.script.seconds("tail"):
             await asyncio.sleep(delay)
-        ending = [reply.chunk({}, "tool_calls" if calls else "stop")]
+        ending = [reply.chunk({}, reply.finish)]
         if with_usage:
             ending.append(sse({**reply.head, "choices": [], "usage": reply.usage}))
         connection.write(*ending, b"data: [DONE]\n\n")
@@ -230,7 +231,7 @@ class ModelServer:
         before, after = reply.chunk({"content": "\0"}).split(b"\\u0000")
         mark, fault = ("~x" if reply.again else "~"), reply.fault
         pause, pending = reply.script.number("us") / 1e6, list[bytes]()
-        for index in range(reply.script.number("n", 20)):
+        for index in range(reply.words):
             if fault and index >= fault.after:
                 send(connection, pending)
                 await fail(connection, fault)

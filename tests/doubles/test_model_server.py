@@ -48,6 +48,16 @@ async def test_a_reply_has_as_many_words_as_scripted_and_ends_with_usage(model: 
     assert chunks[-1]["usage"]["completion_tokens"] == 25
 
 
+async def test_a_reply_is_no_longer_than_its_caller_allows(model: httpx.AsyncClient):
+    asked = body("n=25") | {"max_tokens": 3, "stream": False}
+
+    reply = (await model.post("/chat/completions", json=asked)).json()
+
+    assert reply["choices"][0]["finish_reason"] == "length"
+    assert reply["choices"][0]["message"]["content"] == "~0 ~1 ~2"
+    assert reply["usage"]["completion_tokens"] == 3
+
+
 async def test_a_tool_is_asked_for_until_its_result_is_the_last_message(model: httpx.AsyncClient):
     name = 'tool=a__b+arg={"x": 1}+calls=2+pieces=3+n=2'
     asked = await events(model, name)

@@ -16,6 +16,7 @@ from turnpike.rpc.errors import (
     ServiceError,
     UnavailableError,
     from_rpc_error,
+    trailing_metadata,
 )
 
 
@@ -57,6 +58,16 @@ async def test_quotas_arrive_as_they_were_told():
     quota = [QuotaViolation("tenant", "spent", "micro_usd", "day", 500)]
 
     assert (await failure(FullError("no", quota=quota))).quota == quota
+
+
+@pytest.mark.parametrize(("reason", "pushback"), [("FULL", "1500"), ("BUDGET_EXHAUSTED", "-1")])
+def test_only_what_passes_by_itself_is_tried_again_by_itself(reason: str, pushback: str):
+    """Who waits for a budget waits for weeks, and nobody's channel should."""
+    kind = type("RefusedError", (FullError,), {"reason": reason})
+
+    trailing = trailing_metadata(kind("no", retry_after=timedelta(seconds=1.5)))
+
+    assert dict(trailing)["grpc-retry-pushback-ms"] == pushback
 
 
 async def test_wrong_fields_are_named():

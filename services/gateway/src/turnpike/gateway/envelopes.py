@@ -39,7 +39,9 @@ _ANTHROPIC_TYPES = {
 _SERVER_ERROR = 500
 _OVERLOADED = 503
 # The clients of both vendors try these again by themselves, where it is no use.
-_FOR_GOOD = frozenset({"THREAD_BUSY", "CONFLICT", "CANCELLED", "APPROVAL_DECIDED"})
+_FOR_GOOD = frozenset(
+    {"APPROVAL_DECIDED", "BUDGET_EXHAUSTED", "CANCELLED", "CONFLICT", "THREAD_BUSY"}
+)
 
 
 def is_foreign(path: str) -> bool:
