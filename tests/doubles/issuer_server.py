@@ -11,6 +11,7 @@ import jwt
 import orjson
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 AUDIENCE = "turnpike"
 
@@ -25,7 +26,7 @@ class SigningKey:
     )
 
     def jwk(self) -> dict[str, Any]:
-        public = jwt.algorithms.RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
+        public = RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
         return {**public, "kid": self.kid, "use": "sig", "alg": "RS256"}
 
 

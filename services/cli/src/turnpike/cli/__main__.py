@@ -7,7 +7,7 @@ import typer
 
 from turnpike.cli.commands.reporting import reported
 
-_COMMANDS = ("up", "apply", "doctor", "chat", "sessions", "usage")
+_COMMANDS = ("up", "apply", "doctor", "chat", "sessions", "usage", "refusals", "explain")
 _GROUPS = (
     "turns",
     "keys",
@@ -19,6 +19,8 @@ _GROUPS = (
     "bans",
     "plans",
     "budgets",
+    "tenants",
+    "issuers",
 )
 
 

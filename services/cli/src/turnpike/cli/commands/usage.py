@@ -59,14 +59,19 @@ def _columns(by: str) -> list[str]:
 
 def _show(rows: Sequence[dict[str, Any]], page: dict[str, Any], keys: Sequence[str]) -> None:
     table = Table(title=f"{page['from']} to {page['to']}", title_justify="left")
+    cells = [_cells(row["sum"]) for row in rows]
+    total = _cells(page["total"])
     for name in keys:
         table.add_column(name, overflow="fold")
-    for name in (*_COUNTS, "US dollars", ""):
-        table.add_column(name.replace("_", " "), justify="right" if name else "left")
-    for row in rows:
-        table.add_row(*(str(row[name]) for name in keys), *_cells(row["sum"]))
+    for number, name in enumerate((*_COUNTS, "US dollars")):
+        # However narrow the terminal is, no number is cut.
+        width = max(len(each[number]) for each in (*cells, total))
+        table.add_column(name.replace("_", " "), justify="right", min_width=width)
+    table.add_column("", overflow="fold")
+    for row, sums in zip(rows, cells, strict=True):
+        table.add_row(*(str(row[name]) for name in keys), *sums)
     table.add_section()
-    table.add_row(*(["total"] + [""] * len(keys))[: len(keys)], *_cells(page["total"]))
+    table.add_row(*(["total"] + [""] * len(keys))[: len(keys)], *total)
     Console(soft_wrap=True).print(table)
 
 
