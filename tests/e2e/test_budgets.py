@@ -201,7 +201,7 @@ async def over_grpc(tenant: Tenant) -> None:
     info, retry, quota = ErrorInfo(), RetryInfo(), QuotaFailure()
     unpacked = [each.Unpack(kind) for each in status.details for kind in (info, retry, quota)]
     assert sum(unpacked) == 3
-    assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert raised.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert (info.reason, info.domain) == ("BUDGET_EXHAUSTED", "gatekeeper.turnpike")
     assert retry.retry_delay.seconds > 0
     assert quota.violations[0].quota_value == 2000

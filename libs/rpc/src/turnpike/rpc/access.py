@@ -22,13 +22,13 @@ _READS = re.compile(r"(Get|List|Watch|Search|Find|Read|Count|Embed|Chunk|Explain
 _ADMIN_WRITES = re.compile(r"(Create|Update|Delete|Activate)")
 # Whole services that administer, and those whose changes do.
 _ADMINISTRATION = frozenset({"TenancyService", "IdentityService"})
-_CONFIGURATION = frozenset({"AgentService", "ModelService", "ConnectorService"})
-_RUNNING = re.compile(r"(Turn|Thread|Approval|Grant|Session|Chat|Response|Embedding)")
+_CONFIGURATION = frozenset({"AccountService", "AgentService", "ModelService", "ConnectorService"})
+_RUNNING = re.compile(r"(Turn|Thread|Approval|Grant|Session|Chat|Completion|Response|Embedding)")
 _FOR_SERVICES = frozenset(
     {
         *(
             f"GatekeeperService/{name}"
-            for name in ("Admit", "Extend", "Settle", "Release", "Heartbeat")
+            for name in ("Admit", "Extend", "Settle", "Release", "Heartbeat", "WatchRevocations")
         ),
         *(
             f"ToolCallService/{name}"
@@ -45,7 +45,9 @@ _OWN = frozenset(
     }
 )
 # They end in an admission, which tells whom it refuses, and keeps that.
-_ADMITTED = frozenset({"TurnService/StartTurn", "TurnService/RunTurn"})
+_ADMITTED = frozenset(
+    {"TurnService/StartTurn", "TurnService/RunTurn", "CompletionService/StreamCompletion"}
+)
 
 
 class BannedError(ServiceError):
