@@ -48,10 +48,12 @@ gen: install ## Regenerate libs/api from protos/
 bench: install tests/node_modules/.installed ## Measure; prints the figures of the README
 	$(BIN)/python -m tests.bench $(ARGS)
 	$(BIN)/python -m tests.bench.admission
+	$(BIN)/python -m tests.bench.prefix
 
 faults: install tests/node_modules/.installed ## Kill, stop and restart everything, and see what is lost
 	$(BIN)/python -m tests.faults $(ARGS)
 	$(BIN)/python -m tests.faults.admission
+	$(BIN)/python -m tests.faults.prefix
 
 clean: ## Forget what the targets above made; .turnpike/ is kept
 	rm -rf .venv tests/node_modules tests/clients/node_modules

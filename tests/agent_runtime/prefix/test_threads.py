@@ -1,5 +1,6 @@
 """Threads' ledgers: what keeps their bytes, and what starts an epoch."""
 
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
 import grpc
@@ -209,6 +210,33 @@ async def test_row_56_a_long_thread_is_compacted_now_and_then_and_says_so(
     await ledgers.forget(thread)
     await say(agent, "go on", thread)
     assert is_one_prefix(list(provider.sent)[-2:])
+
+
+async def test_row_52_two_tenants_with_one_opening_share_no_key_and_no_ledger(
+    agent: Tenant,
+    new_tenant: Callable[[], Awaitable[Tenant]],
+    provider: ModelServer,
+    provider_url: str,
+    ledgers: Ledgers,
+):
+    other = await new_tenant()
+    await other.model(provider="openai", base_url=provider_url, model="n=3")
+    await other.agent(instructions="Be brief.")
+    await agent.agent(instructions="Be brief.")
+
+    ours = (await say(agent, "hello" + "x" * 400)).thread
+    await say(agent, "a canary of ours", ours)
+    theirs = (await say(other, "hello" + "x" * 400)).thread
+    await say(other, "something else", theirs)
+
+    sent = [orjson.loads(body) for body in provider.sent]
+    assert sent[0]["messages"] == sent[2]["messages"]
+    keys = [body["prompt_cache_key"] for body in sent]
+    assert keys[0] == keys[1] != keys[2] == keys[3]
+    assert provider.prompts[2].cached == 0 < provider.prompts[1].cached
+    assert not any("canary" in str(body["messages"]) for body in sent[2:])
+    assert await ledgers.sessions_of(agent.id) == [ours]
+    assert await ledgers.sessions_of(other.id) == [theirs]
 
 
 async def test_row_54_admins_see_what_was_predicted_and_reported(

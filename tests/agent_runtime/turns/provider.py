@@ -15,6 +15,9 @@ class Ask:
 
     def __init__(self, connection: Connection, request: Request) -> None:
         self.body: dict[str, Any] = request.json()
+        self.sent = request.body
+        """The request, byte for byte."""
+
         self.traceparent = request.headers.get("traceparent", "")
         self.key = request.headers.get("authorization", "").removeprefix("Bearer ")
         self.closed = asyncio.Event()

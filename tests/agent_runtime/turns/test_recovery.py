@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from tests.agent_runtime.prefix.ledgers import is_one_prefix
 from tests.agent_runtime.serving import Tenant
 from tests.agent_runtime.turns.provider import Ask, Provider
 from tests.agent_runtime.turns.tools import Tools
@@ -21,10 +22,12 @@ from tests.agent_runtime.turns.world import (
     said,
     watching,
 )
+from tests.tool_registry import serving as registries
 from tests.waiting import until
 from turnpike.agent_runtime.events.fold import fold
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.api.agent_runtime.v1.turn_pb2 import TurnStatus
+from turnpike.api.tool_registry.v1.connector_service_pb2 import DeleteConnectorRequest
 
 COMPLETED = TurnStatus.TURN_STATUS_COMPLETED
 FAILED = TurnStatus.TURN_STATUS_FAILED
@@ -206,6 +209,39 @@ async def test_l8_every_wait_is_an_event(world: World, tenant: Tenant, provider:
     assert 250 < waits[0].delay.ToMilliseconds() <= 330
     assert (pause.reason, pause.attempt) == ("WAITING", 0)
     assert 1800 < pause.delay.ToMilliseconds() <= 2200
+
+
+async def test_row_50_tools_that_come_and_go_within_a_turn_leave_its_bytes_as_they_were(
+    world: World, tenant: Tenant, tools: Tools, provider: Provider
+):
+    await tools.offer(tenant, tools=["*/*"])
+    registry = registries.Tenant(tools.registry, tenant.id)
+    turn, first = await begin(tenant, provider)
+    first.ask_for("effects__transfer", arguments='{ "tag":"before" }')
+    second = await provider.asked()
+    second.refuse(429, {"retry-after": "1.5"})
+    await until(lambda: is_waiting(world, turn.id))
+
+    # Whoever goes on with the turn finds other tools than its model was shown.
+    await registry.connect("added", url=tools.url)
+    await registry.registry.connectors.DeleteConnector(
+        DeleteConnectorRequest(name="effects"), metadata=registry.as_principal()
+    )
+    third = await provider.asked()
+    third.ask_for("effects__transfer", arguments='{"tag":"removed"}')
+    fourth = await provider.asked()
+    fourth.answer("done")
+    await tenant.ended(turn.id)
+
+    assert third.sent == second.sent
+    assert is_one_prefix([first.sent, second.sent, third.sent, fourth.sent])
+    assert b"added__" not in fourth.sent and b"effects__transfer" in fourth.sent
+    # What is there no more does not run.
+    assert (tools.effects("before"), tools.effects("removed")) == (1, 0)
+    row = await world.superuser.fetchrow(
+        "SELECT epoch, last_outcome FROM prefix_sessions WHERE session = $1", turn.thread
+    )
+    assert tuple(row or ()) == (1, "COMMITTED")
 
 
 async def test_l9_no_call_is_made_before_the_real_one(tenant: Tenant, provider: Provider):
