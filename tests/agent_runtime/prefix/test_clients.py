@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -20,7 +20,9 @@ from turnpike.agent_runtime.prefix.elements import reply_element
 from turnpike.agent_runtime.prefix.keys import Salt
 from turnpike.agent_runtime.prefix.model import Miss, Reason
 from turnpike.agent_runtime.prefix.store import PrefixStore
-from turnpike.database.engine import open_pool
+from turnpike.agent_runtime.prefix.sweeping import sweep
+from turnpike.agent_runtime.settings import Settings
+from turnpike.database.engine import open_engine, open_pool
 from turnpike.database.migration import MigrationUrls
 
 
@@ -134,6 +136,34 @@ async def test_row_52_two_tenants_with_the_same_opening_share_nothing(
     assert b"canary-of-the-first" not in provider.sent[1]
     ours = await ledgers.sessions_of(str(client.tenant))
     assert not set(ours) & set(await ledgers.sessions_of(str(other.tenant)))
+
+
+async def test_row_53_each_tenant_keeps_its_newest_up_to_its_bound(
+    client: Client, ledgers: Ledgers, settings: Settings
+):
+    async def spoken(tenant: UUID, given: str) -> str:
+        before = set(await ledgers.sessions_of(str(tenant)))
+        await replace(client, tenant=tenant, given=given, messages=[]).ask("x" * 50_000)
+        await settled(client)
+        (session,) = set(await ledgers.sessions_of(str(tenant))) - before
+        return session
+
+    large, small = uuid4(), uuid4()
+    oldest, older, newest = [await spoken(large, f"{number}") for number in range(3)]
+    only = await spoken(small, "0")
+    for hours, session in enumerate((newest, older, oldest, only), start=1):
+        await ledgers.age(session, hours)
+    engine = open_engine(settings.system_database_url.get_secret_value(), pool_size=1)
+
+    await sweep(engine, 120_000)
+    await engine.dispose()
+
+    sessions = (oldest, older, newest, only)
+    evicted = [(await ledgers.row(session))["evicted"] for session in sessions]
+    assert evicted == [True, False, False, False]
+    assert [bool(await ledgers.elements(session)) for session in sessions] == [
+        not each for each in evicted
+    ]
 
 
 async def test_row_48_of_two_writers_one_is_told_that_it_is_stale(client: Client, ledgers: Ledgers):
