@@ -38,6 +38,7 @@ from turnpike.agent_runtime.models.configs import Models, Wanted
 from turnpike.agent_runtime.models.cooldowns import Cooldowns
 from turnpike.agent_runtime.models.fingerprints import Fingerprints
 from turnpike.agent_runtime.models.outages import Outages
+from turnpike.agent_runtime.models.planning import Planner
 from turnpike.agent_runtime.models.probing import Prober
 from turnpike.agent_runtime.models.prompt import Model, ModelError
 from turnpike.agent_runtime.models.refusals import REASONS
@@ -66,6 +67,7 @@ from turnpike.agent_runtime.turns.settling import Settler
 from turnpike.agent_runtime.turns.signals import Signals
 from turnpike.agent_runtime.turns.starting import EnsureDefault, InlineVersion, Starter
 from turnpike.agent_runtime.turns.store import TurnStore
+from turnpike.agent_runtime.turns.titling import Titles
 from turnpike.agent_runtime.turns.viewing import Views
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import (
@@ -201,6 +203,8 @@ def _new_owner(
     lease = Lease(settings.replica_name, settings.listen_address)
     admission = Admission(GatekeeperServiceStub(peers.gatekeeper))
     settler = Settler(stores.system_engine, admission)
+    planner = Planner(ways, patience=settings.planner_timeout)
+    titles = Titles(planner, stores.pool, settler.owed)
     return Owner(
         lease=lease,
         system_engine=stores.system_engine,
@@ -212,6 +216,7 @@ def _new_owner(
             ways=ways,
             patience=_patience(settings),
             may_open=lease.is_fresh,
+            titles=titles,
             owed=settler.owed,
         ),
         sources=Sources(

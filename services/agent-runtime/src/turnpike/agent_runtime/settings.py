@@ -66,6 +66,9 @@ class Settings(ServiceSettings):
     turn_timeout: Seconds = timedelta(seconds=900)
     """How many seconds a turn may go on asking a model again that fails."""
 
+    planner_timeout: Seconds = timedelta(seconds=5)
+    """How many seconds a planner may take for a thread's title."""
+
     slot_patience: Seconds = timedelta(seconds=2)
     """How many seconds a turn keeps its slot while it waits for a provider that is away."""
 

@@ -35,11 +35,13 @@ def entry_of(turn: UUID, used: Usage, tariff: Tariff) -> Entry:
     Its id is derived from (turn, step, call, attempt) and from nothing else.
     """
     own_key = used.own_key or used.model in tariff.own_keys
+    # What the platform asks for itself is recorded, and is nobody's to pay here.
+    free = own_key or used.kind == "internal"
     return Entry(
         id=uuid5(turn, f"{used.step}.{used.call}.{used.attempt}"),
         usage=used,
-        cost=0 if own_key else tariff.of(used.model).cost(used),
-        default_price=not own_key and tariff.is_default(used.model),
+        cost=0 if free else tariff.of(used.model).cost(used),
+        default_price=not free and tariff.is_default(used.model),
         own_key=own_key,
     )
 

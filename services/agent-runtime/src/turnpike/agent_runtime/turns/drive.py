@@ -24,6 +24,7 @@ from turnpike.agent_runtime.turns.model import FREE, Rate, Spend, Step, Turn, Tu
 from turnpike.agent_runtime.turns.preparing import Prepared
 from turnpike.agent_runtime.turns.stopping import CANCEL, Stop
 from turnpike.agent_runtime.turns.store import Ending, Reply, TurnStore
+from turnpike.agent_runtime.turns.titling import Titles
 from turnpike.telemetry import adopt, span, traceparent
 
 _FLUSH_SECONDS = 2.0
@@ -46,6 +47,7 @@ class Parts:
     ways: Ways
     patience: Patience
     may_open: Callable[[], bool]
+    titles: Titles
     owed: Callable[[], None]
     """Told that something is to be settled."""
 
@@ -90,6 +92,7 @@ class Driver:
         self._work: asyncio.Task[None] | None = None
         self._ending = False
         self._granting: asyncio.Future[int | None] | None = None
+        self._titling: asyncio.Task[str] | None = None
         self._writer = LogWriter(
             parts.log,
             claim,
@@ -127,6 +130,8 @@ class Driver:
             async with asyncio.TaskGroup() as group:
                 appending = group.create_task(self._writer.run())
                 await self._begin()
+                if self._prepared.first:
+                    self._titling = self._parts.titles.begin(self._turn, self._allowance)
                 self._work = group.create_task(self._run())
                 if self._stop is not None:
                     self._work.cancel()
@@ -367,10 +372,17 @@ class Driver:
             await self._on_end(promoted)
 
         try:
-            await self._writer.commit([*measured, *said, stating.finished(ending)], store)
+            ended = [*measured, *said, *self._titled(), stating.finished(ending)]
+            await self._writer.commit(ended, store)
         except CancelDesiredError:
             self._ending = False
             raise
+
+    def _titled(self) -> list[Body]:
+        # One that comes later is the thread's all the same.
+        done = self._titling is not None and self._titling.done() and not self._titling.cancelled()
+        title = self._titling.result() if self._titling is not None and done else ""
+        return [stating.titled(title)] if title else []
 
     async def _store_reset(self, batch: Batch) -> None:
         await self._parts.store.commit_log(self._claim, batch)

@@ -113,6 +113,7 @@ class Owner:
         async with asyncio.TaskGroup() as group:
             self._group = group
             group.create_task(self._settler.serve())
+            group.create_task(self._parts.titles.serve())
             group.create_task(self._keeper.serve())
 
     async def start(self, turn: Turn, *, new_thread: bool) -> None:

@@ -57,6 +57,9 @@ class Prepared:
     said: Said | None = None
     """None when the turn is not to be run."""
 
+    first: bool = False
+    """Whether nothing was said in the thread before the turn."""
+
     compacted: Compaction | None = None
     """What stands for the thread's oldest turns from here on, if there was no room left."""
 
@@ -215,6 +218,7 @@ async def prepare(
             thread=turn.thread,
             resumed=bool(steps),
         ),
+        first=not past,
         compacted=full,
         steps=steps,
         head=_known(chosen, turn, steps),

@@ -70,6 +70,11 @@ def compacted(full: Compaction) -> Body:
     return {"context_compacted": event_pb2.ContextCompacted(tokens=full.tokens, turns=full.turns)}
 
 
+def titled(title: str) -> Body:
+    """States that the turn's thread was given a title."""
+    return {"thread_titled": event_pb2.ThreadTitled(title=title)}
+
+
 def finished(ending: Ending) -> Body:
     """States that a turn has ended: the last event of its log."""
     error = None
