@@ -1,6 +1,8 @@
 """Connectors that are child processes."""
 
+import asyncio
 import json
+import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 from tests.conftest import Keys
 from tests.doubles import effects_server
 from tests.doubles.effects_journal import Journal
+from tests.doubles.http1 import Connection, Request
+from tests.doubles.http1 import serving as serving_http
 from tests.tool_registry.serving import Registry, Tenant, serving, settings_for, text_of
 from tests.waiting import until
 from turnpike.api.tool_registry.v1 import tool_pb2
@@ -152,3 +156,35 @@ async def test_a_server_of_the_protocols_authors_is_understood(urls: MigrationUr
 
     assert "Asia/Tokyo" in text_of(call)
     assert (wrong.status, wrong.reason) == (tool_pb2.CALL_STATUS_FAILED, "TOOL_ERROR")
+
+
+async def test_servers_of_the_protocols_authors_keep_apart(
+    urls: MigrationUrls, keys: Keys, tmp_path: Path
+):
+    """One reads a repository, one a page; each conversation has children of its own."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)  # noqa: ASYNC221 # at once
+    (tmp_path / "written").write_text("today")
+    commands = {
+        "git": [sys.executable, "-m", "mcp_server_git", "--repository", str(tmp_path)],
+        "fetch": [
+            *(sys.executable, "-m", "mcp_server_fetch"),
+            *("--ignore-robots-txt", "--allow-private-ips"),
+        ],
+    }
+
+    async def page(connection: Connection, request: Request) -> None:
+        connection.reply(200, {"said": "on the page"})
+
+    settings = settings_for(urls, keys, stdio_commands=list(commands.values()))
+    async with serving(settings, keys) as replica, serving_http(page) as port:
+        tenant = replica.new_tenant()
+        for name in commands:
+            await connect(tenant, commands, name)
+        shown = await tenant.tools()
+        status = await tenant.ask("git/git_status", repo_path=str(tmp_path))
+        fetch = await tenant.ask("fetch/fetch", url=f"http://127.0.0.1:{port}/page")
+        repository, fetched = await asyncio.gather(tenant.run(status), tenant.run(fetch))
+
+    assert {each.state for each in shown.values()} == {"OK"}
+    assert "written" in text_of(repository)
+    assert "on the page" in text_of(fetched)

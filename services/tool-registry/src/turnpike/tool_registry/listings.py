@@ -1,14 +1,14 @@
 """A server's list of tools: read page by page, cut where it is too long."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from turnpike.tool_registry.definitions import to_tool
 from turnpike.tool_registry.links.faults import LinkError
-from turnpike.tool_registry.model import Fault, Tool, Warn
+from turnpike.tool_registry.model import Fault, Tool, ToolState, Warn
 
 if TYPE_CHECKING:
     from turnpike.tool_registry.links.link import Link
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MAX_PAGES = 50
 MAX_TOOLS = 1000
 MAX_BYTES = 5 * 1024 * 1024
+
+_CanSend: TypeAlias = Callable[[Any], bool]
 
 _FRESH = timedelta(minutes=15)
 _LEAST_FRESH, _MOST_FRESH = timedelta(seconds=30), timedelta(hours=24)
@@ -42,11 +44,13 @@ class Listing:
             return f"the list was cut after {MAX_PAGES} pages"
         return f"{self.left_out} tools were left out" if self.left_out else ""
 
-    def take(self, connector: str, page: Mapping[str, Any]) -> bool:
+    def take(self, connector: str, page: Mapping[str, Any], can_send: _CanSend) -> bool:
         """Takes a page; False when there is no room for more."""
         self.fresh = _fresh(page, self.fresh)
         for shown in _shown(page):
             tool = to_tool(connector, shown)
+            if tool is not None and not can_send(shown.get("inputSchema")):
+                tool = replace(tool, state=ToolState.INVALID)
             if tool is None or tool.name in self.tools:
                 self.left_out += 1
                 continue
@@ -72,7 +76,7 @@ async def fetch_listing(link: "Link", connector: str) -> Listing:
     for _ in range(MAX_PAGES):
         page = await link.list_tools(cursor)
         # In a thread: checking a long page's schemas takes a while.
-        has_room = await asyncio.to_thread(listing.take, connector, page)
+        has_room = await asyncio.to_thread(listing.take, connector, page, link.can_send)
         before, cursor = cursor, _cursor(page)
         if not has_room or cursor is None or cursor == before:
             break

@@ -10,7 +10,12 @@ from mcp.client._probe import negotiate_auto  # pyright: ignore[reportPrivateUsa
 from mcp.client.session import ClientRequestContext, ClientSession, IncomingMessage
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError
-from mcp.shared.inbound import encode_header_value, mcp_param_headers, x_mcp_header_map
+from mcp.shared.inbound import (
+    encode_header_value,
+    find_invalid_x_mcp_header,
+    mcp_param_headers,
+    x_mcp_header_map,
+)
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
@@ -113,6 +118,10 @@ class Link:
             return False
         requests = shown.tasks.requests
         return requests is not None and requests.tools is not None
+
+    def can_send(self, input_schema: object) -> bool:
+        """Whether calls can be sent as the protocol wants, with the headers that a schema names."""
+        return not self.is_stateless or find_invalid_x_mcp_header(input_schema) is None
 
     def close(self) -> None:
         """Asks the holding task to end the session."""
