@@ -19,6 +19,8 @@ METHODS = ("get", "put", "patch", "post", "delete")
 NAMED_BY_CALLERS = ("put",)
 # Refused before anything is looked for: see test_accounts.
 OPERATORS = tuple(f"/api/v1/{noun}/" for noun in ("limits", "plans", "subscriptions"))
+# Each caller has one of its own: no name in it is anybody's.
+EVERYBODYS = ("/api/v1/own-keys/{whose}",)
 BUILT_IN = ("default", "scripted")
 
 
@@ -115,6 +117,7 @@ def routes_with_parameters(openapi: dict[str, Any]) -> list[tuple[str, str]]:
         and method in METHODS
         and method not in NAMED_BY_CALLERS
         and not path.startswith(OPERATORS)
+        and path not in EVERYBODYS
     ]
 
 
