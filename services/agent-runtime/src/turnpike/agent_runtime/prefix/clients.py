@@ -114,8 +114,7 @@ class ClientSessions:
             asking.tenant, asking.principal, asking.model.name, asking.given
         )
         try:
-            ledger = await self._settled(asking, session)
-            await self._store.begin(asking.tenant, session, asking.request, len(asking.messages))
+            ledger = await self._opened(asking, session)
         except Exception as error:
             if not is_unavailable(error):
                 raise
@@ -193,14 +192,18 @@ class ClientSessions:
             asking=asking,
         )
 
-    async def _settled(self, asking: Asking, session: str) -> Ledger:
+    async def _opened(self, asking: Asking, session: str) -> Ledger:
         """Returns the ledger, with the reply that the client has seen already if that is near."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._patience.total_seconds()
-        ledger = await self._store.read(asking.tenant, session)
+        messages = len(asking.messages)
+        ledger = await self._store.open(asking.tenant, session, asking.request, messages)
         while _has_heard(asking, ledger) and loop.time() < until:
             await asyncio.sleep(_LOOK_SECONDS)
-            ledger = await self._store.read(asking.tenant, session)
+            later = await self._store.read(asking.tenant, session)
+            if later.head.revision != ledger.head.revision:
+                # What is pending now is this request.
+                return replace(later, head=replace(later.head, pending=0))
         return ledger
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
