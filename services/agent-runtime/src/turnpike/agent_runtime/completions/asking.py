@@ -120,8 +120,6 @@ class Completions:
             async with aclosing(self._answer(admitted, models, told)) as answer:
                 async for pieces in answer:
                     yield pieces
-            used, _ = told.used(question.size)
-            yield [used, EndPiece(told.stop())]
         except ModelError as error:
             raise failed(error) from error
         finally:
@@ -147,7 +145,7 @@ class Completions:
     async def _answer(
         self, admitted: Admitted, models: Sequence[Model], told: Told
     ) -> AsyncGenerator[list[Piece]]:
-        """Yields one model's answer: the first's that says anything."""
+        """Yields one model's answer and its end: the first's that says anything."""
         *others, last = models
         for model in others:
             try:
@@ -180,7 +178,10 @@ class Completions:
             ):
                 async for pieces in heard:
                     yield pieces
+                used, _ = told.used(question.size)
+                yield [used, EndPiece(told.stop())]
         finally:
+            # After the end: the client's stream is no longer by what is kept of it.
             kept.end(told)
 
     async def _heard(
