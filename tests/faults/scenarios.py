@@ -18,6 +18,7 @@ from tests.faults.effects import REPEATABLE
 from tests.faults.invariants import unsettled
 from tests.faults.partition import without_lease
 from tests.faults.phases import PHASES, Phase, Subject, in_text, in_the_tool, phase_named
+from tests.faults.providers import away, broken_off, refused
 from tests.faults.rolling import rolling_restart
 from tests.faults.stage import Stage
 from tests.faults.trials import Result, begin, claimed_again, jitter, trial
@@ -248,4 +249,9 @@ def scenarios() -> list[Scenario]:
         Scenario("restart Redis", partial(during_a_long_turn, strike="redis")),
         Scenario("restart Postgres", partial(during_a_long_turn, strike="postgres")),
         Scenario("rolling restart", rolling_restart),
+        Scenario("provider refuses", refused),
+        Scenario("provider cuts", partial(broken_off, fault="die")),
+        Scenario("provider overloaded", partial(broken_off, fault="529")),
+        Scenario("provider away", partial(away, seconds=2)),
+        Scenario("provider away: a minute", partial(away, seconds=60)),
     ]
