@@ -25,15 +25,16 @@ _LIST = text(
     " ORDER BY created DESC, id DESC LIMIT :limit"
 )
 
-# The owners are locked, in their order, and looked at again once they are: of two
+# Who administers is locked, in order, and looked at again once they are: of two
 # who make each other none at once, the second finds that it is none itself.
 _OWNERS = (
-    "WITH owners AS MATERIALIZED ("
-    " SELECT id FROM principals WHERE role = 'owner' AND removed IS NULL"
-    " ORDER BY id FOR NO KEY UPDATE) "
+    "WITH admins AS MATERIALIZED ("
+    " SELECT id, role FROM principals WHERE role IN ('owner', 'admin') AND removed IS NULL"
+    " ORDER BY id FOR NO KEY UPDATE),"
+    " owners AS (SELECT id FROM admins WHERE role = 'owner') "
 )
 # An owner is changed by owners only, and the last one stays. Owners are made by
-# owners, and the first one by an admin.
+# owners, and the first one by an admin. Somebody administers the tenant always.
 _MAY = (
     " p.id = :id AND p.removed IS NULL"
     " AND (p.role <> 'owner' OR :caller IN (SELECT id FROM owners))"
@@ -41,6 +42,8 @@ _MAY = (
     "  OR EXISTS (SELECT FROM owners o WHERE o.id <> p.id))"
     " AND (:role <> 'owner' OR p.role = 'owner' OR :caller IN (SELECT id FROM owners)"
     "  OR NOT EXISTS (SELECT FROM owners))"
+    " AND (p.role NOT IN ('owner', 'admin') OR :role IN ('owner', 'admin')"
+    "  OR EXISTS (SELECT FROM admins a WHERE a.id <> p.id))"
 )
 _SET_ROLE = text(
     _OWNERS + f"UPDATE principals p SET role = :role WHERE {_MAY} AND p.role <> :role RETURNING id"
@@ -54,7 +57,7 @@ _REMOVE = text(
 # Why nothing was changed; read after the fact, it decides nothing.
 _WHY_NOT = text(
     "SELECT p.role, p.removed, (SELECT count(*) FROM principals o"
-    "  WHERE o.role = 'owner' AND o.removed IS NULL) AS owners,"
+    "  WHERE o.role IN ('owner', 'admin') AND o.removed IS NULL) AS admins,"
     " EXISTS (SELECT FROM principals c WHERE c.id = :caller AND c.role = 'owner'"
     "  AND c.removed IS NULL) AS is_owner"
     " FROM principals p WHERE p.id = :id"
@@ -142,13 +145,15 @@ async def _check(
     Raises:
         MissingError: There is no such principal, or it is removed.
         ForbiddenError: It is an owner, or would be, and the caller is none.
-        StateError: It is the last owner.
+        StateError: It is the last owner, or the last to administer the tenant.
     """
     row = (await connection.execute(_WHY_NOT, values)).one_or_none()
     if row is None or (row.removed and not again):
         raise MissingError("principal", str(values["id"]))
     if row.removed or (row.role == values["role"] and (row.role != "owner" or row.is_owner)):
         return
+    if row.role == "admin" and row.admins == 1 and values["role"] not in ("owner", "admin"):
+        raise StateError("nobody else administers the tenant", kind="principal", cause="last_admin")
     if not row.is_owner:
         raise ForbiddenError("this is for owners alone")
     raise StateError("it is the tenant's last owner", kind="principal", cause="last_owner")

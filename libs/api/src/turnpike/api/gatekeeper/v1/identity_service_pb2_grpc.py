@@ -134,7 +134,8 @@ class IdentityServiceServicer:
         Fails with NOT_FOUND; with PERMISSION_DENIED (FORBIDDEN) when an owner is
         changed or made by somebody who is none (where a tenant has no owner, an
         admin makes the first); with FAILED_PRECONDITION (CONFLICT) when the last
-        owner would be none. Safe to retry.
+        owner would be none, or nobody would be left to administer the tenant. Safe
+        to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,8 @@ class IdentityServiceStub:
     Fails with NOT_FOUND; with PERMISSION_DENIED (FORBIDDEN) when an owner is
     changed or made by somebody who is none (where a tenant has no owner, an
     admin makes the first); with FAILED_PRECONDITION (CONFLICT) when the last
-    owner would be none. Safe to retry.
+    owner would be none, or nobody would be left to administer the tenant. Safe
+    to retry.
     """
     RemovePrincipal: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.RemovePrincipalRequest, _identity_service_pb2.RemovePrincipalResponse]
     """Removes a principal for good: its keys, tokens and streams end within a
@@ -121,7 +122,8 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with NOT_FOUND; with PERMISSION_DENIED (FORBIDDEN) when an owner is
         changed or made by somebody who is none (where a tenant has no owner, an
         admin makes the first); with FAILED_PRECONDITION (CONFLICT) when the last
-        owner would be none. Safe to retry.
+        owner would be none, or nobody would be left to administer the tenant. Safe
+        to retry.
         """
 
     @_abc_1.abstractmethod
