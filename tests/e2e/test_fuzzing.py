@@ -127,10 +127,10 @@ def configuration(edge: Edge, known: Known) -> str:
         # Its upper bound is two thousand texts: right, and seconds of work.
         '[[operations]]\ninclude-path = "/api/v1/embeddings"',
         'phases.coverage.generation.mode = "negative"',
-        # Fields by the dozen, all numbers with bounds: every combination of them is minutes
+        # Fields by the dozen, with bounds: every combination of them is minutes
         # of work. They are fuzzed like the others.
         '[[operations]]\ninclude-path-regex = "^/api/v1/(admission|budgets|limits|plans|refusals'
-        '|subscriptions|usage)"\nphases.coverage.enabled = false',
+        '|subscriptions|usage)|^/v1/(chat|messages|responses)"\nphases.coverage.enabled = false',
         '[[operations]]\ninclude-method = "DELETE"\n[operations.parameters]',
         *(bound(place, f"doomed.{place}") for place in places),
     ]

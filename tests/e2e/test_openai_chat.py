@@ -212,6 +212,7 @@ async def test_what_cannot_be_had_is_refused_by_name(sdk: AsyncOpenAI, agent: Ma
         (name, "n", {"n": 2}),
         (name, "logprobs", {"logprobs": True}),
         (name, "functions", {"functions": [{"name": "f"}]}),
+        (name, "max_tokens", {"max_tokens": 10_000_001}),
         (f"agent/{name}", "temperature", {"temperature": 1}),
         (f"agent/{name}", "tools", {"tools": [TOOL]}),
         (name, "unheard_of", {"extra_body": {"unheard_of": 1}}),

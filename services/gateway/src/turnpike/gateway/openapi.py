@@ -6,10 +6,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode
 
 from turnpike.gateway.authentication import SESSION_COOKIE
-from turnpike.gateway.routes.replies import header, problems
-from turnpike.gateway.routes.shapes import OpenAiError, Problem
+from turnpike.gateway.foreign_paths import ERRORS, REQUESTS, foreign_paths
+from turnpike.gateway.routes.replies import FRAME, header, problems
+from turnpike.gateway.routes.shapes import Problem
 from turnpike.gateway.routes.starts import NewTurn
 from turnpike.gateway.routes.turns import AdminTurn, Turn
 
@@ -18,13 +20,9 @@ _DESCRIPTION = "Runs LLM agents: turns that survive, seen whole, and what they a
 _OPEN = frozenset({("/api/v1/session", "post"), ("/api/v1/session", "delete")})
 _BEGUN = (402, 409, 413, 415, 422)
 
-_FRAME: dict[str, Any] = {
-    "type": "object",
-    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
-}
 _STREAM: dict[str, Any] = {
     "description": "The events, each as a frame: `id`, `event`, and JSON as `data`.",
-    "content": {"text/event-stream": {"schema": _FRAME}},
+    "content": {"text/event-stream": {"schema": FRAME}},
 }
 _LOCATION = {"Location": header("Where the turn is.")}
 
@@ -46,8 +44,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
     )
     components: dict[str, Any] = document.setdefault("components", {})
     schemas: dict[str, Any] = components.setdefault("schemas", {})
-    for model in (Problem, OpenAiError, NewTurn, Turn, AdminTurn):
+    for model in (Problem, *ERRORS, NewTurn, Turn, AdminTurn):
         _add_model(schemas, model)
+    for model in REQUESTS:
+        _add_model(schemas, model, "validation")
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     components["securitySchemes"] = {
@@ -56,6 +56,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     }
     paths: dict[str, Any] = document["paths"]
     _add_streams(paths)
+    paths |= foreign_paths()
     for path, item in paths.items():
         for method, operation in item.items():
             _complete(operation, needs_credential=(path, method) not in _OPEN)
@@ -70,8 +71,12 @@ def _complete(operation: dict[str, Any], *, needs_credential: bool) -> None:
     operation["security"] = [{"bearer": []}, {"session": []}] if needs_credential else []
 
 
-def _add_model(schemas: dict[str, Any], model: type[BaseModel]) -> None:
-    mode = "serialization" if "Request" not in [b.__name__ for b in model.__mro__] else "validation"
+def _add_model(
+    schemas: dict[str, Any], model: type[BaseModel], mode: JsonSchemaMode | None = None
+) -> None:
+    if mode is None:
+        asked = "Request" in [base.__name__ for base in model.__mro__]
+        mode = "validation" if asked else "serialization"
     schema = model.model_json_schema(ref_template=_REFERENCE, mode=mode)
     for name, definition in schema.pop("$defs", {}).items():
         schemas.setdefault(name, definition)

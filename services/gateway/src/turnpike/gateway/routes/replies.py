@@ -18,6 +18,13 @@ RESULTS = {1: "created", 2: "changed", 3: "unchanged"}
 ALWAYS = (400, 401, 403, 429, 500, 503, 504)
 
 
+FRAME: dict[str, Any] = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+}
+"""The schema of a server-sent event."""
+
+
 def reply(
     model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
@@ -65,14 +72,12 @@ def problems(*statuses: int, always: Iterable[int] = ALWAYS) -> dict[int | str, 
     }
 
 
-def openai_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Returns the documentation of the errors that a route in OpenAI's form may answer."""
+def openai_problems(*statuses: int, error: str = "OpenAiError") -> dict[int | str, dict[str, Any]]:
+    """Returns the documentation of the errors that a route in another vendor's form may answer."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,
-            "content": {
-                "application/json": {"schema": {"$ref": "#/components/schemas/OpenAiError"}}
-            },
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{error}"}}},
         }
         for status in sorted({*statuses, *ALWAYS})
     }

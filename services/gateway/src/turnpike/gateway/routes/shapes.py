@@ -121,6 +121,21 @@ class OpenAiError(Reply):
     error: OpenAiFault
 
 
+class AnthropicFault(Reply):
+    """What went wrong, in Anthropic's words."""
+
+    type: str
+    message: str
+
+
+class AnthropicError(Reply):
+    """Why a request failed, in Anthropic's envelope."""
+
+    type: str
+    error: AnthropicFault
+    request_id: str
+
+
 class Usage(Reply):
     """Tokens and money."""
 

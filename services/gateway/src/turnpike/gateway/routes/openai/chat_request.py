@@ -50,7 +50,7 @@ _HARMLESS_TO_AGENTS = frozenset(
 )
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Tokens = Annotated[int, Field(ge=1, le=100_000_000)]
+Tokens = Annotated[int, Field(ge=1, le=10_000_000)]
 Document = dict[str, Any]
 Asked = TypeVar("Asked", bound=BaseModel)
 
