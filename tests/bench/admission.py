@@ -19,8 +19,10 @@ from uuid import uuid4
 import asyncpg
 import grpc
 import uvloop
+from redis.asyncio import Redis
 
 from tests.bench.__main__ import Figure
+from tests.bench.cost import descendants, name_of, processor_seconds
 from tests.conftest import SERVICES, Keys, Schemas
 from tests.gatekeeper.money import Bank, spender
 from tests.gatekeeper.serving import FIRST_KEY, Gatekeeper, Tenant
@@ -32,6 +34,7 @@ from turnpike.database.migration import MigrationUrls
 
 CLIENTS = 32
 START_SECONDS = 30
+STATISTICS_SECONDS = 2
 
 FILL = """
 INSERT INTO ledger
@@ -65,6 +68,7 @@ async def main() -> None:
             print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
             print(Figure("", "turnpike", "", "goal"))
             await print_latency(tenant, urls, options.turns, "")
+            await print_cost(tenant, superuser, redis.url, options.turns)
             await print_throughput(tenant, options.turns)
             await superuser.execute(FILL, tenant.id, tenant.principal, options.rows)
             await superuser.execute("ANALYZE ledger")
@@ -149,6 +153,43 @@ async def print_latency(tenant: Tenant, urls: MigrationUrls, turns: int, note: s
     print(Figure("the statement alone, p50", f"{sql[half]:.2f} ms"))
     beyond = admitted[half] - empty[half] - sql[half]
     print(Figure("beyond both", f"{beyond:.2f} ms", "", "≤ 0.3 ms"), flush=True)
+
+
+async def print_cost(tenant: Tenant, superuser: asyncpg.Connection, redis: str, turns: int) -> None:
+    """Prints what an admission asks of the servers, as they count, and what it costs in each."""
+    async with Redis.from_url(redis) as client:
+        counts, before = await counted(superuser, client), computed()
+        for _ in range(turns):
+            await spender(tenant).admit()
+        trips = [
+            now - then for now, then in zip(await counted(superuser, client), counts, strict=True)
+        ]
+        spent = {name: seconds - before.get(name, 0) for name, seconds in computed().items()}
+    for name, trip in zip(("Postgres transactions", "Redis scripts"), trips, strict=True):
+        print(Figure(f"{name} an admission", f"{trip / turns:.2f}", "", "1"))
+    for name, seconds in sorted(spent.items()):
+        print(Figure(f"processor time an admission, {name}", f"{seconds * 1000 / turns:.2f} ms"))
+
+
+async def counted(superuser: asyncpg.Connection, redis: Redis) -> tuple[int, int]:
+    """Returns the servers' own counts: of statements committed, and of scripts run."""
+    # What backends have counted they tell when they have been idle for a while.
+    await asyncio.sleep(STATISTICS_SECONDS)
+    await superuser.execute("SELECT pg_stat_clear_snapshot()")
+    commits = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+    commands = await redis.info("commandstats")
+    scripts = (commands[name]["calls"] for name in commands if name.startswith("cmdstat_eval"))
+    return await superuser.fetchval(commits), sum(scripts)
+
+
+def computed() -> dict[str, float]:
+    """Returns how long each server has computed, and this client."""
+    seconds: dict[str, float] = {}
+    for pid in descendants([os.getpid()]):
+        name = "client" if pid == os.getpid() else name_of(pid)
+        name = "gatekeeper" if name.startswith("python") else name
+        seconds[name] = seconds.get(name, 0) + processor_seconds([pid])
+    return seconds
 
 
 async def print_throughput(tenant: Tenant, turns: int) -> None:
