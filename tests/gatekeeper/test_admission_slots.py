@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import grpc
@@ -24,11 +26,32 @@ async def admitted_of(tenant: Tenant, turns: list[AdmitRequest]) -> list[AdmitRe
     ]
 
 
+@asynccontextmanager
+async def beating(gatekeeper: Gatekeeper, running: list[AdmitRequest]) -> AsyncGenerator[None]:
+    """Beats the hearts of turns all the time, as a runtime does."""
+
+    async def beat() -> None:
+        while True:
+            await gatekeeper.renew(*running)
+
+    hearts = asyncio.create_task(beat())
+    yield
+    hearts.cancel()
+    await asyncio.wait([hearts])
+
+
 async def test_g5_of_five_hundred_at_once_fifty_enter(gatekeeper: Gatekeeper, redis: Redis):
     tenant = await gatekeeper.create_tenant(slots=50)
-    turns = [tenant.turn() for _ in range(500)]
+    running = list[AdmitRequest]()
 
-    running = await admitted_of(tenant, turns)
+    async def ask() -> None:
+        turn = tenant.turn()
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await tenant.admit(turn)
+            running.append(turn)
+
+    async with beating(gatekeeper, running):
+        await asyncio.gather(*(ask() for _ in range(500)))
 
     assert len(running) == 50
     # A holder is killed: the others' hearts beat, and its slot lapses within the lease.
@@ -88,7 +111,7 @@ async def test_g5_redis_loses_everything_in_a_tenants_first_seconds(
 async def test_g5_redis_loses_everything_under_five_hundred(
     gatekeeper: Gatekeeper, redis: Redis, seed: int
 ):
-    """When some have entered already; hearts beat all the time, as runtimes' do."""
+    """When some have entered already."""
     tenant = await gatekeeper.create_tenant(slots=50)
     rng = random.Random(seed)
     running, lost_after = list[AdmitRequest](), rng.randint(1, 49)
@@ -103,13 +126,8 @@ async def test_g5_redis_loses_everything_under_five_hundred(
                     await redis.flushall()
                 return
 
-    async def beat() -> None:
-        while True:
-            await gatekeeper.renew(*running)
-
-    hearts = asyncio.create_task(beat())
-    await asyncio.gather(*(ask() for _ in range(500)))
-    hearts.cancel()
+    async with beating(gatekeeper, running):
+        await asyncio.gather(*(ask() for _ in range(500)))
 
     assert lost_after <= len(running) <= 50
 

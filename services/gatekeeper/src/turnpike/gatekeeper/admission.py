@@ -1,7 +1,6 @@
 """Who gets in: the decisions gatekeeper exists to make."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from turnpike.gatekeeper import metrics
 from turnpike.gatekeeper.holds import ADMITTED, STALE, Decision, Holds
@@ -259,7 +258,7 @@ def _granted(
         )
     return Granted(
         snapshot=snapshot,
-        held=replace(held, output=held.output),
+        held=held,
         ask=ask,
         default_price=estimate is not None and snapshot.tariff.is_default(estimate.model),
         receipt=receipt,

@@ -181,14 +181,14 @@ class Holds:
 
 
 def _keys(segment: Segment) -> list[str]:
-    tenant = segment.tenant
+    tenants = key(segment.tenant, "")
     return [
-        key(tenant, "slots"),
-        key(tenant, "slots", segment.principal),
-        key(tenant, "marker"),
-        key(tenant, "released"),
-        key(tenant, "account"),
-        key(tenant, "turn", segment.turn),
+        f"{tenants}slots",
+        f"{tenants}slots:{segment.principal}",
+        f"{tenants}marker",
+        f"{tenants}released",
+        f"{tenants}account",
+        f"{tenants}turn:{segment.turn}",
     ]
 
 

@@ -40,7 +40,9 @@ class Opening:
         waits_until, pause = time.monotonic() + OPENING_TIME.total_seconds(), 0.001
         while (now := time.monotonic()) < waits_until:
             opens = self._opens and now < self._opens_until
-            decision = await decide(replace(standing, opens=opens), last)
+            if opens != standing.opens:
+                standing = replace(standing, opens=opens)
+            decision = await decide(standing, last)
             if decision.outcome != UNOPENED:
                 return decision
             await asyncio.sleep(min(pause, waits_until - now))

@@ -1,9 +1,8 @@
 """Snapshots and receipts as they are given away: signed, and read back only if we signed."""
 
+import hmac
 from uuid import UUID
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import DecodeError, Message
 
 from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2 as pb
@@ -24,15 +23,15 @@ _CLASS_NUMBERS = {name: number for number, name in CLASSES.items()}
 
 
 class Seals:
-    """Signs what is given away, with gatekeeper's own key.
+    """Signs what is given away and comes back, by a secret that only gatekeepers know.
 
-    What is signed says what it is, so that a receipt never passes for a snapshot, and
-    neither for a token.
+    Nobody else has to verify it, so a keyed hash does, at a fiftieth of a signature's
+    time. What is signed says what it is, so that a receipt never passes for a snapshot,
+    and neither for a token.
     """
 
     def __init__(self, seed: bytes) -> None:
-        self._private = Ed25519PrivateKey.from_private_bytes(seed)
-        self._public = self._private.public_key()
+        self._secret = hmac.digest(seed, b"turnpike seals 1", "sha256")
 
     def seal_snapshot(self, snapshot: Snapshot) -> bytes:
         """Returns a snapshot, signed."""
@@ -82,15 +81,17 @@ class Seals:
 
     def _seal(self, kind: bytes, message: Message) -> bytes:
         content = message.SerializeToString(deterministic=True)
-        signature = self._private.sign(kind + content)
+        signature = hmac.digest(self._secret, kind + content, "sha256")
         return Sealed(content=content, signature=signature).SerializeToString()
 
     def _open(self, kind: bytes, sealed: bytes, message: Message) -> bool:
         try:
             parts = Sealed.FromString(sealed)
-            self._public.verify(parts.signature, kind + parts.content)
+            signature = hmac.digest(self._secret, kind + parts.content, "sha256")
+            if not hmac.compare_digest(parts.signature, signature):
+                return False
             message.ParseFromString(parts.content)
-        except (DecodeError, InvalidSignature):
+        except DecodeError:
             return False
         return True
 
