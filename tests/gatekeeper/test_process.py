@@ -69,7 +69,7 @@ async def test_it_serves_until_it_is_told_to_stop(environment: dict[str, str], k
                 return False
             return response.status == HealthCheckResponse.SERVING
 
-        await until(healthy)
+        await until(healthy, seconds=60)
         gatekeeper = Gatekeeper(channel, keys)
         tenant = await gatekeeper.create_tenant(slots=1)
         await tenant.admit()
