@@ -16,6 +16,25 @@ from tests.e2e.conftest import MakeAgent
 from tests.e2e.edge import Edge
 from tests.e2e.suite import TURNPIKE, Suite, environment, until_it
 
+PROMISED = {
+    "gatekeeper": ("admission_decisions_total", "admission_seconds"),
+    "agent-runtime": (
+        "turn_first_delta_seconds",
+        "model_first_delta_seconds",
+        "takeovers_total",
+        "fence_refusals_total",
+        "log_gaps_total",
+        "turn_tool_calls_total",
+        "prefix_requests_total",
+        "prefix_commits_total",
+        "prefix_breaches_total",
+        "prefix_cached_tokens_total",
+        "prefix_predicted_tokens_total",
+    ),
+    "tool-registry": ("tool_calls_total", "tool_fence_refusals_total", "rpc_server_seconds"),
+    "embedding": ("embedding_tokens_total", "embedding_queue_seconds", "rpc_server_seconds"),
+    "gateway": ("gateway_request_seconds", "gateway_stream_ends_total"),
+}
 ARGUMENTS = '{"n": 1.50, "größe": "é", "z": [1, null]}'
 
 
@@ -188,3 +207,38 @@ async def test_the_terminal_shows_sessions(suite: Suite, edge: Edge, agent: Make
     assert "epoch 2" in lines[0] and "last miss DIVERGENCE at element 1, byte" in lines[0]
     assert session["difference"]["request"].startswith('{"content":"another')
     assert session["model"] == name
+
+
+async def test_every_service_counts_what_the_design_promises(
+    suite: Suite, edge: Edge, agent: MakeAgent
+):
+    name = await agent("n=2")
+    client = Conversation(edge, name, "metrics")
+    await client.ask({"role": "user", "content": "one" + "x" * 1000})
+    await client.ask({"role": "user", "content": "two"})
+    await edge.run(name)
+
+    shown: dict[str, str] = {}
+    async with httpx.AsyncClient() as http:
+        for process in suite.processes:
+            response = await http.get(process.metrics)
+            shown[process.service] = shown.get(process.service, "") + response.text
+
+    for service, promised in PROMISED.items():
+        missing = [metric for metric in promised if f"turnpike_{metric}" not in shown[service]]
+        assert missing == [], service
+    runtime = shown["agent-runtime"]
+    assert total(runtime, "prefix_cached_tokens_total") > 0
+    assert total(runtime, "prefix_context_tokens_count") >= 3
+    assert total(runtime, "model_first_delta_seconds_count") >= 3
+    assert total(runtime, "turn_first_delta_seconds_count") >= 1
+    assert total(runtime, "prefix_breaches_total") == 0
+
+
+def total(shown: str, metric: str) -> float:
+    """Adds up a metric of all labels and processes."""
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in shown.splitlines()
+        if line.startswith((f"turnpike_{metric}{{", f"turnpike_{metric} "))
+    )

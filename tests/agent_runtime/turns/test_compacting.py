@@ -41,7 +41,11 @@ async def full(world: World, tenant: Tenant, provider: Provider) -> tuple[TurnMe
 def is_short(ask: Ask) -> bool:
     """Says whether an extract stands for the long story."""
     roles = [role for role, _ in ask.prompt]
-    return roles == ["user", "user"] and b"x" * 300 not in ask.sent and b"left out" in ask.sent
+    return (
+        roles == ["user", "assistant", "user"]
+        and b"x" * 300 not in ask.sent
+        and b"left out" in ask.sent
+    )
 
 
 async def test_row_56_who_takes_over_comes_to_the_same_and_says_it_once(

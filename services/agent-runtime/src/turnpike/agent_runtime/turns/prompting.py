@@ -12,6 +12,7 @@ from turnpike.agent_runtime.models.prompt import Message, ToolUse
 from turnpike.agent_runtime.tools.toolset import model_name
 from turnpike.agent_runtime.turns.model import Call, PastTurn, Step, Turn
 
+_HEARD = "Noted."
 _OUTCOMES = {
     "DENIED": "The call was denied by policy; it did not run.",
     "REJECTED": "A person rejected the call; it did not run.",
@@ -50,7 +51,9 @@ def messages(
     first = past[0] if past else turn
     told = _variables(turn.agent, first.created, first.time_zone)
     if summary:
+        # Some models refuse two messages of one role in a row.
         said.append(Message(role="user", text=summary))
+        said.append(Message(role="assistant", text=_HEARD))
     for earlier in past:
         if earlier.position <= summarised:
             continue
