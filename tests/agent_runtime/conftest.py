@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import ModuleType
 
 import asyncpg
 import grpc
@@ -12,6 +13,7 @@ from tests.conftest import Keys, Schemas
 from tests.doubles.model_server import ModelServer
 from tests.gatekeeper import serving as gatekeepers
 from tests.tool_registry import serving as registries
+from turnpike.agent_runtime.models.litellm_client import load
 from turnpike.agent_runtime.settings import Settings
 from turnpike.cli.stack.redis import LocalRedis
 from turnpike.database.migration import MigrationUrls
@@ -132,3 +134,9 @@ async def superuser(urls: MigrationUrls) -> AsyncGenerator[asyncpg.Connection]:
     )
     yield connection
     await connection.close()
+
+
+@pytest.fixture(scope="session")
+def litellm() -> ModuleType:
+    """litellm, imported: on a slow machine that takes longer than a test waits for anything."""
+    return load()

@@ -32,6 +32,8 @@ from turnpike.agent_runtime.models.prompt import (
 )
 from turnpike.agent_runtime.models.thoughts import Thoughts, author
 
+pytestmark = pytest.mark.usefixtures("litellm")
+
 LOOK = ToolDefinition(
     name="weather__look",
     description="Looks.",

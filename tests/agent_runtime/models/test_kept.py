@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import timedelta
 
+import aiohttp
 import pytest
 
 from tests.agent_runtime.models.asking import all_of, prompt_for
@@ -16,6 +17,8 @@ from turnpike.agent_runtime.models.fingerprints import Fingerprints
 from turnpike.agent_runtime.models.kept import KeptSessions
 from turnpike.agent_runtime.models.prompt import Model, ModelError, Prompt, TextPiece
 from turnpike.egress.sessions import open_session
+
+pytestmark = pytest.mark.usefixtures("litellm")
 
 WORD = sse({"choices": [{"delta": {"content": "one "}}]})
 STOP = sse({"choices": [{"delta": {}, "finish_reason": "stop"}]})
@@ -118,6 +121,87 @@ async def test_l12_what_nobody_uses_is_closed_and_what_is_used_is_not(faked: Pro
     await kept.sweep()
 
     assert (len(kept), used.closed) == (0, True)
+
+
+class SlowConnector(aiohttp.TCPConnector):
+    """Connections that are closed when they may be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closing = False
+        self.may_close = asyncio.Event()
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        self.closing = True
+        await self.may_close.wait()
+        await super().close(abort_ssl=abort_ssl)
+
+
+class SlowSessions:
+    """Sessions whose closing takes its time, in the order in which they were opened."""
+
+    def __init__(self, *, most: int, idle: timedelta) -> None:
+        self.connectors: list[SlowConnector] = []
+        self.kept = KeptSessions(
+            self._open, Fingerprints(b"secret"), allow_private=True, most=most, idle=idle
+        )
+
+    async def take(self, key: str) -> bool:
+        """Uses the session of a key; says whether it was open."""
+        model = prompt_for("http://127.0.0.1:9", api_key=key).model
+        async with self.kept.lease(model) as session:
+            return not session.closed
+
+    async def is_closing(self, number: int) -> None:
+        """Returns when one is being closed."""
+        await until(lambda: len(self.connectors) > number and self.connectors[number].closing)
+
+    async def close(self) -> None:
+        for connector in self.connectors:
+            connector.may_close.set()
+        await self.kept.close()
+
+    def _open(self, _addresses: object) -> aiohttp.ClientSession:
+        self.connectors.append(SlowConnector())
+        return aiohttp.ClientSession(connector=self.connectors[-1])
+
+
+async def test_l12_who_waits_for_another_s_eviction_is_given_an_open_session():
+    slow = SlowSessions(most=1, idle=timedelta(minutes=1))
+    assert await slow.take("a")
+    # It evicts what there was, and waits until that is closed.
+    first = asyncio.ensure_future(slow.take("b"))
+    await slow.is_closing(0)
+    # Another evicts its own meanwhile.
+    second = asyncio.ensure_future(slow.take("c"))
+    await until(lambda: len(slow.connectors) == 3 and len(slow.kept) == 1)
+    slow.connectors[1].may_close.set()
+    assert await second
+
+    slow.connectors[0].may_close.set()
+
+    assert await first
+    await slow.close()
+
+
+async def test_l12_what_is_evicted_amid_a_sweep_is_not_swept_again():
+    slow = SlowSessions(most=2, idle=timedelta())
+    assert await slow.take("a")
+    assert await slow.take("b")
+    # It has both in hand, and waits for the first.
+    sweeping = asyncio.ensure_future(slow.kept.sweep())
+    await slow.is_closing(0)
+    third = asyncio.ensure_future(slow.take("c"))
+    assert await third
+    fourth = asyncio.ensure_future(slow.take("d"))
+    await slow.is_closing(1)
+
+    for connector in slow.connectors:
+        connector.may_close.set()
+
+    assert await fourth
+    await sweeping
+    await slow.close()
 
 
 def with_key(model: Model, key: str) -> Model:

@@ -3,8 +3,10 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +18,7 @@ from tests.agent_runtime.models.conftest import Provider
 from tests.agent_runtime.serving import Tenant
 from tests.doubles.http1 import Connection, sse
 from tests.waiting import until
+from turnpike.agent_runtime.models import litellm_client
 from turnpike.agent_runtime.models.clients import Clients, open_clients
 from turnpike.agent_runtime.models.prompt import (
     EndPiece,
@@ -28,6 +31,8 @@ from turnpike.agent_runtime.models.prompt import (
     ToolUsePiece,
     UsagePiece,
 )
+
+pytestmark = pytest.mark.usefixtures("litellm")
 
 
 def prompt_for(
@@ -307,3 +312,28 @@ def test_litellm_is_imported_when_it_is_needed_and_not_before():
     answered = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True)
 
     assert answered.stdout.strip() == b"False"
+
+
+async def test_who_gives_up_leaves_the_import_to_those_who_come_after(
+    faked: Provider, clients: Clients, litellm: ModuleType, monkeypatch: pytest.MonkeyPatch
+):
+    loaded = threading.Event()
+    imports: list[int] = []
+
+    def slowly() -> ModuleType:
+        imports.append(1)
+        loaded.wait()
+        return litellm
+
+    monkeypatch.setattr(litellm_client, "load", slowly)
+    faked.streams(OPENING, text(0, "fine"), ending("end_turn"))
+    first = asyncio.ensure_future(all_of(clients, prompt_for(faked.url)))
+    await until(lambda: bool(imports))
+    first.cancel()
+    await asyncio.wait([first])
+    second = asyncio.ensure_future(all_of(clients, prompt_for(faked.url)))
+    await asyncio.sleep(0)
+    loaded.set()
+
+    assert TextPiece("fine") in await second
+    assert len(imports) == 1

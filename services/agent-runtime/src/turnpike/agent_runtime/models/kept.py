@@ -76,9 +76,11 @@ class KeptSessions:
             ModelError: Its name has no address that may be connected to.
         """
         addresses = await self._addresses(model)
-        kept = await self._find(model, addresses)
+        kept = self._find(model, addresses)
+        # Before anything is waited for: who has no user yet may be dropped, and closed, meanwhile.
         kept.users += 1
         try:
+            await self._make_room()
             yield kept.session
         finally:
             kept.users -= 1
@@ -104,18 +106,23 @@ class KeptSessions:
             await kept.session.close()
         self._kept.clear()
 
-    async def _find(self, model: Model, addresses: Sequence[str]) -> _Kept:
+    def _find(self, model: Model, addresses: Sequence[str]) -> _Kept:
         key = self._key(model, addresses)
         kept = self._kept.get(key)
         if kept is None:
             kept = self._kept[key] = _Kept(self._open(addresses), _now())
         self._kept.move_to_end(key)
-        while len(self._kept) > self._most:
-            await self._drop(next(iter(self._kept)))
         return kept
 
+    async def _make_room(self) -> None:
+        while len(self._kept) > self._most:
+            await self._drop(next(iter(self._kept)))
+
     async def _drop(self, key: str) -> None:
-        kept = self._kept.pop(key)
+        # Another may have dropped it while this one waited.
+        kept = self._kept.pop(key, None)
+        if kept is None:
+            return
         kept.dropped = True
         if not kept.users:
             await kept.session.close()

@@ -28,8 +28,7 @@ class LitellmClient:
     """Asks any provider that litellm knows; litellm is imported when it is first needed."""
 
     def __init__(self) -> None:
-        self._loading = asyncio.Lock()
-        self._library: ModuleType | None = None
+        self._loading: asyncio.Task[ModuleType] | None = None
 
     async def stream(
         self, prompt: Prompt, session: aiohttp.ClientSession
@@ -61,18 +60,19 @@ class LitellmClient:
                 await response.aclose()
 
     async def _loaded(self) -> ModuleType:
-        async with self._loading:
-            if self._library is None:
-                library = await asyncio.to_thread(_import)
-                library.set_up()
-                self._library = library
-        return self._library
+        if self._loading is None or (self._loading.done() and self._loading.exception()):
+            self._loading = asyncio.create_task(asyncio.to_thread(load))
+        # Who gives up leaves it to those who come after.
+        return await asyncio.shield(self._loading)
 
 
-def _import() -> ModuleType:
+def load() -> ModuleType:
+    """Returns litellm, set up. The first time takes seconds, and 200 MB."""
     for name, value in _BEFORE_IMPORT.items():
         os.environ[name] = value  # noqa: TID251 # the library's only way to be told
-    return importlib.import_module(_LIBRARY)
+    library = importlib.import_module(_LIBRARY)
+    library.set_up()
+    return library
 
 
 def _arguments(prompt: Prompt) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Importing this takes seconds and 200 MB; `litellm_client` does it late, in a thr
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, NoReturn
 
 import aiohttp
@@ -127,6 +128,7 @@ def _with_redacted(translate: Callable[..., list[Any]]) -> Callable[..., list[An
     return translated
 
 
+@cache
 def set_up() -> None:
     """Makes litellm silent, and sends all that it asks through the call's session.
 
