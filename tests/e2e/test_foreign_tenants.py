@@ -24,7 +24,11 @@ from turnpike.api.gatekeeper.v1 import (
     tenancy_service_pb2,
     usage_service_pb2,
 )
-from turnpike.api.tool_registry.v1 import connector_service_pb2, tool_call_service_pb2
+from turnpike.api.tool_registry.v1 import (
+    connector_service_pb2,
+    effect_service_pb2,
+    tool_call_service_pb2,
+)
 
 MODULES: dict[str, list[Any]] = {
     "agent-runtime": [
@@ -39,7 +43,7 @@ MODULES: dict[str, list[Any]] = {
         tenancy_service_pb2,
         usage_service_pb2,
     ],
-    "tool-registry": [connector_service_pb2, tool_call_service_pb2],
+    "tool-registry": [connector_service_pb2, effect_service_pb2, tool_call_service_pb2],
 }
 # What makes or lists the caller's own things, and has no thing of ours to name.
 OWN = (
@@ -49,6 +53,7 @@ OWN = (
     "ListThreads",
     "ListConnectors",
     "ListTools",
+    "ListUnknownEffects",
     "ListApiKeys",
     "ListBans",
     "ListBudgets",
@@ -73,6 +78,8 @@ FIXED: dict[str, Any] = {
     "segment": 1,
     "tier": 1,
     "digest": "d",
+    "generation": 1,
+    "resolution": 1,
     "headers": {"authorization": "Bearer theirs"},
 }
 # Messages in requests, to be filled in like them.
@@ -151,6 +158,7 @@ async def ours(edge: Edge, agent: MakeAgent) -> Ours:
         "key": key["id"],
         "ban": NOWHERE,
         "call": turn["id"],
+        "effect": f"{turn['id']}:1:0",
         "tenant": key["principal"]["tenant"],
         "principal": key["principal"]["id"],
         "plan": name,

@@ -4,6 +4,7 @@ import struct
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import httpx
@@ -20,6 +21,8 @@ from turnpike.api.gatekeeper.v1 import (
     tenancy_service_pb2,
 )
 from turnpike.api.tool_registry.v1 import connector_service_pb2 as connectors
+from turnpike.api.tool_registry.v1 import effect_service_pb2 as effects
+from turnpike.api.tool_registry.v1 import tool_call_service_pb2
 
 CREATED = "2026-11-21T05:00:00.123456Z"
 SPEC: dict[str, Any] = {
@@ -243,6 +246,56 @@ async def test_a_connectors_secrets_are_only_named(upstream: Upstream, client: h
     assert read.json()["header_names"] == ["Authorization"]
     assert (read.json()["state"], read.json()["state_reason"]) == ("DEGRADED", "it hangs")
     assert "headers" not in read.json()
+
+
+async def test_what_nobody_knows_is_shown_and_settled(
+    upstream: Upstream, client: httpx.AsyncClient
+):
+    known = f"{uuid4()}:1:0"
+    effect = {
+        "call": {
+            "effect": known,
+            "status": "CALL_STATUS_UNKNOWN",
+            "reason": "OUTCOME_UNKNOWN",
+            "result": '[{"type": "text", "text": "the connection was lost"}]',
+            "generation": 1,
+        },
+        "tool": "bank/transfer",
+        "arguments": '{"amount": 1e2}',
+        "principal": "anna",
+        "turn": known.partition(":")[0],
+        "create_time": TIME,
+        "dispatch_time": TIME,
+    }
+    upstream.other.answers.update(
+        ListUnknownEffects=effects.ListUnknownEffectsResponse(
+            effects=[effect], next_page_token="more"
+        ),
+        GetEffect=effects.GetEffectResponse(effect=effect),
+        ResolveEffect=effects.ResolveEffectResponse(effect=effect),
+    )
+    path = f"/api/v1/effects/{known}"
+
+    listed = await client.get("/api/v1/effects?page_size=1")
+    read = await client.get(path)
+    said = {"generation": 1, "resolution": "not_done", "text": "I looked.", "timeout_seconds": 5}
+    settled = await client.post(f"{path}:resolve", json=said)
+    refused = await client.post(f"{path}:resolve", json=said | {"resolution": "perhaps"})
+    nothing = await client.get("/api/v1/effects/other")
+
+    assert listed.json() == {"effects": [read.json()], "next_page_token": "more"}
+    assert read.json() == settled.json()
+    assert read.json() | {"id": known, "status": "UNKNOWN", "finished": None} == read.json()
+    assert read.json()["content"] == [{"type": "text", "text": "the connection was lost"}]
+    assert (read.json()["arguments"], read.json()["created"]) == ('{"amount": 1e2}', CREATED)
+    assert upstream.other.requests[2] == effects.ResolveEffectRequest(
+        effect=known,
+        generation=1,
+        resolution=tool_call_service_pb2.RESOLUTION_NOT_DONE,
+        text="I looked.",
+        timeout=timedelta(seconds=5),
+    )
+    assert (refused.status_code, nothing.status_code) == (400, 400)
 
 
 async def test_tools_have_their_schemas_as_objects(upstream: Upstream, client: httpx.AsyncClient):

@@ -63,6 +63,9 @@ from turnpike.api.gatekeeper.v1.usage_service_pb2_grpc import add_UsageServiceSe
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import (
     add_ConnectorServiceServicer_to_server,
 )
+from turnpike.api.tool_registry.v1.effect_service_pb2_grpc import (
+    add_EffectServiceServicer_to_server,
+)
 from turnpike.rpc.errors import NotFoundError, ServiceError, UnauthenticatedError
 from turnpike.rpc.gatekeeper import AUTHENTICATE
 from turnpike.rpc.identity import Caller, Signer, Verifier
@@ -369,6 +372,7 @@ class Upstream:
             add_PrefixServiceServicer_to_server,
             add_ProviderKeyServiceServicer_to_server,
             add_ConnectorServiceServicer_to_server,
+            add_EffectServiceServicer_to_server,
             add_EmbeddingServiceServicer_to_server,
         ):
             add(self.other, server)  # pyright: ignore[reportArgumentType]

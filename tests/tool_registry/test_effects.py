@@ -19,9 +19,12 @@ from tests.doubles.scripted_mcp import (
 )
 from tests.tool_registry.serving import Registry, Tenant, text_of
 from tests.waiting import refusal, until
+from turnpike.api.tool_registry.v1 import effect_service_pb2 as effects_pb
 from turnpike.api.tool_registry.v1 import tool_call_service_pb2 as calls_pb
 from turnpike.api.tool_registry.v1 import tool_pb2
+from turnpike.api.tool_registry.v1.effect_service_pb2_grpc import EffectServiceStub
 
+SUCCEEDED = tool_pb2.CALL_STATUS_SUCCEEDED
 DONE = calls_pb.RESOLUTION_DONE
 NOT_DONE = calls_pb.RESOLUTION_NOT_DONE
 RUN_AGAIN = calls_pb.RESOLUTION_RUN_AGAIN
@@ -61,7 +64,9 @@ async def resolve(tenant: Tenant, request: calls_pb.ResolveCallRequest) -> tool_
     return (await stub.ResolveCall(request, metadata=tenant.as_service())).call
 
 
-async def unknown(tenant: Tenant, server: ScriptedServer) -> calls_pb.RunCallRequest:
+async def unknown(
+    tenant: Tenant, server: ScriptedServer, principal: str = ""
+) -> calls_pb.RunCallRequest:
     """Returns a call whose outcome nobody knows."""
 
     async def hang(_: Called) -> dict[str, Any]:
@@ -70,6 +75,7 @@ async def unknown(tenant: Tenant, server: ScriptedServer) -> calls_pb.RunCallReq
 
     answer, server.answer = server.answer, hang
     request = await tenant.ask("effects/work")
+    request.principal = principal
     request.timeout.FromTimedelta(timedelta(seconds=1))
     call = await tenant.run(request)
     assert (call.status, call.generation) == (tool_pb2.CALL_STATUS_UNKNOWN, 1)
@@ -149,6 +155,75 @@ async def test_a_replaced_claim_resolves_nothing(
     await tenant.announce(request.turn, 2)
 
     assert (await refusal(resolve(tenant, resolution(request, DONE)))).reason == "FENCE_STALE"
+
+
+async def test_people_are_shown_what_nobody_knows_and_settle_their_own(
+    tenant: Tenant, server: ScriptedServer, place: str
+):
+    await tenant.connect(url=place)
+    requests = [await unknown(tenant, server, principal="anna") for _ in range(3)]
+    await unknown(tenant, server, principal="ben")
+    stub = EffectServiceStub(tenant.registry.channel)
+    anna, ben = (tenant.as_principal("member", name) for name in ("anna", "ben"))
+    wanted = f"{requests[0].turn}:1:0"
+    done = effects_pb.ResolveEffectRequest(
+        effect=wanted, generation=1, resolution=DONE, text="It is there."
+    )
+
+    async def shown(metadata: Any, token: str = "") -> effects_pb.ListUnknownEffectsResponse:
+        listing = effects_pb.ListUnknownEffectsRequest(page_size=2, page_token=token)
+        return await stub.ListUnknownEffects(listing, metadata=metadata)
+
+    first = await shown(anna)
+    second = await shown(anna, first.next_page_token)
+    listed = [each.call.effect for each in (*first.effects, *second.effects)]
+    assert listed == [f"{request.turn}:1:0" for request in reversed(requests)]
+    assert {each.principal for each in first.effects} == {"anna"}
+    assert not second.next_page_token
+    assert len((await shown(ben)).effects) == 1
+    assert (await shown(tenant.as_principal())).next_page_token
+
+    get = effects_pb.GetEffectRequest(effect=wanted)
+    assert (await refusal(stub.GetEffect(get, metadata=ben))).reason == "NOT_FOUND"
+    assert (await refusal(stub.ResolveEffect(done, metadata=ben))).reason == "NOT_FOUND"
+    viewer = tenant.as_principal("viewer", "anna")
+    assert (await refusal(stub.ResolveEffect(done, metadata=viewer))).reason == "FORBIDDEN"
+    service = tenant.as_service()
+    assert (await refusal(stub.ResolveEffect(done, metadata=service))).reason == "FORBIDDEN"
+    strangers = tenant.registry.new_tenant().as_principal()
+    assert (await refusal(stub.GetEffect(get, metadata=strangers))).reason == "NOT_FOUND"
+
+    settled = (await stub.ResolveEffect(done, metadata=anna)).effect
+    again = (await stub.ResolveEffect(done, metadata=anna)).effect
+    assert settled == again == (await stub.GetEffect(get, metadata=anna)).effect
+    assert (settled.call.status, settled.call.resolved_by) == (SUCCEEDED, "anna")
+    assert (settled.tool, text_of(settled.call)) == ("effects/work", "It is there.")
+    assert wanted not in [each.call.effect for each in (await shown(anna)).effects]
+    done.resolution = RUN_AGAIN
+    assert (await refusal(stub.ResolveEffect(done, metadata=anna))).reason == "CALL_NOT_UNKNOWN"
+
+
+async def test_a_person_has_a_call_run_again_as_it_was_asked_for(
+    tenant: Tenant, server: ScriptedServer, place: str
+):
+    seen: list[tuple[dict[str, Any], str]] = []
+
+    async def note(called: Called) -> dict[str, Any]:
+        seen.append((called.arguments, called.meta["turnpike/idempotency-key"]))
+        return said("now")
+
+    await tenant.connect(url=place)
+    request = await unknown(tenant, server, principal="anna")
+    server.answer = note
+    stub = EffectServiceStub(tenant.registry.channel)
+    effect = f"{request.turn}:1:0"
+    again = effects_pb.ResolveEffectRequest(effect=effect, generation=1, resolution=RUN_AGAIN)
+
+    await stub.ResolveEffect(again, metadata=tenant.as_principal("member", "anna"))
+
+    call = await tenant.run(request)
+    assert (call.status, text_of(call), call.generation) == (SUCCEEDED, "now", 2)
+    assert seen == [(json.loads(request.arguments), effect)]
 
 
 async def test_progress_and_logs_are_told_while_a_call_runs(

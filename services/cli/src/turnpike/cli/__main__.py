@@ -15,6 +15,7 @@ _GROUPS = (
     "models",
     "connectors",
     "tools",
+    "effects",
     "principals",
     "bans",
     "plans",

@@ -27,6 +27,7 @@ from turnpike.api.gatekeeper.v1.identity_service_pb2_grpc import IdentityService
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import TenancyServiceStub
 from turnpike.api.gatekeeper.v1.usage_service_pb2_grpc import UsageServiceStub
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
+from turnpike.api.tool_registry.v1.effect_service_pb2_grpc import EffectServiceStub
 from turnpike.gateway import openapi
 from turnpike.gateway.edge import Edge
 from turnpike.gateway.problems import ProblemError, invalid
@@ -37,6 +38,7 @@ from turnpike.gateway.routes.answers import Answers
 from turnpike.gateway.routes.anthropic.messages import MessageRoutes
 from turnpike.gateway.routes.bans import BanRoutes
 from turnpike.gateway.routes.connectors import ConnectorRoutes
+from turnpike.gateway.routes.effects import EffectRoutes
 from turnpike.gateway.routes.embeddings import EmbeddingRoutes
 from turnpike.gateway.routes.faults import faults_of
 from turnpike.gateway.routes.issuers import IssuerRoutes
@@ -130,6 +132,7 @@ def make_app(
         PrefixSessionRoutes(PrefixServiceStub(channels.agent_runtime)).router(entrance),
         ConnectorRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
         ToolRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
+        EffectRoutes(EffectServiceStub(channels.tool_registry)).router(entrance),
         TenancyRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),
         *_account_routers(channels.gatekeeper, entrance),
         BanRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),

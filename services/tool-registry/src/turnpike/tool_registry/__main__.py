@@ -10,9 +10,16 @@ import grpc
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.api.tool_registry.v1 import connector_service_pb2, tool_call_service_pb2
+from turnpike.api.tool_registry.v1 import (
+    connector_service_pb2,
+    effect_service_pb2,
+    tool_call_service_pb2,
+)
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import (
     add_ConnectorServiceServicer_to_server,
+)
+from turnpike.api.tool_registry.v1.effect_service_pb2_grpc import (
+    add_EffectServiceServicer_to_server,
 )
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import (
     add_ToolCallServiceServicer_to_server,
@@ -35,6 +42,8 @@ from turnpike.tool_registry.connector_servicer import ConnectorServicer
 from turnpike.tool_registry.connectors import Connectors
 from turnpike.tool_registry.credentials import Credentials
 from turnpike.tool_registry.discovery import Discoveries
+from turnpike.tool_registry.effect_servicer import EffectServicer
+from turnpike.tool_registry.effects import Effects
 from turnpike.tool_registry.execution import Executor
 from turnpike.tool_registry.ledger import Ledger
 from turnpike.tool_registry.lending import Lending
@@ -49,6 +58,7 @@ from turnpike.tool_registry.upkeep import Upkeep
 
 SERVICES = (
     connector_service_pb2.DESCRIPTOR.services_by_name["ConnectorService"].full_name,
+    effect_service_pb2.DESCRIPTOR.services_by_name["EffectService"].full_name,
     tool_call_service_pb2.DESCRIPTOR.services_by_name["ToolCallService"].full_name,
 )
 
@@ -156,7 +166,8 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             catalogue=catalogue,
         )
         servicer = ConnectorServicer(administration, catalogue, Reviews(engine), lending)
-        server = _new_server(keys, servicer, ToolCallServicer(calls))
+        effects = EffectServicer(Effects(engine, calls))
+        server = _new_server(keys, servicer, ToolCallServicer(calls), effects)
         yield Replica(server, executor, upkeep)
 
 
@@ -170,7 +181,10 @@ def _confines(settings: Settings) -> Confines:
 
 
 def _new_server(
-    credentials: AcceptedCredentials, connectors: ConnectorServicer, calls: ToolCallServicer
+    credentials: AcceptedCredentials,
+    connectors: ConnectorServicer,
+    calls: ToolCallServicer,
+    effects: EffectServicer,
 ) -> grpc.aio.Server:
     server = new_server(
         Settings.service(),
@@ -180,6 +194,7 @@ def _new_server(
     )
     add_ConnectorServiceServicer_to_server(connectors, server)
     add_ToolCallServiceServicer_to_server(calls, server)
+    add_EffectServiceServicer_to_server(effects, server)
     return server
 
 

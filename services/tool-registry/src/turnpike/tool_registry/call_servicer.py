@@ -13,16 +13,8 @@ from turnpike.rpc.served import Context, caller_of
 from turnpike.telemetry import traceparent
 from turnpike.tool_registry.calls import Calls
 from turnpike.tool_registry.links.exchange import Progress
-from turnpike.tool_registry.model import Call, CallRequest, CallStatus, Resolution
-
-_STATUSES = {
-    CallStatus.PENDING: tool_pb2.CALL_STATUS_PENDING,
-    CallStatus.DISPATCHED: tool_pb2.CALL_STATUS_DISPATCHED,
-    CallStatus.SUCCEEDED: tool_pb2.CALL_STATUS_SUCCEEDED,
-    CallStatus.FAILED: tool_pb2.CALL_STATUS_FAILED,
-    CallStatus.CANCELLED: tool_pb2.CALL_STATUS_CANCELLED,
-    CallStatus.UNKNOWN: tool_pb2.CALL_STATUS_UNKNOWN,
-}
+from turnpike.tool_registry.model import CallRequest, Resolution
+from turnpike.tool_registry.wire import call_to_wire
 
 
 class ToolCallServicer(ToolCallServiceServicer):
@@ -42,7 +34,7 @@ class ToolCallServicer(ToolCallServiceServicer):
     ) -> AsyncGenerator[pb.RunCallResponse]:
         async for sight in self._calls.run(_to_request(_tenant(context), request)):
             yield pb.RunCallResponse(
-                call=_to_wire(sight.call), progress=_progress_to_wire(sight.progress)
+                call=call_to_wire(sight.call), progress=_progress_to_wire(sight.progress)
             )
 
     async def CancelCall(
@@ -55,20 +47,20 @@ class ToolCallServicer(ToolCallServiceServicer):
             step=request.step,
             ordinal=request.ordinal,
         )
-        return pb.CancelCallResponse(call=None if call is None else _to_wire(call))
+        return pb.CancelCallResponse(call=None if call is None else call_to_wire(call))
 
     async def GetCall(self, request: pb.GetCallRequest, context: Context) -> pb.GetCallResponse:
         effect = f"{UUID(request.turn)}:{request.step}:{request.ordinal}"
         call = await self._calls.get(_tenant(context), effect)
         if call is None:
             raise NotFoundError("there is no such call", kind="call", id=effect)
-        return pb.GetCallResponse(call=_to_wire(call))
+        return pb.GetCallResponse(call=call_to_wire(call))
 
     async def ResolveCall(
         self, request: pb.ResolveCallRequest, context: Context
     ) -> pb.ResolveCallResponse:
         call = await self._calls.resolve(_to_resolution(_tenant(context), request))
-        return pb.ResolveCallResponse(call=_to_wire(call))
+        return pb.ResolveCallResponse(call=call_to_wire(call))
 
 
 def _tenant(context: Context) -> UUID:
@@ -109,19 +101,6 @@ def _to_resolution(tenant: UUID, request: pb.ResolveCallRequest) -> Resolution:
         text=request.text,
         by=request.principal,
         timeout_seconds=request.timeout.ToTimedelta().total_seconds(),
-    )
-
-
-def _to_wire(call: Call) -> tool_pb2.Call:
-    return tool_pb2.Call(
-        effect=call.effect,
-        status=_STATUSES[call.status],
-        result=call.result,
-        structured=call.structured,
-        reason=call.reason,
-        generation=call.generation,
-        task=call.task,
-        resolved_by=call.resolved_by,
     )
 
 

@@ -6,6 +6,8 @@ from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.tool_registry.catalogue import ListedTool
 from turnpike.tool_registry.credentials import Credential
 from turnpike.tool_registry.model import (
+    Call,
+    CallStatus,
     Connector,
     ConnectorState,
     Endpoint,
@@ -28,6 +30,15 @@ _STATES = {
     ConnectorState.DEGRADED: tool_pb2.CONNECTOR_STATE_DEGRADED,
     ConnectorState.NEEDS_AUTH: tool_pb2.CONNECTOR_STATE_NEEDS_AUTH,
     ConnectorState.DISABLED: tool_pb2.CONNECTOR_STATE_DISABLED,
+}
+
+_CALL_STATUSES = {
+    CallStatus.PENDING: tool_pb2.CALL_STATUS_PENDING,
+    CallStatus.DISPATCHED: tool_pb2.CALL_STATUS_DISPATCHED,
+    CallStatus.SUCCEEDED: tool_pb2.CALL_STATUS_SUCCEEDED,
+    CallStatus.FAILED: tool_pb2.CALL_STATUS_FAILED,
+    CallStatus.CANCELLED: tool_pb2.CALL_STATUS_CANCELLED,
+    CallStatus.UNKNOWN: tool_pb2.CALL_STATUS_UNKNOWN,
 }
 
 
@@ -125,6 +136,20 @@ def review_to_wire(review: Review) -> tool_pb2.Review:
         flags=tool.flags,
         renamed_from=tool.renamed_from,
         diff=review.diff,
+    )
+
+
+def call_to_wire(call: Call) -> tool_pb2.Call:
+    """Returns a call as a message."""
+    return tool_pb2.Call(
+        effect=call.effect,
+        status=_CALL_STATUSES[call.status],
+        result=call.result,
+        structured=call.structured,
+        reason=call.reason,
+        generation=call.generation,
+        task=call.task,
+        resolved_by=call.resolved_by,
     )
 
 
