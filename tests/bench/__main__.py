@@ -6,85 +6,23 @@ Everything runs on this machine, which must have nothing else to do.
 """
 
 import argparse
-import asyncio
+import os
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
-from tests.bench.cost import descendants, memory_megabytes, name_of, processor_seconds
-from tests.bench.load import Load, Target, run_load
-from tests.doubles.processes import Double, running
+from tests.bench.bench import Bench, Figure
+from tests.bench.cost import memory_megabytes
+from tests.bench.promises import print_cancelling, print_restarts, print_stop
+from tests.bench.trips import print_trips
+from tests.doubles.processes import running
 from tests.e2e.edge import Edge, connected
 from tests.e2e.suite import Suite, running_suite
 
-DATABASES = ("postgres", "valkey-server")
 SHORT, LONG = 100, 600
 REST_SECONDS = 3
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the report."""
-
-    name: str
-    ours: str
-    alone: str = ""
-    goal: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name:<44}{self.ours:>14}{self.alone:>14}{self.goal:>14}"
-
-
-@dataclass
-class Measured:
-    """A load, and what it cost in processor time."""
-
-    load: Load
-    seconds: float
-
-    @property
-    def per_turn(self) -> float:
-        """Milliseconds of processor time a turn."""
-        return self.seconds * 1000 / self.load.streams
-
-
-@dataclass
-class Bench:
-    """The suite and the model server, under load."""
-
-    suite: Suite
-    edge: Edge
-    model: Double
-
-    def ours(self, words: int) -> Target:
-        """Returns turns of so many words."""
-        body: dict[str, object] = {"agent": f"words-{words}", "input": "hello"}
-        return Target(f"{self.suite.url}/api/v1/turns:run", body, self.suite.key)
-
-    def alone(self, words: int) -> Target:
-        """Returns the same words straight from the model server."""
-        message = {"role": "user", "content": "hello"}
-        body: dict[str, object] = {"model": f"n={words}", "stream": True, "messages": [message]}
-        return Target(f"{self.model.url}/chat/completions", body)
-
-    def processes(self) -> set[int]:
-        """Returns our processes, the databases apart."""
-        every = descendants([self.suite.process.pid])
-        apart = descendants(pid for pid in every if name_of(pid) in DATABASES)
-        return every - apart
-
-    async def measure(self, target: Target, *, clients: int, turns: int) -> Measured:
-        """Runs a load and returns what it cost our processes."""
-        await run_load(target, clients=2, streams=10)
-        pids = self.processes()
-        before = processor_seconds(pids)
-        load = await run_load(target, clients=clients, streams=turns)
-        if load.failures:
-            raise SystemExit(f"{load.failures} of {load.streams} streams failed")
-        return Measured(load, processor_seconds(pids) - before)
 
 
 async def main() -> None:
@@ -102,6 +40,7 @@ async def main() -> None:
         ):
             first_answer = await time_first_answer(suite, edge)
             bench = Bench(suite, edge, model)
+            print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
             print(Figure("", "turnpike", "model alone", "goal"))
             print(Figure("`up` to the first answer", f"{first_answer:.1f} s", "", "≤ 10 s"))
             await print_memory(bench)
@@ -110,6 +49,11 @@ async def main() -> None:
             await print_latency(bench, options.turns)
             await print_cost(bench, options.turns)
             await print_throughput(bench, options.turns)
+            await print_trips(bench, options.turns)
+            await print_cancelling(bench)
+            await print_restarts(suite)
+            await print_stop(suite)
+            print(f"load after: {os.getloadavg()[0]:.1f}")
 
 
 async def time_first_answer(suite: Suite, edge: Edge) -> float:
@@ -121,9 +65,11 @@ async def time_first_answer(suite: Suite, edge: Edge) -> float:
 
 async def print_memory(bench: Bench) -> None:
     """Prints what the suite holds when nobody asks for anything."""
-    await asyncio.sleep(REST_SECONDS)
+    await bench.rest(REST_SECONDS)
     held = memory_megabytes(bench.processes())
-    print(Figure("memory at rest (PSS)", f"{held:.0f} MB", "", "≤ 450 MB"), flush=True)
+    print(Figure("memory at rest (PSS)", f"{held:.0f} MB", "", "≤ 450 MB"))
+    used = f"{bench.at_rest * 1000:.0f} ms/s"
+    print(Figure("processor time at rest", used), flush=True)
 
 
 async def print_latency(bench: Bench, turns: int) -> None:

@@ -21,7 +21,7 @@ import grpc
 import uvloop
 from redis.asyncio import Redis
 
-from tests.bench.__main__ import Figure
+from tests.bench.bench import Figure
 from tests.bench.cost import descendants, name_of, processor_seconds
 from tests.conftest import SERVICES, Keys, Schemas
 from tests.gatekeeper.money import Bank, spender

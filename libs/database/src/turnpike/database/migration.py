@@ -45,8 +45,10 @@ class MigrationUrls:
         return cls(migration=migration, service=service, system=system)
 
 
-async def migrate(package: str, *, schema: str, urls: MigrationUrls) -> None:
-    """Creates the roles and the schema if need be, and migrates to the newest revision.
+async def migrate(
+    package: str, *, schema: str, urls: MigrationUrls, revision: str = "head"
+) -> None:
+    """Creates the roles and the schema if need be, and migrates to a revision: the newest one.
 
     Idempotent; two migrations at once take turns.
 
@@ -54,6 +56,7 @@ async def migrate(package: str, *, schema: str, urls: MigrationUrls) -> None:
         package: Holds `migrations/versions`, e.g. `turnpike.gatekeeper`.
         schema: The service's schema.
         urls: Where the database is, and as whom.
+        revision: Where an older version of the service would stop.
     """
     service, system = make_url(urls.service), make_url(urls.system)
     engine = create_async_engine(
@@ -65,7 +68,7 @@ async def migrate(package: str, *, schema: str, urls: MigrationUrls) -> None:
             await connection.execute(text(f"SET LOCAL ROLE {schema}_owner"))
             await connection.execute(text(f"SET LOCAL search_path = {schema}"))
             await connection.run_sync(
-                _upgrade, package, schema, str(service.username), str(system.username)
+                _upgrade, package, schema, str(service.username), str(system.username), revision
             )
     finally:
         await engine.dispose()
@@ -146,7 +149,12 @@ def _quoted(value: str) -> str:
 
 
 def _upgrade(
-    connection: Connection, package: str, schema: str, service_role: str, system_role: str
+    connection: Connection,
+    package: str,
+    schema: str,
+    service_role: str,
+    system_role: str,
+    revision: str,
 ) -> None:
     config = Config()
     config.set_main_option("script_location", f"{package}:migrations")
@@ -154,9 +162,9 @@ def _upgrade(
     script = ScriptDirectory.from_config(config)
 
     def revisions(current: Any, _context: Any) -> Any:
-        return script._upgrade_revs("head", current)  # pyright: ignore[reportPrivateUsage] # alembic's own command does the same
+        return script._upgrade_revs(revision, current)  # pyright: ignore[reportPrivateUsage] # alembic's own command does the same
 
-    with EnvironmentContext(config, script, fn=revisions, destination_rev="head") as environment:
+    with EnvironmentContext(config, script, fn=revisions, destination_rev=revision) as environment:
         environment.configure(
             connection=connection,
             version_table_schema=schema,
