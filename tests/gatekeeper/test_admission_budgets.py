@@ -57,7 +57,8 @@ async def test_a_refusal_names_the_budget_and_when_it_begins_anew(tenant: Tenant
         "left_micro_usd": "100",
         "resets": resets,
     }
-    assert refused.retry_after is None
+    assert refused.retry_after
+    assert timedelta(0) < refused.retry_after <= timedelta(days=1)
 
 
 @pytest.mark.parametrize("scope", ["tenant", "principal", "key", "agent"])
