@@ -165,6 +165,72 @@ def example_body(openapi: dict[str, Any], path: str, method: str) -> Any:
     return {} if "requestBody" in openapi["paths"][path][method.lower()] else None
 
 
+# Bodies that are right, so that only the role is wrong.
+RIGHT = {
+    "/agents": {"name": "n", "model": "scripted"},
+    "/agents/": {"model": "scripted"},
+    "/bans": {"email": "nobody@example.com"},
+    "/budgets/": {"limit_micro_usd": 1},
+    "/connectors": {"name": "n", "transport": "http", "url": "https://example.com"},
+    "/connectors/": {"transport": "http", "url": "https://example.com"},
+    "/issuers": {"name": "n", "issuer": "https://example.com", "audience": "n"},
+    "/issuers/": {"issuer": "https://example.com", "audience": "n"},
+    "/keys": {"name": "n", "role": "VIEWER"},
+    "/models": {"name": "n", "model": "n"},
+    "/models/": {"model": "n"},
+    "/plans/": {"tier": "FREE"},
+    "/principals": {"name": "n", "role": "VIEWER"},
+    "/subscriptions/": {"plan": "n"},
+    "/tenants": {"name": "n"},
+    "/turns:run": {"agent": "default", "input": "hello"},
+}
+# What a viewer may send: a question that changes nothing, or a session of its own.
+VIEWERS = ("/session", "/embeddings", ":token")
+
+
+async def test_a_viewer_changes_nothing_on_any_route(
+    edge: Edge, agent: MakeAgent, make_key: MakeKey
+):
+    made = await make_key("VIEWER")
+    viewer, name = edge.with_key(made["key"]), await agent("n=1")
+    turn = await edge.start(name)
+    await edge.read(turn["id"])
+    values = {"turn": turn["id"], "thread": turn["thread"], "name": name, "id": made["id"]}
+    openapi = (await edge.http.get("/openapi.json")).json()
+    answered: dict[int, list[str]] = {}
+
+    for path, operations in openapi["paths"].items():
+        route = path.removeprefix("/api/v1")
+        for method in {"post", "put", "patch", "delete"} & set(operations):
+            if route == path or route.endswith(VIEWERS):
+                continue
+            filled = re.sub(r"{(\w+)}", lambda part: values.get(part[1], "tenant"), path)
+            right = RIGHT.get(re.sub(r"{\w+}$", "", route)) if method in ("put", "post") else None
+            body = right or example_body(openapi, path, method.upper())
+            response = await viewer.http.request(method, filled, json=body)
+            answered.setdefault(response.status_code, []).append(f"{method} {route}")
+
+    assert set(answered) <= {400, 403, 404}, answered
+    assert len(answered[403]) > 30
+    assert (await edge.turn(turn["id"]))["text"] == "~0 "
+    assert (await edge.call("GET", f"/agents/{name}"))["model"] == name
+
+
+async def test_every_refusal_s_headers_are_documented(edge: Edge):
+    openapi = (await edge.http.get("/openapi.json")).json()
+    described = [
+        (status, set(response.get("headers", {})))
+        for operations in openapi["paths"].values()
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        if status in ("402", "429", "503")
+    ]
+
+    assert {status for status, _ in described} == {"402", "429", "503"}
+    assert all("Retry-After" in headers for _, headers in described)
+    assert all("RateLimit" in headers for status, headers in described if status == "429")
+
+
 async def test_another_tenant_lists_nothing_of_ours(
     edge: Edge, agent: MakeAgent, stranger: Edge, journal: Journal
 ):

@@ -62,25 +62,24 @@ def time_of(message: Any, field: str) -> str | None:
 
 def problems(*statuses: int, always: Iterable[int] = ALWAYS) -> dict[int | str, dict[str, Any]]:
     """Returns the documentation of the problems that a route may answer."""
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "content": {CONTENT_TYPE: {"schema": schema}},
-        }
-        for status in sorted({*statuses, *always})
-    }
+    content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: _refusal(status, content) for status in sorted({*statuses, *always})}
 
 
 def openai_problems(*statuses: int, error: str = "OpenAiError") -> dict[int | str, dict[str, Any]]:
     """Returns the documentation of the errors that a route in another vendor's form may answer."""
-    return {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{error}"}}},
-        }
-        for status in sorted({*statuses, *ALWAYS})
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{error}"}}}
+    return {status: _refusal(status, content) for status in sorted({*statuses, *ALWAYS})}
+
+
+def _refusal(status: int, content: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "description": HTTPStatus(status).phrase,
+        "content": content,
     }
+    if headers := _REFUSAL_HEADERS.get(status):
+        described["headers"] = headers
+    return described
 
 
 def header(description: str) -> dict[str, Any]:
@@ -90,3 +89,17 @@ def header(description: str) -> dict[str, Any]:
 
 ETAG = {"ETag": header("Changes with each change; give it back in `If-Match`.")}
 RESULT = {"X-Turnpike-Result": header("`created`, `changed` or `unchanged`.")}
+
+_RETRY_AFTER = {"Retry-After": header("In how many seconds it may be let in.")}
+_REFUSAL_HEADERS = {
+    402: {"Retry-After": header("In how many seconds the budget begins anew, where it does.")},
+    429: {
+        **_RETRY_AFTER,
+        "RateLimit": header("Which rate is used up: its name, what remains, seconds to wait."),
+        "RateLimit-Policy": header("That rate: its name, how many in so many seconds, its burst."),
+        "RateLimit-Limit": header("How many a minute."),
+        "RateLimit-Remaining": header("How many are left."),
+        "RateLimit-Reset": header("Seconds to wait."),
+    },
+    503: _RETRY_AFTER,
+}
