@@ -156,7 +156,7 @@ async def test_an_organisations_plan_says_how_many_slots_its_tenant_has(tenant: 
     assert (await refusal(tenant.admit())).metadata["slots"] == "2"
 
 
-async def test_a_want_of_slots_takes_nothing_of_a_rate(tenant: Tenant, bank: Bank):
+async def test_g2_a_want_of_slots_takes_nothing_of_a_rate(tenant: Tenant, bank: Bank):
     """Row G2: what is taken last refuses, and what was asked before is not spent."""
     await bank.limit(tenant, slots=1, sync_per_minute=1, sync_burst=2)
     running = spender(tenant)
