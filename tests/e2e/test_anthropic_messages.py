@@ -163,6 +163,26 @@ async def test_tokens_are_counted_about(sdk: AsyncAnthropic, agent: MakeAgent):
     assert 1000 < many.input_tokens < 2000
 
 
+async def test_models_and_agents_are_listed(sdk: AsyncAnthropic, agent: MakeAgent):
+    name = await agent("n=1")
+
+    listed = {model.id: model async for model in sdk.models.list()}
+
+    assert {name, f"agent/{name}"} <= set(listed)
+    assert listed[name].display_name == (await sdk.models.retrieve(name)).id == name
+    assert listed[name].created_at.year >= 2026
+
+
+async def test_a_model_of_another_tenant_is_none(suite: Suite, stranger: Edge, agent: MakeAgent):
+    name = await agent("n=1")
+    key = stranger.http.headers["authorization"].removeprefix("Bearer ")
+
+    async with AsyncAnthropic(base_url=suite.url, api_key=key, max_retries=0) as other:
+        for model in (name, f"agent/{name}"):
+            with pytest.raises(anthropic.NotFoundError):
+                await other.messages.create(model=model, max_tokens=1, messages=HELLO)
+
+
 async def test_errors_are_those_that_the_sdk_knows(
     sdk: AsyncAnthropic, suite: Suite, agent: MakeAgent
 ):

@@ -1,5 +1,6 @@
 """`/v1/models`: what a client may name as its model."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.routing import Route
@@ -19,7 +20,7 @@ _OWNER = "turnpike"
 
 
 class OpenAiModelRoutes(PlainRoutes):
-    """OpenAI's list of models: the tenant's models, and its agents as `agent/NAME`."""
+    """The list of models, for both vendors' clients: models, and agents as `agent/NAME`."""
 
     def __init__(
         self,
@@ -42,7 +43,7 @@ class OpenAiModelRoutes(PlainRoutes):
     async def list_models(self, client: Client, _body: bytes) -> None:
         """Lists the models, then the agents."""
         data = [*await self._all_models(client.call), *await self._all_agents(client.call)]
-        await send_json(client, {"object": "list", "data": data})
+        await send_json(client, {"object": "list", "data": data, **_one_page(data)})
 
     async def get_model(self, client: Client, _body: bytes) -> None:
         """Returns one of them."""
@@ -82,5 +83,20 @@ class OpenAiModelRoutes(PlainRoutes):
         return found
 
 
+def _one_page(data: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns what Anthropic's clients look for beside the data."""
+    ends = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return {"has_more": False, "first_id": ends[0], "last_id": ends[1]}
+
+
 def _document(name: str, created: int) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": created, "owned_by": _OWNER}
+    """Returns a model as the clients of both vendors know one."""
+    return {
+        "id": name,
+        "object": "model",
+        "created": created,
+        "owned_by": _OWNER,
+        "type": "model",
+        "display_name": name,
+        "created_at": datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z"),
+    }
