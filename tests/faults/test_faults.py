@@ -17,6 +17,9 @@ SHORT = (
     "kill gateway",
     "flush Redis",
     "restart Postgres",
+    "provider refuses",
+    "provider cuts",
+    "provider away",
 )
 
 

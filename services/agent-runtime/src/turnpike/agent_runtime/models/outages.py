@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-_BEGIN = "SELECT begin_outage($1, $2, $3)"
+_BEGIN = "SELECT begin_outage($1, $2, $3, $4)"
 _TAKE = "SELECT take_probe($1, $2, $3, $4)"
 _END = "SELECT end_outage($1, $2)"
 _RAMP = timedelta(milliseconds=20)
@@ -18,9 +18,14 @@ class Outages:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def begin(self, credential: str, delay: timedelta, turn: UUID) -> None:
-        """Notes that a provider fails, and when it may be asked again."""
-        await self._pool.execute(_BEGIN, credential, delay, turn)
+    async def begin(
+        self, credential: str, delay: timedelta, turn: UUID, *, told: bool
+    ) -> timedelta:
+        """Notes that a provider fails; returns in how long it may be asked again.
+
+        `told` is whether the provider asked for that delay: then it is neither more nor less.
+        """
+        return await self._pool.fetchval(_BEGIN, credential, delay, turn, told)
 
     async def take_probe(self, credential: str, turn: UUID, fence: int) -> timedelta:
         """Returns how long a turn is to wait before it may ask; nothing: it may."""

@@ -103,12 +103,21 @@ class Router:
         """
         failures = self._failures[candidate.id] = self._failures.get(candidate.id, 0) + 1
         cooldowns = self._ways.cooldowns
-        if error.reason in _FOR_ALL or (error.transient and failures >= _BROKEN_FOR_ALL):
-            quotas = candidate.quotas if error.reason in _FOR_ALL else candidate.quotas[:1]
-            rests = await cooldowns.cool(quotas, delay)
-            after = timedelta(seconds=rests)
-            await self._ways.outages.begin(candidate.id, after, self._turn)
-            return rests
+        # Who asked on behalf of all whether it is back has found out for all.
+        broken = failures >= _BROKEN_FOR_ALL or cooldowns.is_suspect(candidate.quotas)
+        if error.reason in _FOR_ALL or (error.transient and broken):
+            return await self._rest(candidate, error, delay)
         if error.reason in _FOR_GOOD and len(self._choice.candidates) > 1:
             return await cooldowns.cool(candidate.quotas[:1], _FOR_GOOD_SECONDS)
         return delay
+
+    async def _rest(self, candidate: Candidate, error: ModelError, delay: float) -> float:
+        """Lets a candidate rest for everybody; returns for how many seconds."""
+        quotas = candidate.quotas if error.reason in _FOR_ALL else candidate.quotas[:1]
+        rests = await self._ways.cooldowns.cool(quotas, delay)
+        told = error.retry_after is not None
+        after = timedelta(seconds=rests)
+        longer = await self._ways.outages.begin(candidate.id, after, self._turn, told=told)
+        if longer > after:
+            rests = await self._ways.cooldowns.cool(quotas, longer.total_seconds())
+        return rests

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 
 from turnpike.agent_runtime.events.log import TurnLog
@@ -239,7 +240,7 @@ class Driver:
                 self._writer,
                 step=number,
                 tried=self._tried(number),
-                patience=self._parts.patience,
+                patience=self._patience(number),
                 void=self._void,
                 heard_so_far=self._course.hear,
             ).ask()
@@ -250,6 +251,12 @@ class Driver:
             asking.set("gen_ai.usage.input_tokens", used.input_tokens)
             asking.set("gen_ai.usage.output_tokens", used.output_tokens)
             asking.set("gen_ai.response.finish_reasons", heard.ended)
+
+    def _patience(self, number: int) -> Patience:
+        """Returns how long things may take: who waited without a slot waits no more with one."""
+        patience = self._parts.patience
+        waited = self._turn.waits_step == number
+        return replace(patience, slot=timedelta(0)) if waited else patience
 
     def _tried(self, number: int) -> int:
         """Returns how often a step's model was asked by owners before this one."""

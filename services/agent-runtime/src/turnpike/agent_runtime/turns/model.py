@@ -161,6 +161,9 @@ class Turn:
     standing: Standing = field(default_factory=Standing)
     """Read by claims alone."""
 
+    waits_step: int = 0
+    """The step that waited for a provider last; read by claims alone."""
+
     @property
     def ended(self) -> bool:
         """Whether nothing changes it any more."""

@@ -18,7 +18,9 @@ cached_tokens, cache_write_tokens, cost_micro_usd, error_reason, error_message, 
 finished
 """
 # What only a claim reads, and nobody is shown.
-CLAIM_COLUMNS = f"{TURN_COLUMNS}, snapshot, segment, admitted, rates, paid_step, paid_attempts"
+CLAIM_COLUMNS = (
+    f"{TURN_COLUMNS}, snapshot, segment, admitted, rates, paid_step, paid_attempts, waits_step"
+)
 
 _GET = text(
     f"SELECT {TURN_COLUMNS} FROM turns"  # noqa: S608 # the columns are a constant
