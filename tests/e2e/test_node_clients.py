@@ -17,7 +17,7 @@ from tests.e2e.test_openai_chat import ModelsLog, words
 
 CLIENTS = TESTS / "clients"
 CODER = CLIENTS / "node_modules/@qwen-code/qwen-code/cli.js"
-MOST_SECONDS = 120
+MOST_SECONDS = 100
 
 
 async def node(cwd: Path, *arguments: Path | str, **variables: str) -> Any:
