@@ -202,7 +202,7 @@ def _new_owner(
 ) -> Owner:
     lease = Lease(settings.replica_name, settings.listen_address)
     admission = Admission(GatekeeperServiceStub(peers.gatekeeper))
-    settler = Settler(stores.system_engine, admission)
+    settler = Settler(stores.system_pool, admission)
     planner = Planner(ways, patience=settings.planner_timeout)
     titles = Titles(planner, stores.pool, settler.owed)
     return Owner(

@@ -81,7 +81,7 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
         _engine(url, settings.pool_size) as engine,
         _engine(system_url, settings.pool_size) as system_engine,
         _pool(url, settings.pool_size) as pool,
-        _pool(system_url, 2) as system_pool,
+        _pool(system_url, 3) as system_pool,
         open_redis(settings.redis_url.get_secret_value()) as redis,
     ):
         yield Stores(

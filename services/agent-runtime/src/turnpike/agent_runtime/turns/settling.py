@@ -6,14 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+import asyncpg
 
 from turnpike.agent_runtime.turns import system
 from turnpike.agent_runtime.turns.admission import Admission, is_away
 from turnpike.agent_runtime.turns.counting import OUTBOX
 from turnpike.agent_runtime.turns.system import Owed
 from turnpike.database.failures import is_unavailable
-from turnpike.database.tenancy import system_transaction
 from turnpike.rpc.errors import RemoteError
 
 logger = logging.getLogger(__name__)
@@ -35,8 +34,8 @@ class Settler:
     its ids. Nothing is lost: a row is deleted when the ledger has it.
     """
 
-    def __init__(self, engine: AsyncEngine, admission: Admission) -> None:
-        self._engine = engine
+    def __init__(self, pool: asyncpg.Pool, admission: Admission) -> None:
+        self._pool = pool
         self._admission = admission
         self._room = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._news = asyncio.Event()
@@ -69,16 +68,14 @@ class Settler:
             return False
 
     async def _drain(self) -> int:
-        async with system_transaction(self._engine) as connection:
-            rows = await system.claim_owed(connection, hold=_HOLD, limit=_MOST_AT_ONCE)
+        rows = await system.claim_owed(self._pool, hold=_HOLD, limit=_MOST_AT_ONCE)
         segments: dict[tuple[object, int], list[Owed]] = defaultdict(list)
         for row in rows:
             segments[row.turn, row.segment].append(row)
         async with asyncio.TaskGroup() as group:
             settling = [group.create_task(self._settle(each)) for each in segments.values()]
         if done := [id_ for task in settling for id_ in task.result()]:
-            async with system_transaction(self._engine) as connection:
-                await system.settled(connection, done)
+            await system.settled(self._pool, done)
         return len(rows)
 
     async def _settle(self, rows: list[Owed]) -> list[int]:
@@ -117,7 +114,5 @@ class Settler:
         await self._later(rows, delay)
 
     async def _later(self, rows: Sequence[Owed], seconds: float) -> None:
-        async with system_transaction(self._engine) as connection:
-            await system.owed_later(
-                connection, [row.id for row in rows], delay=timedelta(seconds=seconds)
-            )
+        delay = timedelta(seconds=seconds)
+        await system.owed_later(self._pool, [row.id for row in rows], delay=delay)

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -58,18 +60,17 @@ _REMARKABLE = text(
 
 # Claimed for a while: whoever dies with it leaves it to the next one, and settling twice
 # is settling once. Nothing is added to a segment after the row that ends it.
-_CLAIM_OWED = text(
-    "UPDATE usage_outbox o SET due_at = statement_timestamp() + :hold, tries = tries + 1"
-    " WHERE id IN (SELECT id FROM usage_outbox WHERE due_at <= statement_timestamp()"
-    "  ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
-    " RETURNING id, tenant, turn, segment, snapshot, entries, ends, tries,"
-    "  (SELECT count(*) FROM usage_outbox s WHERE s.turn = o.turn AND s.segment = o.segment)"
-    "   AS of_segment"
-)
-_SETTLED = text("DELETE FROM usage_outbox WHERE id = ANY(:ids)")
-_OWED_LATER = text(
-    "UPDATE usage_outbox SET due_at = statement_timestamp() + :delay WHERE id = ANY(:ids)"
-)
+# After every turn: by the driver's pool, one round trip each.
+_CLAIM_OWED = """
+UPDATE usage_outbox o SET due_at = statement_timestamp() + $1, tries = tries + 1
+WHERE id IN (SELECT id FROM usage_outbox WHERE due_at <= statement_timestamp()
+  ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+RETURNING id, tenant, turn, segment, snapshot, entries, ends, tries,
+  (SELECT count(*) FROM usage_outbox s WHERE s.turn = o.turn AND s.segment = o.segment)
+    AS of_segment
+"""
+_SETTLED = "DELETE FROM usage_outbox WHERE id = ANY($1)"
+_OWED_LATER = "UPDATE usage_outbox SET due_at = statement_timestamp() + $2 WHERE id = ANY($1)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,17 +157,17 @@ async def owned_by(
     return [Owned(turn=row.id, fence=row.fence, desired=row.desired) for row in rows]
 
 
-async def claim_owed(connection: AsyncConnection, *, hold: timedelta, limit: int) -> list[Owed]:
+async def claim_owed(pool: asyncpg.Pool, *, hold: timedelta, limit: int) -> list[Owed]:
     """Claims what is to be settled for a while, oldest first."""
-    rows = await connection.execute(_CLAIM_OWED, {"hold": hold, "limit": limit})
-    return [Owed(**row) for row in rows.mappings()]
+    rows = await pool.fetch(_CLAIM_OWED, hold, limit)
+    return [Owed(**{**row, "entries": orjson.loads(row["entries"])}) for row in rows]
 
 
-async def settled(connection: AsyncConnection, ids: Sequence[int]) -> None:
+async def settled(pool: asyncpg.Pool, ids: Sequence[int]) -> None:
     """Forgets what gatekeeper's ledger has."""
-    await connection.execute(_SETTLED, {"ids": list(ids)})
+    await pool.execute(_SETTLED, list(ids))
 
 
-async def owed_later(connection: AsyncConnection, ids: Sequence[int], *, delay: timedelta) -> None:
+async def owed_later(pool: asyncpg.Pool, ids: Sequence[int], *, delay: timedelta) -> None:
     """Leaves what could not be settled to whoever claims it after a delay."""
-    await connection.execute(_OWED_LATER, {"ids": list(ids), "delay": delay})
+    await pool.execute(_OWED_LATER, list(ids), delay)
