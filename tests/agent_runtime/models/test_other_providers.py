@@ -314,6 +314,42 @@ def test_litellm_is_imported_when_it_is_needed_and_not_before():
     assert answered.stdout.strip() == b"False"
 
 
+def test_litellm_asks_nobody_but_the_model():
+    asked = subprocess.run([sys.executable, "-c", _CALLS], capture_output=True, check=True)
+
+    said = asked.stdout.decode().split()
+    assert said.count("called") == 4
+    assert set(said) <= {"called", "127.0.0.1"}
+
+
+# What names are looked up by a first call of each kind.
+_CALLS = """
+import asyncio, socket
+looked_up = socket.getaddrinfo
+
+def noted(host, *others, **named):
+    print(host)
+    return looked_up(host, *others, **named)
+
+socket.getaddrinfo = noted
+
+from tests.agent_runtime.models.asking import all_of, prompt_for
+from turnpike.agent_runtime.models.clients import open_clients
+from turnpike.agent_runtime.models.prompt import ModelError
+
+async def call_all():
+    async with open_clients(allow_private=True) as clients:
+        for provider in ("anthropic", "bedrock", "gemini", "groq"):
+            prompt = prompt_for("http://127.0.0.1:9", provider=provider, model="claude-sonnet-4-5")
+            try:
+                await all_of(clients, prompt)
+            except ModelError:
+                print("called")
+
+asyncio.run(call_all())
+"""
+
+
 async def test_who_gives_up_leaves_the_import_to_those_who_come_after(
     faked: Provider, clients: Clients, litellm: ModuleType, monkeypatch: pytest.MonkeyPatch
 ):

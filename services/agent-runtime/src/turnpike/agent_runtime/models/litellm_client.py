@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import os
+import re
 from collections.abc import AsyncGenerator, Mapping
 from types import ModuleType
 from typing import Any
@@ -13,13 +14,20 @@ import orjson
 from turnpike.agent_runtime.models.litellm_chunks import LitellmReader
 from turnpike.agent_runtime.models.litellm_messages import messages_of, tools_of
 from turnpike.agent_runtime.models.marking import cache_arguments
-from turnpike.agent_runtime.models.prompt import ModelError, Piece, Prompt
+from turnpike.agent_runtime.models.prompt import Model, ModelError, Piece, Prompt
 from turnpike.agent_runtime.models.refusals import refusal, shown, unreachable
 
 _LIBRARY = "turnpike.agent_runtime.models.litellm_library"
-# litellm reads these when it is imported, and nowhere else: no fetching of
-# prices from the network, no `.env` of the current folder.
-_BEFORE_IMPORT = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
+# There is no other way to tell litellm: no prices, no lists of beta features and no presets
+# from the network, which it would ask past our session, and no `.env` of the current folder.
+_BEFORE_IMPORT = {
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_LOCAL_AUTOROUTER_PRESETS": "True",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_MODE": "PRODUCTION",
+}
+# `ID:SECRET`, or `ID:SECRET:SESSION`; any other key of Bedrock's is one of its API keys.
+_AWS_KEYS = re.compile(r"(A[KS]IA[A-Z0-9]{12,}):([^:]+)(?::([^:]+))?")
 # Without a key litellm would take one from this service's environment.
 _NO_KEY = "none"
 
@@ -84,6 +92,7 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
         "api_base": model.base_url or None,
         "extra_headers": {"traceparent": prompt.traceparent},
     }
+    _add_options(arguments, model)
     if model.max_output:
         arguments["max_tokens"] = model.max_output
     arguments |= cache_arguments(prompt.caching)
@@ -92,6 +101,20 @@ def _arguments(prompt: Prompt) -> dict[str, Any]:
     if tools := tools_of(prompt):
         arguments["tools"] = tools
     return arguments
+
+
+def _add_options(arguments: dict[str, Any], model: Model) -> None:
+    if version := model.option("api_version"):
+        arguments["api_version"] = version
+    if beta := model.option("beta"):
+        arguments["extra_headers"]["anthropic-beta"] = beta
+    if model.provider == "bedrock":
+        if region := model.option("region"):
+            arguments["aws_region_name"] = region
+        if found := _AWS_KEYS.fullmatch(model.api_key):
+            # It signs with these. No key at all would be one of this service's environment.
+            names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+            arguments |= dict(zip(names, found.groups(), strict=True)) | {"api_key": ""}
 
 
 def _model_error(error: Exception, secret: str) -> ModelError:

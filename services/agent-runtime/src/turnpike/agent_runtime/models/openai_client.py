@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import aiohttp
 
+from turnpike.agent_runtime.models.caching import provider_behind
 from turnpike.agent_runtime.models.openai_chunks import ChunkReader
 from turnpike.agent_runtime.models.openai_wire import error_message, request_body
-from turnpike.agent_runtime.models.prompt import ModelError, Piece, Prompt
+from turnpike.agent_runtime.models.prompt import Model, ModelError, Piece, Prompt
 from turnpike.agent_runtime.models.refusals import refusal, shown, unreachable
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -37,7 +38,7 @@ class OpenAIClient:
         reader = ChunkReader(secret)
         try:
             async with session.post(
-                _endpoint(prompt.model.base_url),
+                _endpoint(prompt.model),
                 data=request_body(prompt),
                 headers=_headers(prompt),
                 allow_redirects=False,
@@ -67,15 +68,27 @@ def _headers(prompt: Prompt) -> dict[str, str]:
         "content-type": "application/json",
         "traceparent": prompt.traceparent,
     }
+    if beta := prompt.model.option("beta"):
+        headers["openai-beta"] = beta
     if prompt.model.api_key:
-        headers["authorization"] = f"Bearer {prompt.model.api_key}"
+        headers |= _credential(prompt.model)
     return headers
 
 
-def _endpoint(base_url: str) -> str:
-    parts = urlsplit(base_url or DEFAULT_BASE_URL)
+def _credential(model: Model) -> dict[str, str]:
+    # Azure takes its keys by a name of its own; a bearer is a token of its directory's there.
+    if provider_behind(model) == "azure":
+        return {"api-key": model.api_key}
+    return {"authorization": f"Bearer {model.api_key}"}
+
+
+def _endpoint(model: Model) -> str:
+    parts = urlsplit(model.base_url or DEFAULT_BASE_URL)
     path = f"{parts.path.rstrip('/')}/chat/completions"
-    return urlunsplit(parts._replace(path=path))
+    query = parts.query
+    if version := model.option("api_version"):
+        query = "&".join(filter(None, (query, urlencode({"api-version": version}))))
+    return urlunsplit(parts._replace(path=path, query=query))
 
 
 async def _refusal(response: aiohttp.ClientResponse, secret: str) -> ModelError:
