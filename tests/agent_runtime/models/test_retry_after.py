@@ -1,9 +1,12 @@
 """How long a provider asks to wait, in whatever way it says so."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import httpx
 import pytest
+from multidict import CIMultiDict
 
 from turnpike.agent_runtime.models.retry_after import LONGEST_SECONDS, retry_after
 
@@ -27,13 +30,24 @@ from turnpike.agent_runtime.models.retry_after import LONGEST_SECONDS, retry_aft
         ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}, LONGEST_SECONDS),
     ],
 )
-def test_the_wait_is_what_was_asked_for_within_bounds(
+def test_l7_the_wait_is_what_was_asked_for_within_bounds(
     headers: dict[str, str], seconds: float | None
 ):
     assert retry_after(headers) == seconds
 
 
-def test_a_date_is_reckoned_from_now():
+@pytest.mark.parametrize(
+    "mapping", [dict, httpx.Headers, CIMultiDict], ids=lambda each: each.__name__
+)
+@pytest.mark.parametrize("name", ["retry-after", "Retry-After", "RETRY-AFTER"])
+def test_l7_a_wait_is_found_in_any_mapping(
+    mapping: Callable[[dict[str, str]], Mapping[str, str]], name: str
+):
+    assert retry_after(mapping({"other": "1", name: "7"})) == 7
+    assert retry_after(mapping({f"{name}-ms": "7000"})) == 7
+
+
+def test_l7_a_date_is_reckoned_from_now():
     moment = datetime.now(UTC) + timedelta(seconds=30)
 
     wait = retry_after({"retry-after": format_datetime(moment, usegmt=True)})

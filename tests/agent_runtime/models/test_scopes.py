@@ -214,3 +214,10 @@ async def test_another_tenant_sees_nothing_of_it(
     other = await new_tenant()
     assert await listed(other) == []
     assert (await refusal(get(other, "ours"))).code is StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("region", ["evil.example/#", "eu west", "a.b"])
+async def test_a_region_becomes_part_of_a_host_and_is_nothing_else(tenant: Tenant, region: str):
+    wanted = model(options={"region": region})
+    refused = await refusal(create(tenant, wanted))
+    assert refused.code is StatusCode.INVALID_ARGUMENT

@@ -91,7 +91,7 @@ async def test_l5_before_the_first_event_another_model_goes_on_and_the_stream_is
     assert pin == asked[-1]
 
 
-async def test_the_pin_stays_for_the_thread_s_next_turn_on_every_replica(
+async def test_l3_the_pin_stays_for_the_thread_s_next_turn_on_every_replica(
     world: World, pooled: Tenant, provider: Provider
 ):
     turn, ask = await begin(pooled, provider)

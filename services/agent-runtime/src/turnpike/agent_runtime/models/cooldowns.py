@@ -59,7 +59,7 @@ class Cooldowns:
     async def cool(self, ids: Sequence[str], seconds: float) -> float:
         """Lets these rest, at least so long and a little more; returns for how long."""
         jitter = 1 + random.uniform(0, _JITTER)  # noqa: S311 # no secret
-        seconds = min(max(seconds, 0.0), LONGEST_SECONDS) * jitter
+        seconds = min(max(seconds, 0.0) * jitter, LONGEST_SECONDS)
         now = _now()
         for each in ids:
             until = max(now + seconds, self._rests[each].until if each in self._rests else 0.0)
