@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -122,16 +123,20 @@ def routes_with_parameters(openapi: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 async def test_another_tenant_s_things_are_not_found_on_any_route(
-    edge: Edge, agent: MakeAgent, stranger: Edge
+    edge: Edge, agent: MakeAgent, stranger: Edge, tag: str
 ):
-    name = await agent("n=1")
+    script = f'n=1+tool=effects__peek+arg={{"tag":"{tag}"}}'
+    name = await agent(script, tools=["effects/*"])
     turn = await edge.start(name)
-    await edge.read(turn["id"])
+    log = (await edge.read(turn["id"])).log
+    effect = next(event.fields["effect"] for event in log if event.type == "tool.requested")
+    assert (await edge.call("GET", f"/effects/{effect}"))["turn"] == turn["id"]
     before = (await edge.turn(turn["id"]), await edge.messages(turn["thread"]))
     key = (await edge.call("GET", "/keys"))["keys"][0]["id"]
     values = {
         **{"turn": turn["id"], "thread": turn["thread"], "name": name, "key": key, "id": key},
-        "tool": "effects/peek",
+        **{"tool": "effects/peek", "effect": effect, "model": name},
+        "response": f"resp_{UUID(turn['id']).hex}",
     }
     openapi = (await edge.http.get("/openapi.json")).json()
     routes = routes_with_parameters(openapi)
@@ -156,6 +161,8 @@ def example_body(openapi: dict[str, Any], path: str, method: str) -> Any:
         return {"agent": "default", "input": "hello"}
     if path.endswith(":activate"):
         return {"version": "00000000-0000-0000-0000-000000000000"}
+    if path.endswith(":resolve"):
+        return {"generation": 1, "resolution": "done"}
     if path.endswith(":approve"):
         return {"digest": "d"}
     if "principals" in path:

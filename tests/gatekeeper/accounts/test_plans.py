@@ -157,6 +157,19 @@ async def test_a_subscription_that_was_deleted_has_ended(accounts: Accounts, ten
     assert [each.status for each in listed.subscriptions] == [pb.SUBSCRIPTION_STATUS_ENDED]
 
 
+@pytest.mark.parametrize("kind", ["sync", "async", "api", "tokens"])
+async def test_a_burst_without_a_rate_is_refused(accounts: Accounts, kind: str):
+    """It would bound nothing, and look as if it did."""
+    burst: dict[str, Any] = {f"{kind}_burst": 2}
+
+    found = await refusal(accounts.plan(**burst))
+    rate: dict[str, Any] = {f"{kind}_per_minute": 6}
+    made = await accounts.plan(**burst, **rate)
+
+    assert [path for path, _ in found.fields] == [f"plan.limits.{kind}_burst"]
+    assert getattr(made.limits, f"{kind}_burst") == 2
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [

@@ -30,6 +30,17 @@ class Limits:
     slots: int | None = None
     monthly_limit_micro_usd: int | None = None
 
+    @property
+    def bursts_without_rate(self) -> list[str]:
+        """The bursts whose rate is not given."""
+        bursts = (field.name for field in fields(self) if field.name.endswith("_burst"))
+        return [
+            name
+            for name in bursts
+            if getattr(self, name) is not None
+            and getattr(self, name.replace("burst", "per_minute")) is None
+        ]
+
 
 LIMITS = tuple(field.name for field in fields(Limits))
 """What limits there are: as the tables name them, and the messages."""

@@ -17,6 +17,7 @@ from turnpike.gatekeeper.accounts.plan_rows import (
 from turnpike.gatekeeper.authority import Authority
 from turnpike.gatekeeper.model import MissingError
 from turnpike.gatekeeper.outages import postgres_answers
+from turnpike.rpc.errors import InvalidArgumentError
 from turnpike.rpc.identity import Caller, require_role
 
 
@@ -53,8 +54,12 @@ class Plans:
         Raises:
             MissingError: There is none, and it may not be created.
             EtagMismatchError: It was changed meanwhile.
+            InvalidArgumentError: A burst has no rate, and would bound nothing.
         """
         async with self._changing(caller) as connection:
+            for name in plan.limits.bursts_without_rate:
+                rate = name.replace("burst", "per_minute")
+                raise InvalidArgumentError(f"plan.limits.{name}", f"is nothing without {rate}")
             current = await lock_plan(connection, plan.name)
             change = weigh("plan", plan.name, current, plan, terms)
             if change != "UNCHANGED":
