@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from types import ModuleType
 from uuid import UUID
 
@@ -300,12 +299,6 @@ async def test_a_provider_that_is_gone_ends_the_turn_at_once(
     assert turn.error.reason == "MODEL_UNUSABLE"
 
 
-def test_the_tables_of_providers_are_what_litellm_says():
-    generator = Path(__file__).parents[3] / "services/agent-runtime/generate_caching.py"
-
-    subprocess.run([sys.executable, str(generator), "--check"], check=True)
-
-
 def test_litellm_is_imported_when_it_is_needed_and_not_before():
     asked = "import sys, turnpike.agent_runtime.__main__; print('litellm' in sys.modules)"
 
@@ -325,6 +318,7 @@ def test_litellm_asks_nobody_but_the_model():
 # What names are looked up by a first call of each kind.
 _CALLS = """
 import asyncio, socket
+from dataclasses import replace
 looked_up = socket.getaddrinfo
 
 def noted(host, *others, **named):
@@ -341,8 +335,9 @@ async def call_all():
     async with open_clients(allow_private=True) as clients:
         for provider in ("anthropic", "bedrock", "gemini", "groq"):
             prompt = prompt_for("http://127.0.0.1:9", provider=provider, model="claude-sonnet-4-5")
+            model = replace(prompt.model, options=(("beta", "context-1m-2025-08-07"),))
             try:
-                await all_of(clients, prompt)
+                await all_of(clients, replace(prompt, model=model))
             except ModelError:
                 print("called")
 
