@@ -14,6 +14,8 @@ from tests.waiting import until
 from turnpike.api.tool_registry.v1 import connector_service_pb2 as pb
 from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.database.migration import MigrationUrls
+from turnpike.tool_registry import refreshes
+from turnpike.tool_registry.discovery import Discoveries
 
 
 @pytest.fixture
@@ -155,10 +157,25 @@ async def test_t4_fifty_who_refresh_at_once_make_one_discovery_of_one_connector(
     server: ScriptedServer,
     place: str,
     superuser: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    joined, waiting = set[Any](), set[Any]()
+    start, is_claimed = Discoveries.start, refreshes.is_claimed
+
+    def starting(*args: Any, **options: Any) -> Any:
+        if options.get("anyway"):
+            joined.add(asyncio.current_task())
+        return start(*args, **options)
+
+    async def asking(*args: Any) -> bool:
+        waiting.add(asyncio.current_task())
+        return await is_claimed(*args)
+
     await tenant.connect(url=place)
     await tenant.connect("neighbour", url=place)
     await tenant.tools()
+    monkeypatch.setattr(Discoveries, "start", starting)
+    monkeypatch.setattr(refreshes, "is_claimed", asking)
     neighbour = await row(superuser, tenant, "neighbour")
     before, server.held = server.count("tools/list"), asyncio.Event()
 
@@ -166,6 +183,8 @@ async def test_t4_fifty_who_refresh_at_once_make_one_discovery_of_one_connector(
         asyncio.create_task(refresh(each)) for _ in range(25) for each in (tenant, tenant.on(other))
     ]
     await until(lambda: server.count("tools/list") > before)
+    # All are there: half wait for their replica's discovery, half for the other replica's.
+    await until(lambda: len(joined) == 50 and len(waiting) == 25)
     server.tools.append(tool("two"))
     server.held.set()
     await asyncio.gather(*burst)
