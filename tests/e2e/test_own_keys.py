@@ -47,7 +47,7 @@ async def test_a_model_is_asked_by_a_key_from_a_file(
     entries = [json.loads(line) for line in listed[1].splitlines()]
     assert [entry["mode"] for entry in entries[:2]] == ["PREFERRED", "PREFERRED"]
     assert tag in [entry.get("name") for entry in entries]
-    assert json.loads(tested[1])["own_key"]
+    assert json.loads(tested[1].splitlines()[0])["own_key"]
     assert ended.status == "COMPLETED"
     assert (rotated[0], deleted[0]) == (0, 0), rotated[2] + deleted[2]
     for _, out, err in (first, second, listed, tested, rotated, deleted):
