@@ -58,9 +58,9 @@ from turnpike.agent_runtime.threads.servicer import ThreadServicer
 from turnpike.agent_runtime.threads.sweeping import sweep_forever as sweep_threads
 from turnpike.agent_runtime.turns.admission import Admission
 from turnpike.agent_runtime.turns.asking import Patience
-from turnpike.agent_runtime.turns.drive import Parts
 from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
 from turnpike.agent_runtime.turns.ownership import Owner
+from turnpike.agent_runtime.turns.parts import Parts
 from turnpike.agent_runtime.turns.preparing import ModelSource, Sources
 from turnpike.agent_runtime.turns.servicer import TurnServicer
 from turnpike.agent_runtime.turns.settling import Settler

@@ -2,31 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from functools import partial
 
-from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.model import Batch, CancelDesiredError, Claim
-from turnpike.agent_runtime.events.tails import Tails
 from turnpike.agent_runtime.events.writer import Body, LogWriter
-from turnpike.agent_runtime.models.configs import Wanted
-from turnpike.agent_runtime.models.prompt import Model, Prompt
-from turnpike.agent_runtime.models.routing import Router, Ways
 from turnpike.agent_runtime.prefix.model import Entry
-from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.turns import stating
 from turnpike.agent_runtime.turns.allowance import Allowance
-from turnpike.agent_runtime.turns.asking import Asking, Patience, ProviderWaitError
+from turnpike.agent_runtime.turns.asking import ProviderWaitError
 from turnpike.agent_runtime.turns.calling import Caller
-from turnpike.agent_runtime.turns.counting import observe_first_delta
 from turnpike.agent_runtime.turns.course import Course
-from turnpike.agent_runtime.turns.model import FREE, Rate, Spend, Step, Turn, TurnFailedError
+from turnpike.agent_runtime.turns.model import Step, Turn, TurnFailedError
+from turnpike.agent_runtime.turns.parts import Parts
 from turnpike.agent_runtime.turns.preparing import Prepared
 from turnpike.agent_runtime.turns.stopping import CANCEL, Stop
-from turnpike.agent_runtime.turns.store import Ending, Reply, TurnStore
-from turnpike.agent_runtime.turns.titling import Titles
-from turnpike.telemetry import adopt, span, traceparent
+from turnpike.agent_runtime.turns.store import Ending, Reply
+from turnpike.agent_runtime.turns.tries import Tries
+from turnpike.telemetry import adopt, span
 
 _FLUSH_SECONDS = 2.0
 
@@ -35,22 +26,6 @@ OnEnd = Callable[[bool], Awaitable[None]]
 
 OnPause = Callable[[], Awaitable[None]]
 """Told that the turn waits for something, owned by nobody."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What every driver on a replica uses."""
-
-    log: TurnLog
-    tails: Tails
-    store: TurnStore
-    registry: Registry
-    ways: Ways
-    patience: Patience
-    may_open: Callable[[], bool]
-    titles: Titles
-    owed: Callable[[], None]
-    """Told that something is to be settled."""
 
 
 class Driver:
@@ -81,18 +56,9 @@ class Driver:
         self._course = Course(
             turn, prepared.steps, prepared.said, prepared.model, head=prepared.head
         )
-        wanted = Wanted(
-            tenant=turn.tenant,
-            principal=turn.principal,
-            name=prepared.model_name,
-            turn=turn.id,
-            thread=turn.thread,
-        )
-        self._router = Router(parts.ways, wanted, turn=turn.id, fence=claim.fence)
         self._stop: Stop | None = None
         self._work: asyncio.Task[None] | None = None
         self._ending = False
-        self._granting: asyncio.Future[int | None] | None = None
         self._titling: asyncio.Task[str] | None = None
         self._writer = LogWriter(
             parts.log,
@@ -107,6 +73,7 @@ class Driver:
         self._caller = Caller(
             parts.registry, prepared.toolset, self._writer, timeout=parts.patience.tool
         )
+        self._tries = Tries(parts, claim, turn, prepared, allowance, self._course, self._writer)
 
     def stop(self, stop: Stop) -> None:
         """Ends the turn early, keeping what was said; once it is ending this does nothing."""
@@ -153,7 +120,7 @@ class Driver:
         async with asyncio.TaskGroup() as group:
             appending = group.create_task(self._writer.run())
             if self._is_uncommitted:
-                await self._void_what_was_left()
+                await self._tries.void_what_was_left()
             await self._end_stopped(stop)
             await self._flush()
             appending.cancel()
@@ -209,7 +176,7 @@ class Driver:
                 opening.append(stating.compacted(self._prepared.compacted))
         if self._is_uncommitted:
             # Together, or an owner who dies between the two leaves a log without a start.
-            await self._void_what_was_left(*opening)
+            await self._tries.void_what_was_left(*opening)
             return
         for body in opening:
             self._writer.emit(**body)
@@ -222,89 +189,14 @@ class Driver:
             number, most = len(self._course.steps) + 1, self._prepared.max_steps
             if number > most:
                 raise TurnFailedError("MAX_STEPS_EXCEEDED", f"the agent may take {most} steps")
-            await self._ask(number)
-            reply = self._course.reply(self._rate)
+            await self._tries.ask(number)
+            reply = self._course.reply(self._tries.rate)
             step = self._course.step(reply, self._prepared.toolset)
             if not step.calls:
-                await self._end(self._course.ending("COMPLETED", self._rate))
+                await self._end(self._course.ending("COMPLETED", self._tries.rate))
                 return
             await self._commit_asked(step, reply)
             await self._finish_step(step)
-
-    async def _ask(self, number: int) -> None:
-        model = self._course.model
-        with span(f"chat {model.model}", "client", _asking(model, number)) as asking:
-            heard = await Asking(
-                self._router,
-                partial(self._prompt, number),
-                self._writer,
-                step=number,
-                tried=self._tried(number),
-                patience=self._patience(number),
-                void=self._void,
-                heard_so_far=self._course.hear,
-            ).ask()
-            if number == 1:
-                observe_first_delta(self._turn.created, heard.began, heard.first_delta)
-            asking.set("gen_ai.response.model", self._course.model.model)
-            used = self._course.reply(self._rate).usage
-            asking.set("gen_ai.usage.input_tokens", used.input_tokens)
-            asking.set("gen_ai.usage.output_tokens", used.output_tokens)
-            asking.set("gen_ai.response.finish_reasons", heard.ended)
-
-    def _patience(self, number: int) -> Patience:
-        """Returns how long things may take: who waited without a slot waits no more with one."""
-        patience = self._parts.patience
-        waited = self._turn.waits_step == number
-        return replace(patience, slot=timedelta(0)) if waited else patience
-
-    def _tried(self, number: int) -> int:
-        """Returns how often a step's model was asked by owners before this one."""
-        tried = self._turn.standing.attempts(number)
-        left = self._prepared.left
-        return max(tried, left.attempt) if left and left.step == number else tried
-
-    @property
-    def _rate(self) -> Rate:
-        model = self._course.model
-        return FREE if model.costs_nothing else self._allowance.rate(model.name)
-
-    async def _limit(self, number: int, attempt: int = 0) -> int | None:
-        """Has a model call granted; returns the limit of its answer."""
-        estimate = self._course.estimate(self._prepared.toolset)
-        return await self._allowance.cover(number, attempt or self._tried(number) + 1, estimate)
-
-    async def _prompt(self, number: int, model: Model, attempt: int) -> Prompt:
-        """Returns what a model is asked in a try of a step, once that is granted."""
-        granting, self._granting = self._granting, None
-        if granting is not None:
-            await asyncio.wait({granting})
-        ahead = model.name == self._course.model.name
-        self._course.use(model)
-        limit = granting.result() if granting and ahead else await self._limit(number, attempt)
-        return self._course.prompt(traceparent(), limit)
-
-    async def _void(self, mark: int) -> None:
-        """Voids a try that was paid for."""
-        await self._reset(mark, self._course.reply(self._rate).spend)
-
-    async def _void_what_was_left(self, *after: Body) -> None:
-        """Voids what an owner before this one showed, and bills it for who is dead."""
-        left, committed = self._prepared.left, self._turn.committed_seq
-        if left is None:
-            await self._writer.reset(committed, self._store_reset, *after)
-        else:
-            await self._reset(committed, left.spend(self._allowance.rate(left.model)), *after)
-
-    async def _reset(self, mark: int, spend: Spend, *after: Body) -> None:
-        async def store(batch: Batch) -> None:
-            await self._allowance.kept()
-            await self._parts.store.commit_void(self._claim, spend, batch)
-            self._course.forget()
-            self._parts.owed()
-
-        await self._writer.reset(mark, store, *after, stating.used(spend))
-        self._allowance.spent(spend.usage)
 
     async def _commit_asked(self, step: Step, reply: Reply) -> None:
         effects = self._course.effects(step)
@@ -339,29 +231,20 @@ class Driver:
 
         self._course.answered(step, self._prepared.toolset)
         # The next call is granted while this one's results are stored.
-        granting = self._grant_ahead(step.number + 1)
+        if not self._handing_over and step.number < self._prepared.max_steps:
+            self._tries.grant_ahead(step.number + 1)
         try:
             await self._writer.commit([], store)
         except BaseException:
-            if granting is not None:
-                granting.cancel()
+            self._tries.forgo_grant()
             raise
-        self._granting = granting
-
-    def _grant_ahead(self, number: int) -> "asyncio.Future[int | None] | None":
-        if self._handing_over or number > self._prepared.max_steps:
-            return None
-        granting = asyncio.ensure_future(self._limit(number))
-        # Whoever is stopped meanwhile does not ask what came of it.
-        granting.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return granting
 
     async def _end_stopped(self, stop: Stop) -> None:
         """Ends the turn before its answer stands: what was said stays, what was asked is closed."""
         if step := self._course.open_step:
             await self._caller.cancel(step.calls, self._course.effects(step))
         ending = self._course.ending(
-            stop.status, self._rate, reason=stop.reason, message=stop.message
+            stop.status, self._tries.rate, reason=stop.reason, message=stop.message
         )
         await self._end(ending)
 
@@ -391,10 +274,6 @@ class Driver:
         title = self._titling.result() if self._titling is not None and done else ""
         return [stating.titled(title)] if title else []
 
-    async def _store_reset(self, batch: Batch) -> None:
-        await self._parts.store.commit_log(self._claim, batch)
-        self._course.forget()
-
     def _measured(self, step: int, entry: Entry | None) -> list[Body]:
         return [stating.measured(step, self._course.model, entry)] if entry else []
 
@@ -406,12 +285,3 @@ class Driver:
             "turnpike.turn": str(self._turn.id),
             "turnpike.fence": self._claim.fence,
         }
-
-
-def _asking(model: Model, step: int) -> dict[str, str | int]:
-    return {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": model.provider,
-        "gen_ai.request.model": model.model,
-        "turnpike.step": step,
-    }

@@ -21,10 +21,11 @@ from turnpike.agent_runtime.turns.admission import (
 )
 from turnpike.agent_runtime.turns.allowance import Allowance
 from turnpike.agent_runtime.turns.counting import FENCES_REFUSED, TURNS
-from turnpike.agent_runtime.turns.drive import Driver, Parts
+from turnpike.agent_runtime.turns.drive import Driver
 from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.keeping import Keeper
 from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
+from turnpike.agent_runtime.turns.parts import Parts
 from turnpike.agent_runtime.turns.preparing import (
     Chosen,
     Prepared,
