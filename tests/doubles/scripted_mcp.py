@@ -80,6 +80,9 @@ class ScriptedServer:
     """While it is set up and not set, lists wait."""
 
     seen: list[str] = field(default_factory=list[str])
+    shown: set[str] = field(default_factory=set[str])
+    """Every `authorization` that came in."""
+
     open_sessions: set[str] = field(default_factory=set[str])
     _streams: list[tuple[Connection, str]] = field(default_factory=list[tuple[Connection, str]])
     _replies: dict[str, asyncio.Future[Message]] = field(
@@ -109,6 +112,7 @@ class ScriptedServer:
             yield f"http://127.0.0.1:{bound}/mcp"
 
     async def _respond(self, connection: Connection, request: Request) -> None:
+        self.shown.add(request.headers.get("authorization", ""))
         if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             connection.reply(401, {"error": "who are you?"})
         elif request.path == "/sse":

@@ -103,6 +103,25 @@ async def test_applying_a_file_twice_changes_nothing_the_second_time(
     assert (await edge.run(tag)).status == "COMPLETED"
 
 
+async def test_a_kept_key_never_goes_elsewhere(
+    suite: Suite, edge: Edge, agent: MakeAgent, model: Double, tmp_path: Path
+):
+    name = await agent("n=1")
+    elsewhere = {"model": "n=1", "base_url": "https://elsewhere.example/v1"}
+    file = tmp_path / "setup.yaml"
+    file.write_text(yaml.safe_dump({"kind": "Model", "name": name, "spec": elsewhere}))
+
+    with pytest.raises(RefusedError) as refusal:
+        await edge.call("PUT", f"/models/{name}", elsewhere)
+    status, out, err = await turnpike(suite, "apply", "-f", str(file))
+
+    assert refusal.value.status == 400
+    assert "api_key" in str(refusal.value.problem["errors"])
+    assert status == 1
+    assert "api_key" in out + err
+    assert (await edge.call("GET", f"/models/{name}"))["base_url"] == model.url
+
+
 async def test_a_file_with_mistakes_names_them_all_and_changes_nothing(
     suite: Suite, edge: Edge, model: Double, tmp_path: Path, tag: str
 ):

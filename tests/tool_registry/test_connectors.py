@@ -84,6 +84,43 @@ async def test_an_update_says_what_it_did(tenant: Tenant):
     assert changed.connector.etag != created.connector.etag
 
 
+MOVED = {
+    "url": {"url": URL + "2"},
+    "transport": {"transport": tool_pb2.TRANSPORT_SSE},
+}
+
+
+@pytest.mark.parametrize("moved", MOVED)
+@pytest.mark.parametrize("validate_only", [False, True], ids=["change", "validation"])
+async def test_a_kept_header_never_goes_elsewhere(tenant: Tenant, moved: str, validate_only: bool):
+    before = await create(tenant, http(headers={"x-key": "another's"}))
+    elsewhere = http(headers={"x-key": ""})
+    elsewhere.MergeFrom(Connector(**MOVED[moved]))  # pyright: ignore[reportArgumentType]
+
+    refused = await refusal(update(tenant, elsewhere, validate_only=validate_only))
+    after = await tenant.connector()
+    elsewhere.headers["x-key"] = "own"
+    told = await update(tenant, elsewhere)
+
+    assert (refused.code.name, refused.reason) == ("INVALID_ARGUMENT",) * 2
+    assert [path for path, _ in refused.fields] == ["connector.headers"]
+    assert (after.etag, after.url) == (before.etag, URL)
+    assert told.change == pb.CHANGE_CHANGED
+
+
+async def test_a_kept_variable_never_goes_to_another_command(urls: MigrationUrls, keys: Keys):
+    settings = settings_for(urls, keys, stdio_commands=[["true"], ["printenv"]])
+    async with serving(settings, keys) as replica:
+        tenant = replica.new_tenant()
+        await create(tenant, stdio("true", env={"KEY": "another's"}))
+
+        kept = await update(tenant, stdio("true", env={"KEY": ""}))
+        refused = await refusal(update(tenant, stdio("printenv", env={"KEY": ""})))
+
+    assert kept.change == pb.CHANGE_UNCHANGED
+    assert [path for path, _ in refused.fields] == ["connector.env"]
+
+
 async def test_an_outdated_etag_changes_nothing(tenant: Tenant):
     first = await create(tenant, http())
     second = (await update(tenant, http(url=URL + "2"))).connector

@@ -242,6 +242,38 @@ async def test_a_persons_calls_carry_that_persons_credential(
     assert server.count("tools/call") == 1
 
 
+async def test_what_a_person_lent_never_goes_to_another_server(
+    tenant: Tenant, server: ScriptedServer, place: str
+):
+    server.token = "anna-secret"
+    await tenant.connect(url=place, personal_credentials=True)
+    assert await tenant.tools() == {}
+    await lend(tenant, "anna", "anna-secret")
+    await until(lambda: _lists(tenant))
+    kept = await _lent(tenant)
+
+    elsewhere = ScriptedServer([tool("count")])
+    async with elsewhere.listening() as url:
+        await tenant.connect(url=url, personal_credentials=True)
+        await until(lambda: _lists(tenant))
+        asked = asking(await tenant.ask("effects/count"), "anna")
+        asked.principal = "anna"
+        ended = await tenant.run(asked)
+        forgotten = await _lent(tenant)
+
+    assert (kept, forgotten) == (["anna"], [])
+    assert ended.reason == "CREDENTIAL_MISSING"
+    assert "Bearer anna-secret" in server.shown
+    assert elsewhere.shown == {""}
+
+
+async def _lent(tenant: Tenant) -> list[str]:
+    listed = await tenant.registry.connectors.ListCredentials(
+        pb.ListCredentialsRequest(connector="effects"), metadata=tenant.as_principal()
+    )
+    return [each.principal for each in listed.credentials]
+
+
 async def lend(tenant: Tenant, person: str, token: str) -> None:
     credential = tool_pb2.Credential(
         connector="effects", headers={"authorization": f"Bearer {token}"}

@@ -101,6 +101,46 @@ async def test_an_update_says_what_it_did(tenant: Tenant):
     assert made.model.etag == same.model.etag != other.model.etag
 
 
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"base_url": "https://elsewhere/v1"},
+        {"base_url": ""},
+        {"provider": "anthropic"},
+        {"provider": "scripted"},
+    ],
+    ids=["address", "providers-own", "provider", "keyless"],
+)
+@pytest.mark.parametrize("validate_only", [False, True], ids=["change", "validation"])
+async def test_a_kept_key_never_goes_elsewhere(
+    tenant: Tenant, elsewhere: dict[str, str], validate_only: bool
+):
+    here = {"base_url": "https://here/v1"}
+    before = await create(tenant, model(**here, api_key="sk-another-s"))
+    other = {**here, **elsewhere}
+
+    refused = await refusal(update(tenant, model(**other), validate_only=validate_only))
+    unchanged = await get(tenant)
+    same_place = await update(tenant, model(base_url="https://here/v1/", quota_pool="shared"))
+    given = await update(tenant, model(**other, api_key="sk-own"))
+
+    assert (refused.code, refused.reason) == (StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT")
+    assert [path for path, _ in refused.fields] == ["model.api_key"]
+    assert unchanged == before
+    assert same_place.model.has_api_key
+    assert given.change == CHANGED
+
+
+async def test_without_a_key_a_model_goes_anywhere(tenant: Tenant):
+    await create(tenant, model(base_url="https://here/v1", api_key="sk-another-s"))
+
+    moved = await update(tenant, model(base_url="https://elsewhere/v1", api_key=""))
+    again = await update(tenant, model(base_url="https://here/v1"))
+
+    assert (moved.change, moved.model.has_api_key) == (CHANGED, False)
+    assert (again.change, again.model.has_api_key) == (CHANGED, False)
+
+
 async def test_an_etag_guards_against_others_changes(tenant: Tenant):
     first = await create(tenant, model())
     second = (await update(tenant, model(model="n"), etag=first.etag)).model
@@ -159,6 +199,14 @@ async def test_what_could_not_work_is_refused(tenant: Tenant, field: str, value:
 
     assert (refused.code, refused.reason) == (StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT")
     assert [path for path, _ in refused.fields] == [f"model.{field}"]
+
+
+async def test_a_models_name_is_no_address_that_a_key_goes_to(tenant: Tenant):
+    wanted = model(provider="huggingface", model="https://elsewhere/v1")
+
+    refused = await refusal(create(tenant, wanted))
+
+    assert [path for path, _ in refused.fields] == ["model.model"]
 
 
 async def test_a_model_that_an_agent_runs_on_stays(tenant: Tenant):

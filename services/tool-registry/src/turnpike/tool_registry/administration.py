@@ -128,8 +128,10 @@ class Administration:
         if spec == stored.spec:
             return stored.connector, Change.UNCHANGED
         if spec.place != stored.spec.place:
-            # Another server: what was approved of the old one says nothing of it.
+            # Another server: what was approved of the old one says nothing of it, and what
+            # persons lent to the old one is not for it.
             await pins.unpin(connection, tenant, name)
+            await self._connectors.forget_credentials(connection, tenant, name)
         evict = spec.endpoint != stored.spec.endpoint or spec.personal != stored.spec.personal
         connector = await self._connectors.replace(connection, tenant, name, spec, evict=evict)
         return connector, Change.CHANGED

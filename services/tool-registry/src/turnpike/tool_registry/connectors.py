@@ -131,6 +131,12 @@ class Connectors:
         """Returns a connector that nobody else changes until the transaction ends."""
         return self._stored(await _one(connection, _LOCK, tenant, name), tenant)
 
+    async def forget_credentials(
+        self, connection: AsyncConnection, tenant: UUID, name: str
+    ) -> None:
+        """Drops what persons lent to a connector."""
+        await self._credentials.delete_all(connection, tenant, name)
+
     async def page(
         self, connection: AsyncConnection, tenant: UUID, *, principal: str, after: str, limit: int
     ) -> list[Connector]:

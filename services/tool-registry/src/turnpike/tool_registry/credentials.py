@@ -34,6 +34,7 @@ _DELETE = text(
     "DELETE FROM credentials WHERE tenant = :tenant AND connector = :connector"
     " AND principal = :principal RETURNING principal"
 )
+_DELETE_ALL = text("DELETE FROM credentials WHERE tenant = :tenant AND connector = :connector")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,10 @@ class Credentials:
         """Forgets a person's credential; says whether there was one."""
         key = _key(tenant, connector, principal)
         return await connection.scalar(_DELETE, key) is not None
+
+    async def delete_all(self, connection: AsyncConnection, tenant: UUID, connector: str) -> None:
+        """Forgets everybody's credential for a connector."""
+        await connection.execute(_DELETE_ALL, {"tenant": tenant, "connector": connector})
 
     async def _one(
         self, connection: AsyncConnection, statement: Any, tenant: UUID, connector: str, who: str

@@ -78,9 +78,14 @@ def check_headers(field: str, headers: Mapping[str, str]) -> None:
 
 
 def with_kept_secrets(spec: Spec, old: Spec | None) -> Spec:
-    """Fills in what an update leaves empty to keep it."""
+    """Fills in what an update leaves empty to keep it: for the same server, and no other.
+
+    Raises:
+        InvalidArgumentError: There is nothing to keep, or it was given for another server.
+    """
     endpoint = spec.endpoint
-    kept = old.endpoint if old else None
+    # Who may change where a secret goes may not thereby read what it is.
+    kept = old.endpoint if old and old.place == spec.place else None
     filled = replace(
         endpoint,
         headers=_kept("connector.headers", endpoint.headers, kept.headers if kept else {}),
@@ -92,7 +97,9 @@ def with_kept_secrets(spec: Spec, old: Spec | None) -> Spec:
 def _kept(field: str, given: Mapping[str, str], old: Mapping[str, str]) -> dict[str, str]:
     for name, value in given.items():
         if not value and name not in old:
-            raise InvalidArgumentError(field, f"{name!r} has no value, and none to keep")
+            raise InvalidArgumentError(
+                field, f"{name!r} has no value, and none to keep for this server"
+            )
     return {name: value or old[name] for name, value in given.items()}
 
 

@@ -147,6 +147,9 @@ class ModelCatalogue:
     ) -> tuple[ModelConfig, str]:
         if current.means_the_same(wish.config) and self._same_key(wish, current):
             return current, "UNCHANGED"
+        if wish.api_key is None and current.sealed_api_key and not current.is_where(wish.config):
+            # Who may change where it goes may not thereby read what it is.
+            raise InvalidArgumentError("model.api_key", "is to be given again for another endpoint")
         await store.change_model(connection, wish.place, self._sealed(wish, current))
         return await self._made(connection, wish), "CHANGED"
 
@@ -216,8 +219,8 @@ def _check(wish: Wish) -> None:
         _check_pool(wish)
     elif config.members:
         raise InvalidArgumentError("model.members", "only a pool has members")
-    elif not config.model:
-        raise InvalidArgumentError("model.model", "is missing")
+    else:
+        _check_name(config)
     if config.base_url and not is_endpoint(config.base_url):
         raise InvalidArgumentError(
             "model.base_url", "is no http(s) URL, or has a user, a fragment or a space in it"
@@ -229,6 +232,14 @@ def _check(wish: Wish) -> None:
         raise InvalidArgumentError(
             "model.api_key", "is no credential: printable ASCII, and no reference to be resolved"
         )
+
+
+def _check_name(config: ModelConfig) -> None:
+    if not config.model:
+        raise InvalidArgumentError("model.model", "is missing")
+    if config.provider != OPENAI and config.model.startswith(("http://", "https://")):
+        # To some providers it would be where to go, and take a key along.
+        raise InvalidArgumentError("model.model", "is an address, which goes in base_url")
 
 
 def _check_pool(wish: Wish) -> None:

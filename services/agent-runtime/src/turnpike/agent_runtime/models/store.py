@@ -124,6 +124,10 @@ class ModelConfig:
         """Says whether both reach the same model; credentials are compared by the caller."""
         return _bare(self) == _bare(other)
 
+    def is_where(self, other: "ModelConfig") -> bool:
+        """Says whether both show their credentials at the same place."""
+        return _place(self) == _place(other)
+
 
 async def get_model(connection: AsyncConnection, place: Place, name: str) -> ModelConfig | None:
     """Returns the model of that name in that very place."""
@@ -233,6 +237,10 @@ def _values(place: Place, config: ModelConfig) -> dict[str, Any]:
         "quota_pool": config.quota_pool,
         "etag": uuid4().hex,
     }
+
+
+def _place(config: ModelConfig) -> tuple[str, str]:
+    return config.provider, config.base_url.rstrip("/")
 
 
 def _bare(config: ModelConfig) -> ModelConfig:

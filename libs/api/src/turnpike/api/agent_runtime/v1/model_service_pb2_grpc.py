@@ -115,7 +115,8 @@ class ModelServiceServicer:
         Fails with NOT_FOUND unless `allow_missing`, FAILED_PRECONDITION
         (ETAG_MISMATCH, or IN_USE: a pool's member must stay a chat model),
         ALREADY_EXISTS (CONFLICT): the scope has another planner;
-        INVALID_ARGUMENT. Safe to retry.
+        INVALID_ARGUMENT: a kept credential, say, that would go to another
+        `provider` or `base_url` than it was stored for. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,8 @@ class ModelServiceStub:
     Fails with NOT_FOUND unless `allow_missing`, FAILED_PRECONDITION
     (ETAG_MISMATCH, or IN_USE: a pool's member must stay a chat model),
     ALREADY_EXISTS (CONFLICT): the scope has another planner;
-    INVALID_ARGUMENT. Safe to retry.
+    INVALID_ARGUMENT: a kept credential, say, that would go to another
+    `provider` or `base_url` than it was stored for. Safe to retry.
     """
     DeleteModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.DeleteModelRequest, _model_service_pb2.DeleteModelResponse]
     """Deletes a model. Fails with NOT_FOUND, and with FAILED_PRECONDITION
@@ -101,7 +102,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with NOT_FOUND unless `allow_missing`, FAILED_PRECONDITION
         (ETAG_MISMATCH, or IN_USE: a pool's member must stay a chat model),
         ALREADY_EXISTS (CONFLICT): the scope has another planner;
-        INVALID_ARGUMENT. Safe to retry.
+        INVALID_ARGUMENT: a kept credential, say, that would go to another
+        `provider` or `base_url` than it was stored for. Safe to retry.
         """
 
     @_abc_1.abstractmethod

@@ -149,10 +149,13 @@ class ConnectorServiceServicer:
 
     def UpdateConnector(self, request, context):
         """Makes the connector what the request says; a change evicts its tools at
-        once and discovers them anew in the background.
+        once and discovers them anew in the background. At another transport, url
+        or command it is another server: nothing secret that was stored for the
+        old one goes there, and persons' credentials are forgotten.
 
         Fails with NOT_FOUND unless `allow_missing`, FAILED_PRECONDITION
-        (ETAG_MISMATCH), INVALID_ARGUMENT. Safe to retry.
+        (ETAG_MISMATCH), INVALID_ARGUMENT: a kept header or variable, say, of
+        another server. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

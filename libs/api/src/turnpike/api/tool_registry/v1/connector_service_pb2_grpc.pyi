@@ -35,10 +35,13 @@ class ConnectorServiceStub:
     """Lists connectors by name. Safe to retry."""
     UpdateConnector: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.UpdateConnectorRequest, _connector_service_pb2.UpdateConnectorResponse]
     """Makes the connector what the request says; a change evicts its tools at
-    once and discovers them anew in the background.
+    once and discovers them anew in the background. At another transport, url
+    or command it is another server: nothing secret that was stored for the
+    old one goes there, and persons' credentials are forgotten.
 
     Fails with NOT_FOUND unless `allow_missing`, FAILED_PRECONDITION
-    (ETAG_MISMATCH), INVALID_ARGUMENT. Safe to retry.
+    (ETAG_MISMATCH), INVALID_ARGUMENT: a kept header or variable, say, of
+    another server. Safe to retry.
     """
     DeleteConnector: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.DeleteConnectorRequest, _connector_service_pb2.DeleteConnectorResponse]
     """Deletes a connector and its tools. Fails with NOT_FOUND."""
@@ -132,10 +135,13 @@ class ConnectorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_connector_service_pb2.UpdateConnectorRequest, _abc.Awaitable[_connector_service_pb2.UpdateConnectorResponse]],
     ) -> _abc.Awaitable[_connector_service_pb2.UpdateConnectorResponse]:
         """Makes the connector what the request says; a change evicts its tools at
-        once and discovers them anew in the background.
+        once and discovers them anew in the background. At another transport, url
+        or command it is another server: nothing secret that was stored for the
+        old one goes there, and persons' credentials are forgotten.
 
         Fails with NOT_FOUND unless `allow_missing`, FAILED_PRECONDITION
-        (ETAG_MISMATCH), INVALID_ARGUMENT. Safe to retry.
+        (ETAG_MISMATCH), INVALID_ARGUMENT: a kept header or variable, say, of
+        another server. Safe to retry.
         """
 
     @_abc_1.abstractmethod
