@@ -16,8 +16,10 @@ from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.model import Batch, Claim, FenceLostError
 from turnpike.agent_runtime.events.tails import Tails
 from turnpike.agent_runtime.events.writer import RESERVE, Body, LogWriter
+from turnpike.agent_runtime.turns.endings import Ending
 from turnpike.agent_runtime.turns.model import StartRequest
-from turnpike.agent_runtime.turns.store import Ending, TurnStore
+from turnpike.agent_runtime.turns.requests import TurnRequests
+from turnpike.agent_runtime.turns.store import TurnStore
 from turnpike.api.agent_runtime.v1.event_pb2 import Event, TurnFinished
 
 PATIENCE_SECONDS = 20
@@ -59,7 +61,7 @@ class Storage:
             traceparent="",
             enqueue=False,
         )
-        await self.store.claim(
+        await TurnRequests(self.pool).claim(
             request,
             turn=claim.turn,
             new_thread=claim.thread,

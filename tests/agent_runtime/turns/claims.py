@@ -12,6 +12,7 @@ from tests.agent_runtime.turns.world import World
 from turnpike.agent_runtime.events.model import Claim
 from turnpike.agent_runtime.turns import system
 from turnpike.agent_runtime.turns.model import StartRequest, Turn
+from turnpike.agent_runtime.turns.requests import TurnRequests
 from turnpike.agent_runtime.turns.store import TurnStore
 
 
@@ -20,12 +21,13 @@ class Claims:
     """Makes turns in the states that a test needs."""
 
     world: World
+    requests: TurnRequests
     store: TurnStore
 
     async def new(self) -> Claim:
         """Returns the first claim of a new turn."""
         claim = Claim(tenant=uuid4(), turn=uuid4(), thread=uuid4(), fence=1, owner=uuid4())
-        await self.store.claim(
+        await self.requests.claim(
             _request(claim),
             turn=claim.turn,
             new_thread=claim.thread,

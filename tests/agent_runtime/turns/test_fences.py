@@ -12,8 +12,10 @@ import pytest
 from tests.agent_runtime.turns.claims import Claims, call
 from tests.agent_runtime.turns.world import World
 from turnpike.agent_runtime.events.model import Batch, CancelDesiredError, Claim, FenceLostError
-from turnpike.agent_runtime.turns.model import Spend, Usage
-from turnpike.agent_runtime.turns.store import Ending, Reply, TurnStore
+from turnpike.agent_runtime.turns.endings import Ending
+from turnpike.agent_runtime.turns.model import Reply, Spend, Usage
+from turnpike.agent_runtime.turns.requests import TurnRequests
+from turnpike.agent_runtime.turns.store import TurnStore
 from turnpike.database.engine import open_engine, open_pool
 from turnpike.database.tenancy import system_transaction
 
@@ -51,7 +53,7 @@ WITHOUT_EVENTS = {"commit_admitted"}
 async def claims(world: World) -> AsyncGenerator[Claims]:
     """Turns that a test owns; no replica runs."""
     async with await open_pool(world.urls.service) as pool:
-        yield Claims(world, TurnStore(pool))
+        yield Claims(world, TurnRequests(pool), TurnStore(pool))
 
 
 async def fenced_functions(world: World) -> dict[str, list[str]]:

@@ -62,6 +62,7 @@ from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
 from turnpike.agent_runtime.turns.ownership import Owner
 from turnpike.agent_runtime.turns.parts import Parts
 from turnpike.agent_runtime.turns.preparing import ModelSource, Sources
+from turnpike.agent_runtime.turns.requests import TurnRequests
 from turnpike.agent_runtime.turns.servicer import TurnServicer
 from turnpike.agent_runtime.turns.settling import Settler
 from turnpike.agent_runtime.turns.signals import Signals
@@ -280,12 +281,12 @@ def _add_servicers(
     tails: Tails,
     owner: Owner,
 ) -> None:
-    engine, turns = stores.engine, TurnStore(stores.pool)
+    engine, requests = stores.engine, TurnRequests(stores.pool)
     default = DefaultAgent(engine, create_scripted_model) if settings.default_agent else None
-    views = Views(engine=engine, store=turns, batches=batches, tails=tails, owner=owner)
+    views = Views(engine=engine, requests=requests, batches=batches, tails=tails, owner=owner)
     starter = Starter(
         engine=engine,
-        store=turns,
+        requests=requests,
         owner=owner,
         inline_version=_inline_source(engine),
         default_agent=_default_source(default),

@@ -9,6 +9,7 @@ from turnpike.agent_runtime.prefix.model import Entry, Reported
 from turnpike.agent_runtime.tools.registry import Effect
 from turnpike.agent_runtime.tools.toolset import Toolset
 from turnpike.agent_runtime.turns.asking import prompt_bytes
+from turnpike.agent_runtime.turns.endings import Ending
 from turnpike.agent_runtime.turns.estimating import (
     DEFAULT_MAX_OUTPUT,
     Estimate,
@@ -17,9 +18,8 @@ from turnpike.agent_runtime.turns.estimating import (
 )
 from turnpike.agent_runtime.turns.ledgering import Said
 from turnpike.agent_runtime.turns.listening import Heard
-from turnpike.agent_runtime.turns.model import Call, Rate, Spend, Step, Turn
+from turnpike.agent_runtime.turns.model import Call, Rate, Reply, Spend, Step, Turn
 from turnpike.agent_runtime.turns.prompting import answer_messages, reply_message
-from turnpike.agent_runtime.turns.store import Ending, Reply
 
 
 class Course:

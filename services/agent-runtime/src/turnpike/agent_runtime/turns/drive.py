@@ -11,11 +11,11 @@ from turnpike.agent_runtime.turns.allowance import Allowance
 from turnpike.agent_runtime.turns.asking import ProviderWaitError
 from turnpike.agent_runtime.turns.calling import Caller
 from turnpike.agent_runtime.turns.course import Course
-from turnpike.agent_runtime.turns.model import Step, Turn, TurnFailedError
+from turnpike.agent_runtime.turns.endings import Ending
+from turnpike.agent_runtime.turns.model import Reply, Step, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.parts import Parts
 from turnpike.agent_runtime.turns.preparing import Prepared
 from turnpike.agent_runtime.turns.stopping import CANCEL, Stop
-from turnpike.agent_runtime.turns.store import Ending, Reply
 from turnpike.agent_runtime.turns.tries import Tries
 from turnpike.telemetry import adopt, span
 

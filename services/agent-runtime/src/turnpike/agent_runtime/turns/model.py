@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 _MICRO = 1_000_000
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "REFUSED"})
 
@@ -203,6 +205,37 @@ class Step:
     """What a prompt that ends with this reply has at most; 0 when nobody knows."""
 
     calls: list[Call] = field(default_factory=list[Call])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a model said in one step."""
+
+    step: int
+    text: str
+    reasoning: str
+    spend: Spend
+    thoughts: str = ""
+    """The reasoning that its provider signed: kept as a text, so that each byte stays."""
+
+    tokens: int = 0
+    """What a prompt that ends with this reply has at most; 0 when nobody knows."""
+
+    @property
+    def usage(self) -> Usage:
+        """What the model call used."""
+        return self.spend.usage
+
+    def as_json(self) -> str:
+        """Returns what is stored of it."""
+        return orjson.dumps(
+            {
+                "text": self.text,
+                "reasoning": self.reasoning,
+                "thoughts": self.thoughts,
+                "tokens": self.tokens,
+            }
+        ).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

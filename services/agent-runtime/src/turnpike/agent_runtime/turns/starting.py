@@ -18,7 +18,7 @@ from turnpike.agent_runtime.refusing import NotAdmittedError
 from turnpike.agent_runtime.turns import queries
 from turnpike.agent_runtime.turns.model import NO_USAGE, StartRequest, Turn
 from turnpike.agent_runtime.turns.ownership import Owner
-from turnpike.agent_runtime.turns.store import Claimed, TurnStore
+from turnpike.agent_runtime.turns.requests import Claimed, TurnRequests
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import RemoteError, UnavailableError
 
@@ -36,13 +36,13 @@ class Starter:
         self,
         *,
         engine: AsyncEngine,
-        store: TurnStore,
+        requests: TurnRequests,
         owner: Owner,
         inline_version: InlineVersion,
         default_agent: EnsureDefault,
     ) -> None:
         self._engine = engine
-        self._store = store
+        self._requests = requests
         self._owner = owner
         self._inline_version = inline_version
         self._default_agent = default_agent
@@ -86,7 +86,7 @@ class Starter:
         lease = self._owner.lease
 
         async def claim() -> Claimed:
-            return await self._store.claim(
+            return await self._requests.claim(
                 request,
                 turn=turn,
                 new_thread=thread,

@@ -5,8 +5,8 @@ from turnpike.agent_runtime.models.prompt import Model
 from turnpike.agent_runtime.prefix.model import Entry
 from turnpike.agent_runtime.tools.registry import Effect
 from turnpike.agent_runtime.turns.compacting import Compaction
+from turnpike.agent_runtime.turns.endings import Ending
 from turnpike.agent_runtime.turns.model import Call, Spend, Turn, Usage
-from turnpike.agent_runtime.turns.store import Ending
 from turnpike.api.agent_runtime.v1 import event_pb2, turn_pb2
 
 

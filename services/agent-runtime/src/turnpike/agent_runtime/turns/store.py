@@ -1,19 +1,16 @@
-"""The hot statements of a turn: one SQL function, one round trip each.
+"""What a claim writes of its turn: one SQL function, one round trip each.
 
-They use the driver's pool, because the path from a request to its first word
-crosses this module twice; everything else goes through SQLAlchemy.
+They use the driver's pool, because each step of a turn waits for them;
+everything else goes through SQLAlchemy.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol, TypeVar
-from uuid import UUID
 
 import asyncpg
-import orjson
 
 from turnpike.agent_runtime.events.model import (
     Batch,
@@ -24,11 +21,12 @@ from turnpike.agent_runtime.events.model import (
 from turnpike.agent_runtime.prefix.model import Entry
 from turnpike.agent_runtime.prefix.observing import observe
 from turnpike.agent_runtime.turns import rows
+from turnpike.agent_runtime.turns.endings import Ending
 from turnpike.agent_runtime.turns.model import (
     Call,
+    Reply,
     Spend,
     Standing,
-    StartRequest,
     TurnFailedError,
     Usage,
 )
@@ -37,7 +35,6 @@ from turnpike.database.failures import is_unavailable
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 30.0
-_CLAIM = "SELECT * FROM claim_turn({})".format(", ".join(f"${i}" for i in range(1, 21)))  # noqa: S608 # placeholders
 _ASKED = "SELECT owe(commit_asked({}), $1, $2, $13, false)".format(
     ", ".join(f"${i}" for i in range(1, 13))
 )
@@ -51,83 +48,6 @@ _ADMITTED = "SELECT commit_admitted($1, $2, $3, $4, $5, $6, $7)"
 _WAIT = "SELECT end_segment(wait_for_provider({}), $1, $2, '[]')".format(
     ", ".join(f"${i}" for i in range(1, 13))
 )
-_CANCEL = "SELECT * FROM cancel_turn($1, $2, $3, $4)"
-_QUEUE_DEADLINE = timedelta(hours=24)
-# Why gatekeeper refuses a turn that it then holds nothing for.
-_DECIDED = frozenset({"BANNED", "BUDGET_EXHAUSTED", "RATE_LIMITED", "CONCURRENCY_LIMITED"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """What became of a claim: CREATED, QUEUED, EXISTS, REUSED, BUSY, NO_THREAD, NO_AGENT."""
-
-    outcome: str
-    turn: UUID
-    thread: UUID
-    version: UUID
-    attempt: int
-    position: int
-    created: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What a model said in one step."""
-
-    step: int
-    text: str
-    reasoning: str
-    spend: Spend
-    thoughts: str = ""
-    """The reasoning that its provider signed: kept as a text, so that each byte stays."""
-
-    tokens: int = 0
-    """What a prompt that ends with this reply has at most; 0 when nobody knows."""
-
-    @property
-    def usage(self) -> Usage:
-        """What the model call used."""
-        return self.spend.usage
-
-    def as_json(self) -> str:
-        """Returns what is stored of it."""
-        return orjson.dumps(
-            {
-                "text": self.text,
-                "reasoning": self.reasoning,
-                "thoughts": self.thoughts,
-                "tokens": self.tokens,
-            }
-        ).decode()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How a turn ends."""
-
-    status: str
-    reply: Reply | None
-    """What the model said since the last commit, if anything."""
-
-    results: list[Call]
-    """Calls of the open step, closed."""
-
-    step: int
-    """The step of those calls."""
-
-    answer: str | None
-    """The turn's answer; None keeps what is stored."""
-
-    spend: Spend | None = None
-    """What the last model call used, unless that is committed already."""
-
-    reason: str = ""
-    message: str = ""
-
-    @property
-    def owes_release(self) -> bool:
-        """Whether gatekeeper may hold something for the turn: not if it refused it."""
-        return self.status != "REFUSED" or self.reason not in _DECIDED
 
 
 class Wait(Protocol):
@@ -144,45 +64,6 @@ class TurnStore:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-
-    async def claim(
-        self,
-        request: StartRequest,
-        *,
-        turn: UUID,
-        new_thread: UUID,
-        version: UUID | None,
-        digest: bytes,
-        owner: UUID,
-        owner_name: str,
-        reserve: int,
-    ) -> Claimed:
-        """Claims the request's id and its thread, or finds who did."""
-        row = await self._pool.fetchrow(
-            _CLAIM,
-            request.tenant,
-            turn,
-            request.thread or new_thread,
-            request.thread is None,
-            request.principal,
-            request.any_principal,
-            request.api_key,
-            request.request_id,
-            digest,
-            request.agent,
-            version,
-            orjson.dumps(request.input).decode(),
-            request.time_zone,
-            orjson.dumps(dict(request.metadata)).decode(),
-            request.traceparent,
-            request.enqueue,
-            _QUEUE_DEADLINE,
-            owner,
-            owner_name,
-            reserve,
-        )
-        assert row is not None, "a function with OUT parameters returns one row"  # noqa: S101
-        return Claimed(**dict(row))
 
     async def commit_asked(
         self,
@@ -347,14 +228,6 @@ class TurnStore:
         )
         if outcome == "EXPIRED":
             raise wait.failure
-
-    async def cancel(
-        self, tenant: UUID, turn: UUID, principal: UUID, *, any_principal: bool
-    ) -> tuple[str, UUID | None]:
-        """Asks for a cancellation: NONE, ENDED, ASKED (with the owner) or DUE."""
-        row = await self._pool.fetchrow(_CANCEL, tenant, turn, principal, any_principal)
-        assert row is not None, "a function with OUT parameters returns one row"  # noqa: S101
-        return row["outcome"], row["owner"]
 
     async def _commit_with(
         self, claim: Claim, entry: Entry | None, statement: str, *values: object

@@ -16,7 +16,7 @@ from turnpike.agent_runtime.events.tails import Tails
 from turnpike.agent_runtime.turns import queries
 from turnpike.agent_runtime.turns.model import Turn
 from turnpike.agent_runtime.turns.ownership import Owner
-from turnpike.agent_runtime.turns.store import TurnStore
+from turnpike.agent_runtime.turns.requests import TurnRequests
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import UnavailableError
@@ -33,13 +33,13 @@ class Views:
         self,
         *,
         engine: AsyncEngine,
-        store: TurnStore,
+        requests: TurnRequests,
         batches: Batches,
         tails: Tails,
         owner: Owner,
     ) -> None:
         self._engine = engine
-        self._store = store
+        self._requests = requests
         self._batches = batches
         self._tails = tails
         self._owner = owner
@@ -122,7 +122,7 @@ class Views:
             NotFoundError: There is no such turn.
             UnavailableError: It has not ended yet; asking again is safe.
         """
-        outcome, owner = await self._store.cancel(
+        outcome, owner = await self._requests.cancel(
             viewer.tenant, turn, viewer.principal, any_principal=viewer.is_admin
         )
         if outcome == "NONE":
