@@ -3,33 +3,53 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 import pytest
 
+from tests.doubles.servicers import PartialTurns
 from tests.rpc.keys import PRINCIPAL, TENANT, signer, verifier
-from tests.rpc.peer import Peer, served
-from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import (
-    WatchRevocationsRequest,
-    WatchRevocationsResponse,
+from turnpike.api.agent_runtime.v1.turn_service_pb2 import WatchTurnRequest, WatchTurnResponse
+from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import (
+    TurnServiceStub,
+    add_TurnServiceServicer_to_server,
 )
-from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.credentials import Credentials, Exchanged, Revocation, Revocations
 from turnpike.rpc.errors import from_rpc_error
 from turnpike.rpc.identity import bearer
+from turnpike.rpc.server import listen, new_server, serving
+
+SERVICE = "turnpike.api.agent_runtime.v1.TurnService"
+PATIENCE_SECONDS = 15
 
 
-class Talker(Peer):
-    """Watch streams without end, as fast as it is read."""
+class Silent(PartialTurns):
+    """Streams once, and then nothing until it is cut."""
 
-    async def WatchRevocations(
-        self, request: WatchRevocationsRequest, context: Any
-    ) -> AsyncIterator[WatchRevocationsResponse]:
-        for number in range(1, 1_000_000):
-            yield WatchRevocationsResponse(last_id=number)
+    def __init__(self) -> None:
+        self.streams_ended = asyncio.Event()
+
+    async def WatchTurn(
+        self, request: WatchTurnRequest, context: Any
+    ) -> AsyncIterator[WatchTurnResponse]:
+        try:
+            yield WatchTurnResponse()
+            await asyncio.Event().wait()
+        finally:
+            self.streams_ended.set()
+
+
+class Talker(PartialTurns):
+    """Streams without end, as fast as it is read."""
+
+    async def WatchTurn(
+        self, request: WatchTurnRequest, context: Any
+    ) -> AsyncIterator[WatchTurnResponse]:
+        for _ in range(1_000_000):
+            yield WatchTurnResponse()
 
 
 class Revoked:
@@ -53,18 +73,25 @@ async def _exchange(_credential: str) -> Exchanged:
 
 
 @asynccontextmanager
-async def revocable(peer: Peer, revoked: Revoked) -> AsyncGenerator[GatekeeperServiceStub]:
-    """Serves a peer whose callers may be revoked while inside."""
+async def revocable(turns: Silent | Talker, revoked: Revoked) -> AsyncGenerator[TurnServiceStub]:
+    """Serves streams whose callers may be revoked while inside."""
     credentials = Credentials(verifier(), _exchange)
+    server = new_server(
+        "agent-runtime",
+        authenticate=credentials.caller,
+        until_revoked=credentials.until_revoked,
+    )
+    add_TurnServiceServicer_to_server(turns, server)
+    port = listen(server, "127.0.0.1:0")
     async with AsyncExitStack() as stack:
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         watching = tasks.create_task(credentials.watch_revocations(revoked.watch))
         stack.callback(watching.cancel)
-        port = await stack.enter_async_context(
-            served(peer, authenticate=credentials.caller, until_revoked=credentials.until_revoked)
+        await stack.enter_async_context(
+            serving(server, grace_time=timedelta(0), services=[SERVICE])
         )
         channel = await stack.enter_async_context(open_channel(f"ipv4:127.0.0.1:{port}"))
-        yield GatekeeperServiceStub(channel)
+        yield TurnServiceStub(channel)
 
 
 def token(key: str = "key-1", principal: str = PRINCIPAL) -> tuple[tuple[str, str], ...]:
@@ -74,18 +101,17 @@ def token(key: str = "key-1", principal: str = PRINCIPAL) -> tuple[tuple[str, st
     return bearer(issued)
 
 
-async def watch(stub: GatekeeperServiceStub, metadata: tuple[tuple[str, str], ...]) -> Any:
+async def watch(stub: TurnServiceStub, metadata: tuple[tuple[str, str], ...]) -> Any:
     """Returns a stream that has begun."""
-    stream = stub.WatchRevocations(WatchRevocationsRequest(), metadata=metadata)
-    first: Any = await stream.read()
-    assert first.last_id == 1
+    stream = stub.WatchTurn(WatchTurnRequest(), metadata=metadata)
+    assert await stream.read() == WatchTurnResponse()
     return stream
 
 
 async def end_of(stream: Any) -> grpc.aio.AioRpcError:
-    """Returns what a stream fails with, within a second."""
+    """Returns what a stream fails with."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 await stream.read()
     return caught.value
@@ -93,15 +119,15 @@ async def end_of(stream: Any) -> grpc.aio.AioRpcError:
 
 @pytest.mark.parametrize("revocation", [{"key": "key-1"}, {"principal": PRINCIPAL}])
 async def test_a_silent_stream_ends_with_its_caller_s_credential(revocation: dict[str, str]):
-    peer, revoked = Peer(), Revoked()
-    async with revocable(peer, revoked) as stub:
+    turns, revoked = Silent(), Revoked()
+    async with revocable(turns, revoked) as stub:
         stream = await watch(stub, token())
 
         revoked.revoke(**revocation)
 
         error = from_rpc_error(await end_of(stream))
         assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
-        await asyncio.wait_for(peer.streams_ended.wait(), 1)
+        await asyncio.wait_for(turns.streams_ended.wait(), PATIENCE_SECONDS)
 
 
 async def test_a_busy_stream_ends_with_its_caller_s_credential():
@@ -116,7 +142,7 @@ async def test_a_busy_stream_ends_with_its_caller_s_credential():
 
 async def test_a_stream_ends_where_a_service_lends_its_name_to_the_key_s_holder():
     revoked = Revoked()
-    async with revocable(Peer(), revoked) as stub:
+    async with revocable(Silent(), revoked) as stub:
         lent = signer("agent-runtime").metadata_for(TENANT, PRINCIPAL, "member", "key-1")
         stream = await watch(stub, lent)
 
@@ -127,7 +153,7 @@ async def test_a_stream_ends_where_a_service_lends_its_name_to_the_key_s_holder(
 
 async def test_streams_of_others_go_on():
     revoked = Revoked()
-    async with revocable(Peer(), revoked) as stub:
+    async with revocable(Silent(), revoked) as stub:
         one = await watch(stub, token("key-1"))
         others = [
             await watch(stub, token("key-2")),

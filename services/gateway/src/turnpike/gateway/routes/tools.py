@@ -112,8 +112,8 @@ class ToolRoutes:
         changes = problems(404, 409, 412, 413, 415)
         for path, endpoint, method, model, responses in (
             ("/api/v1/tools", self.list_tools, "GET", Tools, problems()),
-            ("/api/v1/reviews", self.list_reviews, "GET", ReviewPage, problems()),
-            (_CREDENTIALS, self.list_credentials, "GET", Credentials, problems()),
+            ("/api/v1/reviews", self.list_reviews, "GET", ReviewPage, problems(404)),
+            (_CREDENTIALS, self.list_credentials, "GET", Credentials, problems(404)),
             (_CREDENTIAL_PATH, self.put_credential, "PUT", Credential, changes),
         ):
             router.add_api_route(
