@@ -165,6 +165,21 @@ async def test_the_platform_bans_in_every_tenant(edge: Edge, somebody: Somebody)
     assert await admitted(somebody.person)
 
 
+@pytest.mark.parametrize("path", ["/api/v1/embeddings", "/v1/embeddings"])
+async def test_who_is_banned_has_nothing_embedded(somebody: Somebody, path: str):
+    async def answered(status: int) -> bool:
+        reply = await somebody.person.http.post(path, json={"input": ["text"]})
+        return reply.status_code == status
+
+    assert await answered(200)
+    ban = await somebody.ban("principal")
+    await until_it(lambda: answered(403))
+
+    await somebody.admin.call("DELETE", f"/bans/{ban['id']}")
+
+    await until_it(lambda: answered(200))
+
+
 @pytest.mark.parametrize("kind", ["domain", "key"])
 async def test_a_model_that_is_silent_is_not_waited_for_once_its_asker_is_banned(
     somebody: Somebody, model: Double, kind: str

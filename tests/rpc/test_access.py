@@ -118,6 +118,12 @@ def test_who_is_banned_gets_as_far_as_the_admission_that_says_so(method: str):
     assert may(method, caller(banned=True))
 
 
+@pytest.mark.parametrize("method", ["EmbeddingService/Embed", "EmbeddingService/Chunk"])
+def test_nobody_works_for_who_is_banned(method: str):
+    assert may(method, caller("viewer"))
+    assert not may(method, caller(banned=True))
+
+
 def test_who_is_banned_changes_nothing():
     changed = [m for m in METHODS if may(m, caller(banned=True)) and not is_read(m)]
 

@@ -48,6 +48,8 @@ _OWN = frozenset(
 _ADMITTED = frozenset(
     {"TurnService/StartTurn", "TurnService/RunTurn", "CompletionService/StreamCompletion"}
 )
+# They change nothing, and cost the operator something.
+_WORK = frozenset({"EmbeddingService/Embed", "EmbeddingService/Chunk"})
 
 
 class BannedError(ServiceError):
@@ -76,7 +78,7 @@ def check_access(method: str, caller: Caller) -> None:
     if caller.scopes and not scopes.intersection(caller.scopes):
         needed = " or ".join(sorted(scopes))
         raise ForbiddenError(f"this needs a key with the scope {needed}", role=caller.role)
-    if caller.banned and not (_is_read(method) or _short(method) in _ADMITTED):
+    if caller.banned and not _is_open_to_banned(method):
         raise BannedError("the caller is banned")
 
 
@@ -103,6 +105,11 @@ def _needed(method: str) -> tuple[str, Scopes]:
 @cache
 def _is_read(method: str) -> bool:
     return bool(_READS.match(method.rpartition("/")[2]))
+
+
+def _is_open_to_banned(method: str) -> bool:
+    short = _short(method)
+    return short in _ADMITTED or (_is_read(method) and short not in _WORK)
 
 
 def _short(method: str) -> str:

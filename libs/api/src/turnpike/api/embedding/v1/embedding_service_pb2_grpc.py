@@ -29,8 +29,9 @@ class EmbeddingServiceStub:
     """EmbeddingService turns text into vectors, and long text into chunks that
     fit a model.
 
-    For every caller with a valid credential. Nothing is stored, so that every
-    call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
+    For every caller with a valid credential; with PERMISSION_DENIED (BANNED)
+    for who is banned. It counts against no budget. Nothing is stored, so that
+    every call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
     whose reason is the name of an `ErrorReason` without its prefix.
     """
 
@@ -56,8 +57,9 @@ class EmbeddingServiceServicer:
     """EmbeddingService turns text into vectors, and long text into chunks that
     fit a model.
 
-    For every caller with a valid credential. Nothing is stored, so that every
-    call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
+    For every caller with a valid credential; with PERMISSION_DENIED (BANNED)
+    for who is banned. It counts against no budget. Nothing is stored, so that
+    every call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
     whose reason is the name of an `ErrorReason` without its prefix.
     """
 
@@ -113,8 +115,9 @@ class EmbeddingService:
     """EmbeddingService turns text into vectors, and long text into chunks that
     fit a model.
 
-    For every caller with a valid credential. Nothing is stored, so that every
-    call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
+    For every caller with a valid credential; with PERMISSION_DENIED (BANNED)
+    for who is banned. It counts against no budget. Nothing is stored, so that
+    every call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
     whose reason is the name of an `ErrorReason` without its prefix.
     """
 

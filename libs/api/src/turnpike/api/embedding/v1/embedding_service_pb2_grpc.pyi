@@ -16,8 +16,9 @@ class EmbeddingServiceStub:
     """EmbeddingService turns text into vectors, and long text into chunks that
     fit a model.
 
-    For every caller with a valid credential. Nothing is stored, so that every
-    call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
+    For every caller with a valid credential; with PERMISSION_DENIED (BANNED)
+    for who is banned. It counts against no budget. Nothing is stored, so that
+    every call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
     whose reason is the name of an `ErrorReason` without its prefix.
     """
 
@@ -46,8 +47,9 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
     """EmbeddingService turns text into vectors, and long text into chunks that
     fit a model.
 
-    For every caller with a valid credential. Nothing is stored, so that every
-    call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
+    For every caller with a valid credential; with PERMISSION_DENIED (BANNED)
+    for who is banned. It counts against no budget. Nothing is stored, so that
+    every call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
     whose reason is the name of an `ErrorReason` without its prefix.
     """
 
