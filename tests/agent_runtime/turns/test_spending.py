@@ -158,6 +158,24 @@ async def test_a_model_without_a_price_is_charged_at_the_default_and_that_is_sai
     assert used.default_prices
 
 
+async def test_the_built_in_model_costs_nothing_and_that_is_known(
+    world: World, here: Served, books: Books
+):
+    tenant = await world.tenant(here)
+    await tenant.model(provider="scripted", model="built-in")
+    await books.budget(tenant, 1)
+
+    turn = await tenant.ended((await tenant.start("hello")).id)
+
+    assert turn.status == COMPLETED
+    ((*_, estimated, asked, answered, cost),) = await books.settled(tenant, turn.id)
+    assert (estimated, cost) == (False, 0)
+    assert asked > 0
+    assert answered > 0
+    (used,) = [event.usage for event in await world.log(turn.id) if event.HasField("usage")]
+    assert not used.default_prices
+
+
 async def test_who_takes_over_bills_what_the_dead_owner_said(
     world: World, provider: Provider, books: Books
 ):

@@ -13,6 +13,7 @@ from turnpike.agent_runtime.models.credentials import Credential, Keys, usable
 from turnpike.agent_runtime.models.fingerprints import Fingerprints
 from turnpike.agent_runtime.models.prompt import Model, ModelError, Prices
 from turnpike.agent_runtime.models.scopes import PLATFORM
+from turnpike.agent_runtime.models.scripted import PROVIDER as SCRIPTED
 from turnpike.database.envelope import Envelope, SealBrokenError
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,9 @@ logger = logging.getLogger(__name__)
 # On the way to each first word: one round trip, by the driver's pool.
 _READ = "SELECT * FROM read_ways($1, $2, $3, $4, $5, $6)"
 _PIN = "SELECT pin_thread($1, $2, $3, $4, $5)"
+
+# The built-in model asks nobody who is paid: a price that is known.
+_NOTHING = Prices(input=0, output=0, cached=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,10 +196,15 @@ def _keys(row: Any) -> Keys:
     )
 
 
+def _prices(spec: Mapping[str, Any], *, of_payer: bool) -> Prices | None:
+    # What somebody wrote who does not pay says nothing of what is paid.
+    if spec["prices"] and of_payer:
+        return Prices(**spec["prices"])
+    return _NOTHING if spec["provider"] == SCRIPTED else None
+
+
 def _model(tenant: UUID, row: Any, key: str, shown: Credential) -> Model:
     spec = orjson.loads(row["spec"])
-    # What somebody wrote who does not pay says nothing of what is paid.
-    priced = spec["prices"] and shown.scope == row["scope"]
     return Model(
         tenant=tenant,
         name=row["name"],
@@ -203,7 +212,7 @@ def _model(tenant: UUID, row: Any, key: str, shown: Credential) -> Model:
         model=spec["model"],
         base_url=spec["base_url"],
         api_key=key,
-        prices=Prices(**spec["prices"]) if priced else None,
+        prices=_prices(spec, of_payer=shown.scope == row["scope"]),
         max_output=spec["max_output"],
         context_window=spec["context_window"],
         capabilities=frozenset(spec["capabilities"]),
