@@ -19,8 +19,13 @@ class SealBrokenError(ValueError):
 class Envelope:
     """Seals text with AES-256-GCM, bound to a tenant.
 
-    The first key seals; every key opens, so a new key goes in front of the old
-    one until all rows were sealed anew.
+    The first key seals; every key opens. Replicas of two settings serve side by
+    side during a deploy, so a key is rotated in three of them, each finished
+    before the next begins:
+
+    1. the new key behind the old one: every replica can open what it seals;
+    2. the new key in front: it seals from now on; then rows are sealed anew;
+    3. without the old key.
     """
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
