@@ -76,6 +76,12 @@ def test_an_image_runs_what_was_tested(service: str):
     assert {name: image[name] for name in image if image[name] != tested.get(name)} == {}
 
 
+def test_what_is_used_by_its_inside_is_of_one_version():
+    (litellm,) = [need for member in MEMBERS for need in declared(member) if need.name == "litellm"]
+
+    assert [clause.operator for clause in litellm.specifier] == ["=="]
+
+
 @pytest.mark.parametrize("lock", ["requirements.txt", "services/*/requirements.txt"])
 def test_a_lock_holds_hashes_and_no_address(lock: str):
     for path in ROOT.glob(lock):
