@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import grpc
 import pytest
 
 from tests.gatekeeper.accounts.callers import Accounts
@@ -33,6 +34,22 @@ async def test_a_budget_is_known_by_whose_and_when(accounts: Accounts, tenant: T
         pb.ListBudgetsRequest(page_size=2), metadata=tenant.as_admin
     )
     assert await names(accounts, tenant, page_token=listed.next_page_token) == wished[2:]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "tenant", "tenant.year", "helper.month", "agent..day", "tenant.day\n"],
+    ids=["empty", "no-period", "period", "whose", "nobody", "line"],
+)
+async def test_a_wrong_name_is_refused_with_what_a_right_one_says(
+    accounts: Accounts, tenant: Tenant, name: str
+):
+    refused = await refusal(accounts.budget(tenant, name, 5))
+
+    ((field, said),) = refused.fields
+    assert (refused.code, field) == (grpc.StatusCode.INVALID_ARGUMENT, "budget.name")
+    assert "`agent.NAME`" in said
+    assert "^" not in said
 
 
 async def test_an_id_in_a_budgets_name_is_told_apart_by_what_it_is(

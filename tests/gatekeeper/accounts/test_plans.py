@@ -42,6 +42,19 @@ async def test_a_plan_becomes_what_is_said_and_says_what_it_took(accounts: Accou
     assert found.plan.limits == pb.Limits(sync_per_minute=60, slots=3)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["", "Team", "-team", "a plan", "x" * 64, "a\n", "a\0"],
+    ids=["empty", "capital", "sign", "space", "long", "line", "nul"],
+)
+async def test_a_wrong_name_is_refused_in_words(accounts: Accounts, name: str):
+    refused = await refusal(put(accounts, plan(name)))
+
+    ((field, said),) = refused.fields
+    assert (refused.code, field) == (grpc.StatusCode.INVALID_ARGUMENT, "plan.name")
+    assert "^" not in said
+
+
 async def test_validate_only_changes_nothing(accounts: Accounts):
     name = f"plan-{uuid4()}"
 
