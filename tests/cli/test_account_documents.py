@@ -76,9 +76,16 @@ def test_a_plan_comes_before_who_is_on_it_and_before_its_budgets():
         pytest.param(
             "name: agent.helper.month",
             "name: agent.helper",
-            "set-up.yaml:3: document 1: Budget 'agent.helper': name: String should match pattern "
-            r"'^(tenant|(principal|key|agent)\.[A-Za-z0-9._-]{1,63})\.(day|month|total)$'",
+            "set-up.yaml:3: document 1: Budget 'agent.helper': name: must say whose and when: "
+            "`tenant`, `principal.ID`, `key.ID` or `agent.NAME`, then `.day`, `.month` or `.total`",
             id="a budget's name that is none",
+        ),
+        pytest.param(
+            "name: team",
+            "name: Team",
+            "set-up.yaml:11: document 3: Plan 'Team': name: must begin with a small letter or a "
+            "digit, and go on with at most 62 of those, '.', '_' and '-'",
+            id="a plan's name that is none",
         ),
     ],
 )

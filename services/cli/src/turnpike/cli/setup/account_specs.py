@@ -2,15 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
-PlanName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-BudgetName = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^(tenant|(principal|key|agent)\.[A-Za-z0-9._-]{1,63})\.(day|month|total)$"
-    ),
-]
+from turnpike.cli.setup.names import Name
+
 Rate = Annotated[int, Field(ge=1, le=1_000_000_000)]
 MicroDollars = Annotated[int, Field(ge=0, le=10**15)]
 
@@ -46,7 +41,7 @@ class SubscriptionSpec(_Strict):
 
     tenant: str = Field(min_length=1, max_length=200, description="Its name or id.")
     principal: str = Field(default="", max_length=64, description="A person's id.")
-    plan: PlanName
+    plan: Name
     status: Literal["ACTIVE", "PAST_DUE"] = "ACTIVE"
     starts: str | None = None
     ends: str | None = None

@@ -8,21 +8,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from turnpike.cli.setup.account_specs import (
-    BudgetName,
-    BudgetSpec,
-    PlanName,
-    PlanSpec,
-    SubscriptionSpec,
-)
+from turnpike.cli.setup.account_specs import BudgetSpec, PlanSpec, SubscriptionSpec
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
+from turnpike.cli.setup.names import BudgetName, ConnectorName, Name
 from turnpike.cli.setup.specs import (
     AgentSpec,
-    ConnectorName,
     ConnectorSpec,
     IssuerSpec,
     ModelSpec,
-    Name,
     OwnKeysSpec,
     ProviderKeySpec,
     Spec,
@@ -66,7 +59,7 @@ class _Connector(_Envelope):
 
 class _Plan(_Envelope):
     kind: str
-    name: PlanName
+    name: Name
     spec: PlanSpec
 
 

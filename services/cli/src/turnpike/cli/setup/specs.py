@@ -12,9 +12,8 @@ from pydantic import (
 )
 
 from turnpike.cli.setup.account_specs import AccountSpec
+from turnpike.cli.setup.names import Name
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-ConnectorName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$")]
 Provider = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.-]{0,62}$")]
 Secret = Annotated[str, Field(max_length=8192)]
