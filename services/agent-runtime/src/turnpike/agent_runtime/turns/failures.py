@@ -1,8 +1,19 @@
-"""What a group of tasks failed of."""
+"""What work failed of, alone or in a group."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
+from typing import TypeVar
 
 from turnpike.agent_runtime.events.model import FenceLostError
+
+T = TypeVar("T")
+
+
+async def caught(work: Awaitable[T]) -> T | Exception:
+    """Returns what work came to, or what it failed of."""
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001 # given to whoever asked, who raises it
+        return error
 
 
 def first_of(failures: ExceptionGroup[Exception]) -> Exception:

@@ -2,39 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.agent_runtime.events.model import Claim, FenceLostError
-from turnpike.agent_runtime.turns.admission import (
-    ASYNC,
-    SYNC,
-    Admission,
-    RateClass,
-    Slot,
-    is_away,
-)
+from turnpike.agent_runtime.turns.admission import SYNC, Admission, Slot, is_away
 from turnpike.agent_runtime.turns.allowance import Allowance
-from turnpike.agent_runtime.turns.counting import FENCES_REFUSED, TURNS
-from turnpike.agent_runtime.turns.drive import Driver
-from turnpike.agent_runtime.turns.failures import first_of
+from turnpike.agent_runtime.turns.counting import FENCES_REFUSED
+from turnpike.agent_runtime.turns.drivers import Drivers
+from turnpike.agent_runtime.turns.failures import caught
 from turnpike.agent_runtime.turns.keeping import Keeper
-from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
+from turnpike.agent_runtime.turns.model import Turn
 from turnpike.agent_runtime.turns.parts import Parts
-from turnpike.agent_runtime.turns.preparing import (
-    Chosen,
-    Prepared,
-    Sources,
-    choose,
-    prepare,
-    prepare_end,
-)
+from turnpike.agent_runtime.turns.preparing import Chosen, Prepared, Sources, choose, prepare
 from turnpike.agent_runtime.turns.running import Roster, Running
+from turnpike.agent_runtime.turns.segments import admit, admit_again
 from turnpike.agent_runtime.turns.settling import Settler
 from turnpike.agent_runtime.turns.signals import Signals
 from turnpike.agent_runtime.turns.stopping import CANCEL, Stop
@@ -42,8 +28,6 @@ from turnpike.database.replicas import Lease
 from turnpike.rpc.errors import RemoteError, UnavailableError
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _LAST_CLAIM = 3
 _RETRY = timedelta(seconds=1)
@@ -93,6 +77,7 @@ class Owner:
             capacity=capacity,
             take_over=self._take_over,
         )
+        self._drivers = Drivers(parts, sources, admission, settler, self._keeper)
         self._group: asyncio.TaskGroup | None = None
 
     @property
@@ -226,18 +211,18 @@ class Owner:
     ) -> None:
         turn, refusal = running.turn, None
         try:
-            chosen = await _caught(choose(self._sources, turn, new_thread=new_thread))
+            chosen = await caught(choose(self._sources, turn, new_thread=new_thread))
             async with asyncio.TaskGroup() as group:
                 preparing = group.create_task(
-                    _caught(self._prepare(running, chosen, new_thread=new_thread))
+                    caught(self._prepare(running, chosen, new_thread=new_thread))
                 )
-                refusal = await self._admit(running, chosen, SYNC)
+                refusal = await admit(self._admission, running, chosen, SYNC)
                 if refusal is None:
                     told.set_result(None)
                 else:
                     preparing.cancel()
             if refusal is None:
-                await self._go_on(running, preparing.result())
+                await self._drivers.go_on(running, preparing.result())
             else:
                 await self._refuse(running, refusal)
         finally:
@@ -249,18 +234,18 @@ class Owner:
     async def _resume(self, running: Running) -> None:
         turn = running.turn
         if turn.desired == "cancel":
-            await self._end(running, CANCEL)
+            await self._drivers.end(running, CANCEL)
         elif turn.status == "QUEUED":
-            await self._end(running, EXPIRE)
+            await self._drivers.end(running, EXPIRE)
         elif turn.fruitless > _LAST_CLAIM:
-            await self._end(running, POISON)
+            await self._drivers.end(running, POISON)
         else:
-            chosen = await _caught(choose(self._sources, turn, new_thread=False))
-            if refusal := await self._admit_again(running, chosen):
+            chosen = await caught(choose(self._sources, turn, new_thread=False))
+            if refusal := await admit_again(self._admission, running, chosen):
                 await self._not_admitted(running, refusal)
             else:
                 preparing = self._prepare(running, chosen, new_thread=False)
-                await self._go_on(running, await _caught(preparing))
+                await self._drivers.go_on(running, await caught(preparing))
 
     async def _prepare(
         self, running: Running, chosen: Chosen | Exception, *, new_thread: bool
@@ -271,51 +256,13 @@ class Owner:
             self._sources, running.claim, running.turn, chosen, new_thread=new_thread
         )
 
-    async def _admit(
-        self, running: Running, chosen: Chosen | Exception, rate_class: RateClass
-    ) -> Exception | None:
-        """Has the turn's segment admitted; returns why it is not.
-
-        Also what cannot be run is: who may not enter hears of that first.
-        """
-        turn = running.turn
-        if isinstance(chosen, Exception):
-            asking = self._admission.admit(turn, rate_class=rate_class)
-        else:
-            running.allowance.belongs_to(chosen.agent_owner)
-            asking = self._admission.admit(
-                turn,
-                agent_owner=str(chosen.agent_owner),
-                estimate=chosen.estimate(turn),
-                prices=chosen.prices,
-                rate_class=rate_class,
-            )
-        admitted = await _caught(asking)
-        if isinstance(admitted, Exception):
-            return admitted
-        running.admitted = True
-        running.allowance.admit(admitted)
-        return None
-
-    async def _admit_again(self, running: Running, chosen: Chosen | Exception) -> Exception | None:
-        """Goes on with the segment that an owner before this one was admitted with.
-
-        Its next model call asks for more, and whether anybody was banned meanwhile;
-        the heartbeat renews its slot.
-        """
-        if not running.turn.standing.is_admitted:
-            # Nobody waits for a turn that was queued.
-            return await self._admit(running, chosen, ASYNC)
-        if not isinstance(chosen, Exception):
-            running.allowance.belongs_to(chosen.agent_owner)
-        running.admitted = True
-        return None
-
     async def _refuse(self, running: Running, refusal: Exception) -> None:
         if not isinstance(refusal, RemoteError):
             raise refusal
         reason = refusal.reason or "UNAVAILABLE"
-        await self._end(running, Stop(status="REFUSED", reason=reason, message=refusal.message))
+        await self._drivers.end(
+            running, Stop(status="REFUSED", reason=reason, message=refusal.message)
+        )
 
     async def _not_admitted(self, running: Running, refusal: Exception) -> None:
         if not isinstance(refusal, RemoteError):
@@ -327,77 +274,6 @@ class Owner:
             return
         began = running.turn.committed_seq > 0 or running.turn.fence > 1
         status = "FAILED" if began else "REFUSED"
-        await self._end(
+        await self._drivers.end(
             running, Stop(status=status, reason=refusal.reason, message=refusal.message)
         )
-
-    async def _go_on(self, running: Running, prepared: Prepared | Exception) -> None:
-        if isinstance(prepared, TurnFailedError):
-            stop = Stop(status="FAILED", reason=prepared.reason, message=str(prepared))
-            await self._end(running, stop)
-        elif isinstance(prepared, Exception):
-            raise prepared
-        else:
-            driver = self._driver(running, prepared)
-            if running.stopped is not None:
-                driver.stop(running.stopped)
-            if self._keeper.draining:
-                driver.hand_over()
-            await self._drive(running, prepared, driver.run)
-
-    async def _end(self, running: Running, stop: Stop) -> None:
-        prepared = await prepare_end(self._sources, running.claim, running.turn)
-        driver = self._driver(running, prepared)
-        await self._drive(running, prepared, lambda: driver.end(stop))
-
-    def _driver(self, running: Running, prepared: Prepared) -> Driver:
-        running.driver = Driver(
-            self._parts,
-            running.claim,
-            running.turn,
-            prepared,
-            running.allowance,
-            on_end=lambda promoted: self._on_end(running, promoted),
-            on_pause=lambda: self._on_pause(running),
-        )
-        return running.driver
-
-    async def _drive(
-        self, running: Running, prepared: Prepared, work: Callable[[], Awaitable[None]]
-    ) -> None:
-        tails, turn = self._parts.tails, running.turn.id
-        tails.own(turn, prepared.last_seq)
-        try:
-            await work()
-        except ExceptionGroup as failures:
-            raise first_of(failures) from failures
-        finally:
-            await tails.disown(turn)
-
-    async def _on_end(self, running: Running, promoted: bool) -> None:
-        """Frees what an ended turn held, before anybody sees its end."""
-        running.over = True
-        if running.driver is not None:
-            TURNS.labels(result=running.driver.status).inc()
-        if promoted:
-            self._keeper.due.set()
-        # A claim before this one may have left a slot, and died.
-        if running.admitted or running.turn.fence > 1:
-            running.admitted = False
-            await self._admission.free(running.slot)
-        self._settler.owed()
-
-    async def _on_pause(self, running: Running) -> None:
-        """Frees what a turn held that waits for something, before anybody sees that it does."""
-        running.over = True
-        if running.admitted:
-            running.admitted = False
-            await self._admission.free(running.slot)
-        self._settler.owed()
-
-
-async def _caught(work: Awaitable[T]) -> T | Exception:
-    try:
-        return await work
-    except Exception as error:  # noqa: BLE001 # given to whoever asked, who raises it
-        return error
