@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from turnpike.cli.setup.account_specs import BudgetSpec, PlanLimits, PlanSpec, SubscriptionSpec
+from turnpike.cli.setup.account_specs import (
+    BudgetSpec,
+    PlanLimits,
+    PlanSpec,
+    SubscriptionSpec,
+    TenantLimitsSpec,
+)
 from turnpike.cli.setup.documents import load_documents
 from turnpike.cli.setup.mistakes import MistakesError
 from turnpike.cli.setup.places import find_places
@@ -17,6 +23,10 @@ spec: {limit_micro_usd: 5000000}
 kind: Subscription
 name: acme
 spec: {tenant: Acme Ltd., plan: team, ends: "2027-01-01T00:00:00Z"}
+---
+kind: TenantLimits
+name: acme
+spec: {tenant: Acme Ltd., limits: {slots: 3}}
 ---
 kind: Plan
 name: team
@@ -43,10 +53,16 @@ def mistakes_in(text: str) -> list[str]:
 def test_a_plan_comes_before_who_is_on_it_and_before_its_budgets():
     documents = load_documents([("set-up.yaml", GOOD)])
 
-    assert [document.kind for document in documents] == ["Plan", "Subscription", "Budget"]
+    assert [document.kind for document in documents] == [
+        "Plan",
+        "Subscription",
+        "TenantLimits",
+        "Budget",
+    ]
     assert [document.spec for document in documents] == [
         PlanSpec(tier="TEAM", limits=PlanLimits(sync_per_minute=300, slots=20)),
         SubscriptionSpec(tenant="Acme Ltd.", plan="team", ends="2027-01-01T00:00:00Z"),
+        TenantLimitsSpec(tenant="Acme Ltd.", limits=PlanLimits(slots=3)),
         BudgetSpec(limit_micro_usd=5_000_000),
     ]
 
@@ -57,7 +73,7 @@ def test_a_plan_comes_before_who_is_on_it_and_before_its_budgets():
         pytest.param(
             "slots: 20",
             "slot: 20",
-            "set-up.yaml:14: document 3: Plan 'team': spec.limits.slot: is not known",
+            "set-up.yaml:18: document 4: Plan 'team': spec.limits.slot: is not known",
             id="a limit that is none",
         ),
         pytest.param(
@@ -83,7 +99,7 @@ def test_a_plan_comes_before_who_is_on_it_and_before_its_budgets():
         pytest.param(
             "name: team",
             "name: Team",
-            "set-up.yaml:11: document 3: Plan 'Team': name: must begin with a small letter or a "
+            "set-up.yaml:15: document 4: Plan 'Team': name: must begin with a small letter or a "
             "digit, and go on with at most 62 of those, '.', '_' and '-'",
             id="a plan's name that is none",
         ),
@@ -101,6 +117,7 @@ def test_a_tenant_is_found_by_its_name():
     assert places == {
         ("Plan", "team"): "/api/v1/plans/team",
         ("Subscription", "acme"): "/api/v1/subscriptions/t-2",
+        ("TenantLimits", "acme"): "/api/v1/limits/t-2",
         ("Budget", "agent.helper.month"): "/api/v1/budgets/agent.helper.month",
     }
 
@@ -112,5 +129,6 @@ def test_a_tenant_that_is_none_is_a_mistake_of_its_document():
         find_places(Suite(), documents)  # pyright: ignore[reportArgumentType]
 
     assert [str(mistake) for mistake in refusal.value.mistakes] == [
-        "set-up.yaml:8: document 2: Subscription 'acme': spec.tenant: there is no such tenant"
+        "set-up.yaml:8: document 2: Subscription 'acme': spec.tenant: there is no such tenant",
+        "set-up.yaml:12: document 3: TenantLimits 'acme': spec.tenant: there is no such tenant",
     ]

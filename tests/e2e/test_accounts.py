@@ -20,6 +20,10 @@ kind: Subscription
 name: {name}
 spec: {{tenant: {tenant}, plan: {name}}}
 ---
+kind: TenantLimits
+name: {name}
+spec: {{tenant: {tenant}, limits: {{slots: 3}}, default_prices: {{input: 7}}}}
+---
 kind: Budget
 name: agent.{name}.month
 spec: {{limit_micro_usd: 1000000}}
@@ -40,11 +44,13 @@ async def test_a_file_gives_a_tenant_its_plan_once(suite: Suite, edge: Edge, str
     again = await turnpike(suite, "apply", "-f", "-", given=text)
 
     assert (first[0], again[0]) == (0, 0), first[2] + again[2]
-    assert [line.rpartition(": ")[2] for line in first[1].splitlines()] == ["created"] * 3
-    assert [line.rpartition(": ")[2] for line in again[1].splitlines()] == ["unchanged"] * 3
+    assert [line.rpartition(": ")[2] for line in first[1].splitlines()] == ["created"] * 4
+    assert [line.rpartition(": ")[2] for line in again[1].splitlines()] == ["unchanged"] * 4
     held = await stranger.call("GET", "/limits")
     assert (held["plan"], held["tier"]) == ("plan-of-a-file", "TEAM")
-    assert held["limits"]["sync_per_minute"] == 6000
+    assert (held["limits"]["sync_per_minute"], held["limits"]["slots"]) == (6000, 3)
+    assert held["default_prices"]["input"] == 7
+    await edge.call("DELETE", f"/limits/{tenant}")
     await edge.call("DELETE", "/budgets/agent.plan-of-a-file.month")
 
 
@@ -61,6 +67,29 @@ async def test_the_command_line_shows_budgets_and_plans(suite: Suite, edge: Edge
     assert f"{name}  0 of 5 micro-dollars  until " in listed[1]
     assert gone[:2] == (0, f"deleted {name}\n")
     assert held[1].startswith("no plan  slots=64")
+
+
+async def test_the_command_line_gives_a_tenant_limits_of_its_own(suite: Suite, stranger: Edge):
+    tenant = await tenant_of(stranger)
+    before = (await stranger.call("GET", "/limits"))["limits"]
+
+    given = await turnpike(
+        suite, "plans", "override", tenant, "slots=3", "default_prices.output=9", "--json"
+    )
+    held = await stranger.call("GET", "/limits")
+    wrong = await turnpike(suite, "plans", "override", tenant, "slot=3")
+    nothing = await turnpike(suite, "plans", "override", tenant, "slots")
+    restored = await turnpike(suite, "plans", "restore", tenant)
+
+    assert given[0] == 0, given[2]
+    assert json.loads(given[1])["limits"]["slots"] == 3
+    assert held["limits"] == {**before, "slots": 3}
+    assert held["default_prices"]["output"] == 9
+    assert (wrong[0], nothing[0]) == (1, 1)
+    assert "slot" in wrong[2]
+    assert "'slots' is no NAME=NUMBER" in nothing[2]
+    assert restored[:2] == (0, f"restored {tenant}\n")
+    assert (await stranger.call("GET", "/limits"))["limits"] == before
 
 
 @pytest.mark.parametrize(

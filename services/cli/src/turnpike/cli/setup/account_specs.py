@@ -1,4 +1,4 @@
-"""What documents may say of plans, who is on which, and budgets."""
+"""What documents may say of plans, who is on which, tenants' own limits, and budgets."""
 
 from typing import Annotated, Literal
 
@@ -8,6 +8,8 @@ from turnpike.cli.setup.names import Name
 
 Rate = Annotated[int, Field(ge=1, le=1_000_000_000)]
 MicroDollars = Annotated[int, Field(ge=0, le=10**15)]
+
+DefaultPrice = Annotated[int, Field(ge=0, le=900_000_000)]
 
 
 class _Strict(BaseModel):
@@ -47,10 +49,25 @@ class SubscriptionSpec(_Strict):
     ends: str | None = None
 
 
+class DefaultPrices(_Strict):
+    """What a model without a price costs: millionths of a US dollar for a million tokens."""
+
+    input: DefaultPrice | None = None
+    output: DefaultPrice | None = None
+
+
+class TenantLimitsSpec(_Strict):
+    """What a tenant has instead of its plan's; what is left out is the plan's."""
+
+    tenant: str = Field(min_length=1, max_length=200, description="Its name or id.")
+    limits: PlanLimits = PlanLimits()
+    default_prices: DefaultPrices = DefaultPrices()
+
+
 class BudgetSpec(_Strict):
     """What may be spent by whom the document's name says, in each period of UTC."""
 
     limit_micro_usd: MicroDollars
 
 
-AccountSpec = PlanSpec | SubscriptionSpec | BudgetSpec
+AccountSpec = PlanSpec | SubscriptionSpec | TenantLimitsSpec | BudgetSpec

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from turnpike.cli.errors import CommandError
 from turnpike.cli.gateway.client import FieldFault, GatewayClient, RefusalError
-from turnpike.cli.setup.account_specs import BudgetSpec, SubscriptionSpec
+from turnpike.cli.setup.account_specs import BudgetSpec, SubscriptionSpec, TenantLimitsSpec
 from turnpike.cli.setup.documents import Document
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
 from turnpike.cli.setup.places import find_places
@@ -92,9 +92,9 @@ def _comes_with_it(
     if isinstance(spec, SubscriptionSpec):
         return fault.field == "plan" and ("Plan", spec.plan) in specs
     if isinstance(spec, BudgetSpec):
-        # What the plan gives may be another by then.
+        # What the tenant is given may be another by then.
         return fault.field == "limit_micro_usd" and any(
-            kind in ("Plan", "Subscription") for kind, _ in specs
+            kind in ("Plan", "Subscription", "TenantLimits") for kind, _ in specs
         )
     if isinstance(spec, ModelSpec):
         return fault.field == "members" and any(
@@ -115,6 +115,8 @@ def _apply(client: GatewayClient, document: Document, place: str, spec: Spec) ->
 
 
 def _body(spec: Spec) -> dict[str, object]:
-    # Whose subscription it is stands in its path.
-    whose = {"tenant", "principal"} if isinstance(spec, SubscriptionSpec) else None
+    # Whose it is stands in its path.
+    whose = (
+        {"tenant", "principal"} if isinstance(spec, SubscriptionSpec | TenantLimitsSpec) else None
+    )
     return spec.model_dump(mode="json", exclude_unset=True, exclude=whose)

@@ -8,7 +8,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from turnpike.cli.setup.account_specs import BudgetSpec, PlanSpec, SubscriptionSpec
+from turnpike.cli.setup.account_specs import (
+    BudgetSpec,
+    PlanSpec,
+    SubscriptionSpec,
+    TenantLimitsSpec,
+)
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
 from turnpike.cli.setup.names import BudgetName, ConnectorName, Name
 from turnpike.cli.setup.specs import (
@@ -69,6 +74,12 @@ class _Subscription(_Envelope):
     spec: SubscriptionSpec
 
 
+class _TenantLimits(_Envelope):
+    kind: str
+    name: Name
+    spec: TenantLimitsSpec
+
+
 class _Budget(_Envelope):
     kind: str
     name: BudgetName
@@ -89,16 +100,18 @@ _AnyEnvelope = (
     | _Connector
     | _Plan
     | _Subscription
+    | _TenantLimits
     | _Budget
     | _Issuer
 )
 
 # In the order in which they are applied: an agent names models and connectors, a
-# subscription its plan, and a budget stays below what the plan gives. Keys come before
-# they are required.
+# subscription its plan, and a budget stays below what the plan, or the tenant's own
+# limits, give. Keys come before they are required.
 _KINDS: dict[str, type[_AnyEnvelope]] = {
     "Plan": _Plan,
     "Subscription": _Subscription,
+    "TenantLimits": _TenantLimits,
     "Budget": _Budget,
     "Issuer": _Issuer,
     "ProviderKey": _ProviderKey,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from turnpike.cli.gateway.client import GatewayClient
-from turnpike.cli.setup.account_specs import SubscriptionSpec
+from turnpike.cli.setup.account_specs import SubscriptionSpec, TenantLimitsSpec
 from turnpike.cli.setup.documents import Document
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
 
@@ -18,7 +18,9 @@ _COLLECTIONS = {
     "Plan": "plans",
     "ProviderKey": "provider-keys",
     "Subscription": "subscriptions",
+    "TenantLimits": "limits",
 }
+_OfTenant = SubscriptionSpec | TenantLimitsSpec
 
 
 def find_places(client: GatewayClient, documents: Sequence[Document]) -> dict[tuple[str, str], str]:
@@ -29,7 +31,7 @@ def find_places(client: GatewayClient, documents: Sequence[Document]) -> dict[tu
     named = {
         document.spec.tenant
         for document in documents
-        if isinstance(document.spec, SubscriptionSpec) and not _is_id(document.spec.tenant)
+        if isinstance(document.spec, _OfTenant) and not _is_id(document.spec.tenant)
     }
     tenants = _tenants(client, named) if named else {}
     if mistakes := _unknown(documents, named - tenants.keys()):
@@ -57,16 +59,17 @@ def _unknown(documents: Sequence[Document], names: set[str]) -> list[Mistake]:
     return [
         document.mistake("tenant", "there is no such tenant")
         for document in documents
-        if isinstance(document.spec, SubscriptionSpec) and document.spec.tenant in names
+        if isinstance(document.spec, _OfTenant) and document.spec.tenant in names
     ]
 
 
 def _name(document: Document, tenants: Mapping[str, str]) -> str:
     spec = document.spec
-    if not isinstance(spec, SubscriptionSpec):
+    if not isinstance(spec, _OfTenant):
         return document.name
     tenant = tenants.get(spec.tenant, spec.tenant)
-    return f"{tenant}.{spec.principal}" if spec.principal else tenant
+    principal = spec.principal if isinstance(spec, SubscriptionSpec) else ""
+    return f"{tenant}.{principal}" if principal else tenant
 
 
 def _is_id(text: str) -> bool:
