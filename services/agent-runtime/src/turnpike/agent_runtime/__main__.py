@@ -1,114 +1,59 @@
-"""Agent-runtime's composition root: the only module that knows every other."""
+"""Agent-runtime's composition root: with `servicers` and `sources` all that knows every package."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
-from typing import Any
-from uuid import UUID
 
 import grpc
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.agent_runtime.agents import defaults, store
-from turnpike.agent_runtime.agents.catalogue import Agents
-from turnpike.agent_runtime.agents.defaults import DefaultAgent
-from turnpike.agent_runtime.agents.model import AgentSpec
-from turnpike.agent_runtime.agents.servicer import AgentServicer
 from turnpike.agent_runtime.agents.versions import Versions
 from turnpike.agent_runtime.callers import require_person
 from turnpike.agent_runtime.completions.admission import Door
 from turnpike.agent_runtime.completions.asking import Completions
 from turnpike.agent_runtime.completions.asking import Patience as CompletionPatience
-from turnpike.agent_runtime.completions.model import Question
 from turnpike.agent_runtime.completions.servicer import CompletionServicer
 from turnpike.agent_runtime.completions.settling import Settlement
 from turnpike.agent_runtime.completions.store import OutboxStore
 from turnpike.agent_runtime.connections import Peers, Stores, open_peers, open_stores
-from turnpike.agent_runtime.cursors import Cursors
 from turnpike.agent_runtime.events.batches import Batches
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.tails import Tails
-from turnpike.agent_runtime.models import store as models_store
-from turnpike.agent_runtime.models.catalogue import ModelCatalogue, create_scripted_model
-from turnpike.agent_runtime.models.choosing import ordered
-from turnpike.agent_runtime.models.configs import Models, Wanted
 from turnpike.agent_runtime.models.cooldowns import Cooldowns
-from turnpike.agent_runtime.models.fingerprints import Fingerprints
 from turnpike.agent_runtime.models.outages import Outages
 from turnpike.agent_runtime.models.planning import Planner
-from turnpike.agent_runtime.models.probing import Prober
-from turnpike.agent_runtime.models.prompt import Model, ModelError
-from turnpike.agent_runtime.models.refusals import REASONS
 from turnpike.agent_runtime.models.routing import Ways
-from turnpike.agent_runtime.models.servicer import ModelServicer
 from turnpike.agent_runtime.prefix.clients import ClientSessions
 from turnpike.agent_runtime.prefix.keys import Salt
-from turnpike.agent_runtime.prefix.listing import Sessions
-from turnpike.agent_runtime.prefix.servicer import PrefixServicer
 from turnpike.agent_runtime.prefix.store import PrefixStore
 from turnpike.agent_runtime.prefix.sweeping import sweep_forever as sweep_ledgers
-from turnpike.agent_runtime.provider_keys.catalogue import ProviderKeys
-from turnpike.agent_runtime.provider_keys.servicer import ProviderKeyServicer
+from turnpike.agent_runtime.servicers import SERVICES, add_servicers
 from turnpike.agent_runtime.settings import Settings
-from turnpike.agent_runtime.threads.catalogue import Threads
-from turnpike.agent_runtime.threads.servicer import ThreadServicer
+from turnpike.agent_runtime.sources import choices, model_source, new_models
 from turnpike.agent_runtime.threads.sweeping import sweep_forever as sweep_threads
 from turnpike.agent_runtime.turns.admission import Admission
 from turnpike.agent_runtime.turns.asking import Patience
-from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
 from turnpike.agent_runtime.turns.ownership import Owner
 from turnpike.agent_runtime.turns.parts import Parts
-from turnpike.agent_runtime.turns.preparing import ModelSource, Sources
-from turnpike.agent_runtime.turns.requests import TurnRequests
-from turnpike.agent_runtime.turns.servicer import TurnServicer
+from turnpike.agent_runtime.turns.preparing import Sources
 from turnpike.agent_runtime.turns.settling import Settler
 from turnpike.agent_runtime.turns.signals import Signals
-from turnpike.agent_runtime.turns.starting import EnsureDefault, InlineVersion, Starter
 from turnpike.agent_runtime.turns.store import TurnStore
 from turnpike.agent_runtime.turns.titling import Titles
-from turnpike.agent_runtime.turns.viewing import Views
-from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import (
     add_CompletionServiceServicer_to_server,
 )
-from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
-from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import (
-    add_PrefixServiceServicer_to_server,
-)
-from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import (
-    add_ProviderKeyServiceServicer_to_server,
-)
-from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import (
-    add_ThreadServiceServicer_to_server,
-)
-from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import add_TurnServiceServicer_to_server
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
-from turnpike.database.envelope import Envelope
 from turnpike.database.failures import is_unavailable
 from turnpike.database.replicas import Lease
-from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.credentials import Credentials
 from turnpike.rpc.errors import InvalidArgumentError, ServiceError, UnavailableError
 from turnpike.rpc.gatekeeper import watched_credentials
 from turnpike.rpc.identity import Caller
 from turnpike.rpc.process import metrics_served, start
 from turnpike.rpc.server import listen, new_server, serve_until_signalled
-
-SERVICES = tuple(
-    f"turnpike.api.agent_runtime.v1.{name}"
-    for name in (
-        "TurnService",
-        "ThreadService",
-        "AgentService",
-        "ModelService",
-        "CompletionService",
-        "PrefixService",
-        "ProviderKeyService",
-    )
-)
 
 # A NUL, in a text or in JSON.
 _NO_TEXT = {"22021", "22P05"}
@@ -164,7 +109,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         tails = Tails(log, batches)
         clients = ClientSessions(PrefixStore(stores.pool), _salt(settings))
         ways = Ways(
-            models=_models(settings, stores),
+            models=new_models(settings, stores),
             clients=peers.clients,
             cooldowns=Cooldowns(stores.redis),
             outages=Outages(stores.system_pool),
@@ -177,7 +122,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             until_revoked=credentials.until_revoked,
             translate=_translate,
         )
-        _add_servicers(server, settings, stores, peers, batches=batches, tails=tails, owner=owner)
+        add_servicers(server, settings, stores, peers, batches=batches, tails=tails, owner=owner)
         completions = _new_completions(settings, stores, peers, owner, clients)
         add_CompletionServiceServicer_to_server(CompletionServicer(completions), server)
         works = (
@@ -225,7 +170,7 @@ def _new_owner(
             log=log,
             registry=peers.registry,
             version=Versions(stores.engine).get,
-            models=_model_source(ways.models),
+            models=model_source(ways.models),
             ledger=PrefixStore(stores.pool),
             salt=_salt(settings),
         ),
@@ -236,11 +181,6 @@ def _new_owner(
     )
 
 
-def _models(settings: Settings, stores: Stores) -> Models:
-    secret = next(iter(settings.secret_keys.values()))
-    return Models(stores.pool, Envelope(settings.secret_keys), Fingerprints(secret))
-
-
 def _new_completions(
     settings: Settings, stores: Stores, peers: Peers, owner: Owner, clients: ClientSessions
 ) -> Completions:
@@ -249,62 +189,11 @@ def _new_completions(
     return Completions(
         replica=owner.lease.id,
         door=door,
-        choices=_choices(_models(settings, stores), count()),
+        choices=choices(new_models(settings, stores), count()),
         client=peers.clients.client,
         sessions=clients,
         settlement=lambda admitted: Settlement(outbox, door, admitted, owner.owed),
         patience=CompletionPatience(first=settings.first_chunk_timeout, idle=settings.idle_timeout),
-    )
-
-
-def _choices(
-    models: Models, turns: "count[int]"
-) -> Callable[[Question], Awaitable[Sequence[Model]]]:
-    async def find(question: Question) -> Sequence[Model]:
-        wanted = Wanted(tenant=question.tenant, principal=question.principal, name=question.model)
-        choice = await models.choice(wanted)
-        if choice is None:
-            return ()
-        key = question.session or str(question.principal)
-        return [each.model for each in ordered(choice, key, turn_of=next(turns))]
-
-    return find
-
-
-def _add_servicers(
-    server: grpc.aio.Server,
-    settings: Settings,
-    stores: Stores,
-    peers: Peers,
-    *,
-    batches: Batches,
-    tails: Tails,
-    owner: Owner,
-) -> None:
-    engine, requests = stores.engine, TurnRequests(stores.pool)
-    default = DefaultAgent(engine, create_scripted_model) if settings.default_agent else None
-    views = Views(engine=engine, requests=requests, batches=batches, tails=tails, owner=owner)
-    starter = Starter(
-        engine=engine,
-        requests=requests,
-        owner=owner,
-        inline_version=_inline_source(engine),
-        default_agent=_default_source(default),
-    )
-    agents = Agents(engine, models_store.hold_model)
-    envelope = Envelope(settings.secret_keys)
-    cursors = Cursors(envelope)
-    models = ModelCatalogue(engine, envelope, store.user_of_model)
-    threads = Threads(engine, views.cancel)
-    add_TurnServiceServicer_to_server(TurnServicer(starter, views, cursors), server)
-    add_ThreadServiceServicer_to_server(ThreadServicer(threads, cursors), server)
-    add_AgentServiceServicer_to_server(AgentServicer(agents, default), server)
-    prober = Prober(_models(settings, stores), peers.clients, patience=settings.first_chunk_timeout)
-    add_PrefixServiceServicer_to_server(PrefixServicer(Sessions(engine)), server)
-    keys = ProviderKeys(engine, Envelope(settings.secret_keys))
-    add_ProviderKeyServiceServicer_to_server(ProviderKeyServicer(keys), server)
-    add_ModelServiceServicer_to_server(
-        ModelServicer(models, prober, platform_tenant=settings.platform_tenant), server
     )
 
 
@@ -330,55 +219,9 @@ def _patience(settings: Settings) -> Patience:
     )
 
 
-def _model_source(models: Models) -> ModelSource:
-    async def find(turn: Turn, name: str) -> list[Model]:
-        wanted = Wanted(
-            tenant=turn.tenant,
-            principal=turn.principal,
-            name=name,
-            turn=turn.id,
-            thread=turn.thread,
-        )
-        try:
-            choice = await models.choice(wanted)
-        except ModelError as error:
-            raise TurnFailedError(REASONS[error.reason], str(error)) from error
-        if choice is None:
-            raise TurnFailedError("MODEL_UNUSABLE", f"there is no model {name!r}")
-        found = [each.model for each in ordered(choice, str(turn.thread))]
-        if choice.pool and choice.pinned != found[0].name:
-            await models.pin(wanted, choice.pool, found[0].name, instead_of=choice.pinned)
-        return found
-
-    return find
-
-
 def _salt(settings: Settings) -> Salt:
     # The key that seals now: with the next one every cache is cold, once.
     return Salt(next(iter(settings.secret_keys.values())))
-
-
-def _inline_source(engine: AsyncEngine) -> InlineVersion:
-    async def find(tenant: UUID, principal: UUID, spec: Mapping[str, Any]) -> UUID:
-        agent = AgentSpec.from_dict(spec)
-        async with tenant_transaction(engine, tenant) as connection:
-            if not await models_store.hold_model(connection, tenant, agent.model):
-                raise InvalidArgumentError(
-                    "inline_agent.model", f"there is no model {agent.model!r}"
-                )
-            return await store.inline_version(connection, tenant, agent, principal)
-
-    return find
-
-
-def _default_source(default: DefaultAgent | None) -> EnsureDefault:
-    async def ensure(tenant: UUID, principal: UUID, name: str) -> bool:
-        if default is None or name != defaults.NAME:
-            return False
-        await default.ensure(tenant, principal)
-        return True
-
-    return ensure
 
 
 def _translate(error: Exception) -> ServiceError | None:

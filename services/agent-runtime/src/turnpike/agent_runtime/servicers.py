@@ -1,0 +1,95 @@
+"""The services that a replica serves, by what each stands on."""
+
+import grpc
+
+from turnpike.agent_runtime.agents import store
+from turnpike.agent_runtime.agents.catalogue import Agents
+from turnpike.agent_runtime.agents.defaults import DefaultAgent
+from turnpike.agent_runtime.agents.servicer import AgentServicer
+from turnpike.agent_runtime.connections import Peers, Stores
+from turnpike.agent_runtime.cursors import Cursors
+from turnpike.agent_runtime.events.batches import Batches
+from turnpike.agent_runtime.events.tails import Tails
+from turnpike.agent_runtime.models import store as models_store
+from turnpike.agent_runtime.models.catalogue import ModelCatalogue, create_scripted_model
+from turnpike.agent_runtime.models.probing import Prober
+from turnpike.agent_runtime.models.servicer import ModelServicer
+from turnpike.agent_runtime.prefix.listing import Sessions
+from turnpike.agent_runtime.prefix.servicer import PrefixServicer
+from turnpike.agent_runtime.provider_keys.catalogue import ProviderKeys
+from turnpike.agent_runtime.provider_keys.servicer import ProviderKeyServicer
+from turnpike.agent_runtime.settings import Settings
+from turnpike.agent_runtime.sources import default_source, inline_source, new_models
+from turnpike.agent_runtime.threads.catalogue import Threads
+from turnpike.agent_runtime.threads.servicer import ThreadServicer
+from turnpike.agent_runtime.turns.ownership import Owner
+from turnpike.agent_runtime.turns.requests import TurnRequests
+from turnpike.agent_runtime.turns.servicer import TurnServicer
+from turnpike.agent_runtime.turns.starting import Starter
+from turnpike.agent_runtime.turns.viewing import Views
+from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
+from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
+from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import (
+    add_PrefixServiceServicer_to_server,
+)
+from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import (
+    add_ProviderKeyServiceServicer_to_server,
+)
+from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import (
+    add_ThreadServiceServicer_to_server,
+)
+from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import add_TurnServiceServicer_to_server
+from turnpike.database.envelope import Envelope
+
+SERVICES = tuple(
+    f"turnpike.api.agent_runtime.v1.{name}"
+    for name in (
+        "TurnService",
+        "ThreadService",
+        "AgentService",
+        "ModelService",
+        "CompletionService",
+        "PrefixService",
+        "ProviderKeyService",
+    )
+)
+
+
+def add_servicers(
+    server: grpc.aio.Server,
+    settings: Settings,
+    stores: Stores,
+    peers: Peers,
+    *,
+    batches: Batches,
+    tails: Tails,
+    owner: Owner,
+) -> None:
+    """Adds all services but that of completions, whose own work the caller runs."""
+    engine, requests = stores.engine, TurnRequests(stores.pool)
+    default = DefaultAgent(engine, create_scripted_model) if settings.default_agent else None
+    views = Views(engine=engine, requests=requests, batches=batches, tails=tails, owner=owner)
+    starter = Starter(
+        engine=engine,
+        requests=requests,
+        owner=owner,
+        inline_version=inline_source(engine),
+        default_agent=default_source(default),
+    )
+    agents = Agents(engine, models_store.hold_model)
+    envelope = Envelope(settings.secret_keys)
+    cursors = Cursors(envelope)
+    models = ModelCatalogue(engine, envelope, store.user_of_model)
+    threads = Threads(engine, views.cancel)
+    add_TurnServiceServicer_to_server(TurnServicer(starter, views, cursors), server)
+    add_ThreadServiceServicer_to_server(ThreadServicer(threads, cursors), server)
+    add_AgentServiceServicer_to_server(AgentServicer(agents, default), server)
+    prober = Prober(
+        new_models(settings, stores), peers.clients, patience=settings.first_chunk_timeout
+    )
+    add_PrefixServiceServicer_to_server(PrefixServicer(Sessions(engine)), server)
+    keys = ProviderKeys(engine, envelope)
+    add_ProviderKeyServiceServicer_to_server(ProviderKeyServicer(keys), server)
+    add_ModelServiceServicer_to_server(
+        ModelServicer(models, prober, platform_tenant=settings.platform_tenant), server
+    )

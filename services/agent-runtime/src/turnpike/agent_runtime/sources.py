@@ -1,0 +1,101 @@
+"""Where one package has from another what it asks for, without knowing it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from turnpike.agent_runtime.agents import defaults, store
+from turnpike.agent_runtime.agents.defaults import DefaultAgent
+from turnpike.agent_runtime.agents.model import AgentSpec
+from turnpike.agent_runtime.completions.model import Question
+from turnpike.agent_runtime.connections import Stores
+from turnpike.agent_runtime.models import store as models_store
+from turnpike.agent_runtime.models.choosing import ordered
+from turnpike.agent_runtime.models.configs import Models, Wanted
+from turnpike.agent_runtime.models.fingerprints import Fingerprints
+from turnpike.agent_runtime.models.prompt import Model, ModelError
+from turnpike.agent_runtime.models.refusals import REASONS
+from turnpike.agent_runtime.settings import Settings
+from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
+from turnpike.agent_runtime.turns.preparing import ModelSource
+from turnpike.agent_runtime.turns.starting import EnsureDefault, InlineVersion
+from turnpike.database.envelope import Envelope
+from turnpike.database.tenancy import tenant_transaction
+from turnpike.rpc.errors import InvalidArgumentError
+
+
+def new_models(settings: Settings, stores: Stores) -> Models:
+    """Returns what finds the models that somebody may ask."""
+    secret = next(iter(settings.secret_keys.values()))
+    return Models(stores.pool, Envelope(settings.secret_keys), Fingerprints(secret))
+
+
+def choices(
+    models: Models, turns: "count[int]"
+) -> Callable[[Question], Awaitable[Sequence[Model]]]:
+    """Returns what finds the models that a proxied call may ask, best first."""
+
+    async def find(question: Question) -> Sequence[Model]:
+        wanted = Wanted(tenant=question.tenant, principal=question.principal, name=question.model)
+        choice = await models.choice(wanted)
+        if choice is None:
+            return ()
+        key = question.session or str(question.principal)
+        return [each.model for each in ordered(choice, key, turn_of=next(turns))]
+
+    return find
+
+
+def model_source(models: Models) -> ModelSource:
+    """Returns what finds the models that a turn may ask, and pins its thread to one of a pool."""
+
+    async def find(turn: Turn, name: str) -> list[Model]:
+        wanted = Wanted(
+            tenant=turn.tenant,
+            principal=turn.principal,
+            name=name,
+            turn=turn.id,
+            thread=turn.thread,
+        )
+        try:
+            choice = await models.choice(wanted)
+        except ModelError as error:
+            raise TurnFailedError(REASONS[error.reason], str(error)) from error
+        if choice is None:
+            raise TurnFailedError("MODEL_UNUSABLE", f"there is no model {name!r}")
+        found = [each.model for each in ordered(choice, str(turn.thread))]
+        if choice.pool and choice.pinned != found[0].name:
+            await models.pin(wanted, choice.pool, found[0].name, instead_of=choice.pinned)
+        return found
+
+    return find
+
+
+def inline_source(engine: AsyncEngine) -> InlineVersion:
+    """Returns what stores an agent that came with a request; raises InvalidArgumentError."""
+
+    async def find(tenant: UUID, principal: UUID, spec: Mapping[str, Any]) -> UUID:
+        agent = AgentSpec.from_dict(spec)
+        async with tenant_transaction(engine, tenant) as connection:
+            if not await models_store.hold_model(connection, tenant, agent.model):
+                raise InvalidArgumentError(
+                    "inline_agent.model", f"there is no model {agent.model!r}"
+                )
+            return await store.inline_version(connection, tenant, agent, principal)
+
+    return find
+
+
+def default_source(default: DefaultAgent | None) -> EnsureDefault:
+    """Returns what makes the default agent where it is asked for; None makes none."""
+
+    async def ensure(tenant: UUID, principal: UUID, name: str) -> bool:
+        if default is None or name != defaults.NAME:
+            return False
+        await default.ensure(tenant, principal)
+        return True
+
+    return ensure
