@@ -415,3 +415,23 @@ async def test_a_turn_keeps_the_version_that_it_began_with(
 
     assert ask.body["model"] == "m"
     assert after.body["model"] == "another"
+
+
+async def test_a_new_key_is_not_shown_where_the_model_was_before(
+    world: World, tenant: Tenant, provider: Provider, tools: Tools
+):
+    await tools.offer(tenant)
+    await tenant.model(provider="openai", model="m", base_url=provider.url, api_key="sk-before")
+    turn, first = await begin(tenant, provider)
+    await tenant.model(
+        provider="openai", model="m", base_url="http://127.0.0.1:1/v1", api_key="sk-after"
+    )
+    first.ask_for("effects__echo")
+    second = await provider.asked()
+    await tenant.model(provider="openai", model="m", base_url=provider.url, api_key="sk-again")
+    second.ask_for("effects__echo")
+    third = await provider.asked()
+    third.answer("hello")
+
+    assert (await tenant.ended(turn.id)).status == COMPLETED
+    assert (first.key, second.key, third.key) == ("sk-before", "", "sk-again")
