@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from redis.asyncio import Redis
 
 from tests.agent_runtime.serving import Tenant
-from tests.agent_runtime.test_rows import TABLES
+from tests.database.test_rows import TABLES
 from turnpike.agent_runtime.settings import Settings
 
 README = (Path(__file__).parents[2] / "services" / "agent-runtime" / "README.md").read_text()
@@ -76,7 +76,7 @@ def test_the_settings_are_those_that_there_are():
 
 
 async def test_every_table_is_described(superuser: asyncpg.Connection):
-    names = {row["name"] for row in await superuser.fetch(TABLES)}
+    names = {row["name"] for row in await superuser.fetch(TABLES, ["agent_runtime"])}
 
     assert names == set(re.findall(r"^\| `(\w+)` \| a[n]? ", README, re.MULTILINE))
 

@@ -6,6 +6,7 @@ that is new is here without anybody's doing.
 
 import re
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -78,12 +79,18 @@ class Table(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-async def superuser(schemas: Schemas) -> AsyncGenerator[asyncpg.Connection]:
-    """A connection that sees everything, in a database with every service's schema."""
+async def url(schemas: Schemas) -> str:
+    """A superuser's way into a database with every service's schema."""
     url = await new_database(schemas.superuser)
     own = Schemas(url)
     for service in SERVICES:
         await own.of(service)
+    return url
+
+
+@pytest.fixture(scope="module")
+async def superuser(url: str) -> AsyncGenerator[asyncpg.Connection]:
+    """A connection that sees everything."""
     connection = await asyncpg.connect(url)
     yield connection
     await connection.close()
@@ -113,6 +120,23 @@ async def bare(superuser: asyncpg.Connection, table: Table) -> None:
         full,
     ):
         await superuser.execute(f'ALTER TABLE {full} DROP COLUMN "{row["attname"]}" CASCADE')
+
+
+@asynccontextmanager
+async def rows_of(
+    superuser: asyncpg.Connection, table: Table, *tenants: UUID
+) -> AsyncGenerator[None]:
+    """Gives a table a row of each tenant, and a connection the service's role, for a while."""
+    transaction = superuser.transaction()
+    await transaction.start()
+    try:
+        await bare(superuser, table)
+        for tenant in tenants:
+            await superuser.execute(f"INSERT INTO {table.full} (tenant) VALUES ($1)", tenant)
+        await superuser.execute(f"SET LOCAL ROLE {table.schema}")
+        yield
+    finally:
+        await transaction.rollback()
 
 
 async def seen(connection: asyncpg.Connection, table: Table, tenant: str) -> set[UUID]:
@@ -153,33 +177,41 @@ async def test_a_tenants_rows_are_its_own_alone(superuser: asyncpg.Connection):
     for table in await tables_of(superuser):
         if not table.owned or table.part:
             continue
-        transaction = superuser.transaction()
-        await transaction.start()
-        await bare(superuser, table)
-        await superuser.execute(
-            f"INSERT INTO {table.full} (tenant) VALUES ($1), ($2)", mine, theirs
-        )
-        await superuser.execute(f"SET LOCAL ROLE {table.schema}")
-
-        assert await seen(superuser, table, "") == set(), table.full
-        assert await seen(superuser, table, str(theirs)) == {theirs}, table.full
-        assert await seen(superuser, table, str(mine)) == {mine}, table.full
-        for statement in (
-            f"INSERT INTO {table.full} (tenant) VALUES ($1)",
-            f"UPDATE {table.full} SET tenant = $1",
-            f"UPDATE {table.full} SET tenant = tenant WHERE tenant = $1",
-            f"DELETE FROM {table.full} WHERE tenant = $1",
-        ):
-            assert await denied(superuser, statement, theirs), f"{table.full}: {statement}"
-        for statement in (
-            f"ALTER TABLE {table.full} DISABLE ROW LEVEL SECURITY",
-            f"TRUNCATE {table.full}",
-        ):
-            assert await denied(superuser, statement), f"{table.full}: {statement}"
-        await transaction.rollback()
+        async with rows_of(superuser, table, mine, theirs):
+            assert await seen(superuser, table, "") == set(), table.full
+            assert await seen(superuser, table, str(theirs)) == {theirs}, table.full
+            assert await seen(superuser, table, str(mine)) == {mine}, table.full
+            for statement in (
+                f"INSERT INTO {table.full} (tenant) VALUES ($1)",
+                f"UPDATE {table.full} SET tenant = $1",
+                f"UPDATE {table.full} SET tenant = tenant WHERE tenant = $1",
+                f"DELETE FROM {table.full} WHERE tenant = $1",
+            ):
+                assert await denied(superuser, statement, theirs), f"{table.full}: {statement}"
+            for statement in (
+                f"ALTER TABLE {table.full} DISABLE ROW LEVEL SECURITY",
+                f"TRUNCATE {table.full}",
+            ):
+                assert await denied(superuser, statement), f"{table.full}: {statement}"
         checked.append(table.full)
 
     assert len(checked) > 20
+
+
+async def test_who_never_named_a_tenant_sees_no_row(url: str):
+    # On a connection of its own: where a tenant was named once, there is an empty one later.
+    connection = await asyncpg.connect(url)
+    try:
+        for table in await tables_of(connection):
+            if not table.owned or table.part:
+                continue
+            async with rows_of(connection, table, uuid4()):
+                rows = await connection.fetch(f"SELECT tenant FROM {table.full}")
+                assert rows == [], table.full
+        named = await connection.fetchval("SELECT current_setting('turnpike.tenant', true)")
+        assert named is None
+    finally:
+        await connection.close()
 
 
 async def test_what_is_no_tenants_is_out_of_the_services_reach(superuser: asyncpg.Connection):
