@@ -45,33 +45,7 @@ class Storage:
 
     async def claim(self) -> Claim:
         """Returns the first claim of a new turn."""
-        claim = new_claim()
-        request = StartRequest(
-            tenant=claim.tenant,
-            principal=uuid4(),
-            any_principal=False,
-            api_key="",
-            request_id="",
-            agent="agent",
-            inline_agent=None,
-            thread=None,
-            input=[{"type": "text", "text": "hello"}],
-            time_zone="",
-            metadata={},
-            traceparent="",
-            enqueue=False,
-        )
-        await TurnRequests(self.pool).claim(
-            request,
-            turn=claim.turn,
-            new_thread=claim.thread,
-            version=uuid4(),
-            digest=b"",
-            owner=claim.owner,
-            owner_name="events",
-            reserve=RESERVE,
-        )
-        return claim
+        return await new_turn(TurnRequests(self.pool))
 
     async def take_over(self, claim: Claim) -> Claim:
         """Returns the next claim of a turn; the one before it is stale from now on."""
@@ -121,6 +95,37 @@ class Storage:
 def new_claim() -> Claim:
     """Returns a claim that only Redis is to know."""
     return Claim(tenant=uuid4(), turn=uuid4(), thread=uuid4(), fence=1, owner=uuid4())
+
+
+async def new_turn(requests: TurnRequests) -> Claim:
+    """Makes a turn, and returns its first claim."""
+    claim = new_claim()
+    request = StartRequest(
+        tenant=claim.tenant,
+        principal=uuid4(),
+        any_principal=False,
+        api_key="",
+        request_id="",
+        agent="agent",
+        inline_agent=None,
+        thread=None,
+        input=[{"type": "text", "text": "hello"}],
+        time_zone="",
+        metadata={},
+        traceparent="",
+        enqueue=False,
+    )
+    await requests.claim(
+        request,
+        turn=claim.turn,
+        new_thread=claim.thread,
+        version=uuid4(),
+        digest=b"",
+        owner=claim.owner,
+        owner_name="tests",
+        reserve=RESERVE,
+    )
+    return claim
 
 
 @dataclass

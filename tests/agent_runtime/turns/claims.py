@@ -8,10 +8,11 @@ from uuid import uuid4
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tests.agent_runtime.events.owning import new_turn
 from tests.agent_runtime.turns.world import World
 from turnpike.agent_runtime.events.model import Claim
 from turnpike.agent_runtime.turns import system
-from turnpike.agent_runtime.turns.model import StartRequest, Turn
+from turnpike.agent_runtime.turns.model import Turn
 from turnpike.agent_runtime.turns.requests import TurnRequests
 from turnpike.agent_runtime.turns.store import TurnStore
 
@@ -26,18 +27,7 @@ class Claims:
 
     async def new(self) -> Claim:
         """Returns the first claim of a new turn."""
-        claim = Claim(tenant=uuid4(), turn=uuid4(), thread=uuid4(), fence=1, owner=uuid4())
-        await self.requests.claim(
-            _request(claim),
-            turn=claim.turn,
-            new_thread=claim.thread,
-            version=uuid4(),
-            digest=b"",
-            owner=claim.owner,
-            owner_name="claims",
-            reserve=10_000,
-        )
-        return claim
+        return await new_turn(self.requests)
 
     async def take_over(self, claim: Claim) -> Claim:
         """Returns the next claim of a turn; the one before is stale from now on."""
@@ -88,21 +78,3 @@ async def call(connection: asyncpg.Connection, name: str, values: list[Any]) -> 
     """Calls a function by its name."""
     places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
     return await connection.fetchval(f"SELECT {name}({places})", *values)
-
-
-def _request(claim: Claim) -> StartRequest:
-    return StartRequest(
-        tenant=claim.tenant,
-        principal=uuid4(),
-        any_principal=False,
-        api_key="",
-        thread=None,
-        agent="agent",
-        inline_agent=None,
-        input=[{"type": "text", "text": "hello"}],
-        enqueue=False,
-        time_zone="",
-        metadata={},
-        request_id="",
-        traceparent="",
-    )
