@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import subprocess
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import pytest
+
 from tests.doubles.otlp_server import OtlpServer
 
 ROOT = Path(__file__).parents[2]
+SERVICES = ["agent_runtime", "embedding", "gatekeeper", "gateway", "tool_registry"]
 
 
 async def run(*arguments: str) -> tuple[str, list[dict[str, Any]]]:
@@ -48,6 +52,13 @@ async def test_a_log_is_json_that_names_its_trace():
     assert (rung["message"], rung["times"], rung["level"]) == ("rung", 2, "warning")
     assert rung["trace_id"] == failed["trace_id"] == "a" * 32
     assert failed["exception"].endswith("BrokenError: secret")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_does_without_the_command_line_s_colours(service: str):
+    script = f"import sys, turnpike.{service}.__main__; print('rich' in sys.modules)"
+
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "False\n"
 
 
 async def test_spans_are_exported_before_the_process_ends():

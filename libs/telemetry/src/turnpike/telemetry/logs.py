@@ -5,9 +5,13 @@ import sys
 from typing import Any
 
 import orjson
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
 
+from turnpike.telemetry.structlog_alone import (
+    EventDict,
+    Processor,
+    WrappedLogger,
+    structlog,
+)
 from turnpike.telemetry.tracing import current_span_id, current_trace_id
 
 # These announce every request at INFO.
