@@ -136,18 +136,21 @@ class Turn:
         gatekeeper = self.tenant.gatekeeper
         return await gatekeeper.stub.Extend(request, metadata=gatekeeper.as_runtime)
 
-    def settlement(self, *used: SettleRequest.Usage, segment: int = 1) -> SettleRequest:
+    def settlement(
+        self, *used: SettleRequest.Usage, segment: int = 1, ends: bool = False
+    ) -> SettleRequest:
         return SettleRequest(
             turn=self.name,
             tenant=self.tenant.id,
             segment=segment,
             snapshot=self.response.snapshot,
             usage=used,
+            ends=ends,
         )
 
-    async def settle(self, *used: SettleRequest.Usage, segment: int = 1) -> int:
+    async def settle(self, *used: SettleRequest.Usage, segment: int = 1, ends: bool = False) -> int:
         """Settles what was used; returns what it cost."""
-        request = self.settlement(*used, segment=segment)
+        request = self.settlement(*used, segment=segment, ends=ends)
         gatekeeper = self.tenant.gatekeeper
         response = await gatekeeper.stub.Settle(request, metadata=gatekeeper.as_runtime)
         return response.cost_micro_usd

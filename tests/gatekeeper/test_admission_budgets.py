@@ -259,6 +259,21 @@ async def test_a_turn_that_ended_with_nothing_to_settle_holds_nothing(
     assert await redis.pttl(f"gatekeeper:{{{tenant.id}}}:turn:{turn.name}") > 0
 
 
+async def test_a_settlement_that_ends_a_segment_leaves_nothing_held(
+    tenant: Tenant, bank: Bank, redis: Redis
+):
+    await bank.budget(tenant, 1000)
+    turn = spender(tenant, 100, 300)
+    await turn.admit()
+    await turn.extend(2)
+
+    await turn.settle(used(1, 100, 10))
+    assert await held(redis, tenant) > 0
+    for _ in range(2):
+        assert await turn.settle(used(1, 100, 10), ends=True) == 110
+        assert await held(redis, tenant) == 0
+
+
 async def test_settling_finds_the_ledger_even_when_the_hold_is_gone(
     tenant: Tenant, bank: Bank, redis: Redis
 ):

@@ -111,6 +111,10 @@ class GatekeeperServicer(GatekeeperServiceServicer):
         snapshot = self._seals.open_snapshot(request.snapshot, request.turn, request.tenant)
         usage = [usage_of(each) for each in request.usage]
         cost = await self._keeping.settle(snapshot, request.segment, usage)
+        if request.ends:
+            await self._keeping.release(
+                snapshot.tenant, snapshot.turn, request.segment, settled=True
+            )
         return pb.SettleResponse(cost_micro_usd=cost)
 
     async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.ReleaseResponse:

@@ -166,8 +166,11 @@ class Admission:
         *,
         snapshot: bytes,
         entries: Sequence[Mapping[str, Any]],
+        ends: bool,
     ) -> int:
         """Writes what a turn used into the ledger; returns what it cost in micro-dollars.
+
+        Where it `ends` the segment, and nothing else is owed, the rest of its hold falls too.
 
         Raises:
             RemoteError: Gatekeeper does not answer, or refuses.
@@ -178,6 +181,7 @@ class Admission:
             segment=segment,
             snapshot=snapshot,
             usage=[_usage_to_proto(**entry) for entry in entries],
+            ends=ends,
         )
         response = await _asked(self._gatekeeper.Settle(request, timeout=_SETTLE_SECONDS))
         return response.cost_micro_usd

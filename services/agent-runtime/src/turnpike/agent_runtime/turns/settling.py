@@ -96,13 +96,19 @@ class Settler:
 
     async def _send(self, rows: list[Owed]) -> None:
         first = rows[0]
+        # Others of the segment may be under way elsewhere: then its end is sent again.
+        ends = any(row.ends for row in rows) and len(rows) == first.of_segment
         if entries := [entry for row in rows for entry in row.entries]:
             snapshot = next(row.snapshot or b"" for row in rows if row.entries)
             await self._admission.settle(
-                first.turn, first.tenant, first.segment, snapshot=snapshot, entries=entries
+                first.turn,
+                first.tenant,
+                first.segment,
+                snapshot=snapshot,
+                entries=entries,
+                ends=ends,
             )
-        # Others of the segment may be under way elsewhere: then its end is sent again.
-        if any(row.ends for row in rows) and len(rows) == first.of_segment:
+        elif ends:
             await self._admission.release(first.turn, first.tenant, first.segment, settled=True)
 
     async def _put_off(self, rows: Sequence[Owed], error: RemoteError) -> None:

@@ -194,7 +194,7 @@ class ExtendResponse(_message.Message):
     def __init__(self, grant: _Optional[_Union[Grant, _Mapping]] = ...) -> None: ...
 
 class SettleRequest(_message.Message):
-    __slots__ = ("turn", "tenant", "segment", "snapshot", "usage")
+    __slots__ = ("turn", "tenant", "segment", "snapshot", "usage", "ends")
     class Usage(_message.Message):
         __slots__ = ("step", "call", "attempt", "kind", "model", "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "estimated", "own_key")
         STEP_FIELD_NUMBER: _ClassVar[int]
@@ -227,12 +227,14 @@ class SettleRequest(_message.Message):
     SEGMENT_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    ENDS_FIELD_NUMBER: _ClassVar[int]
     turn: str
     tenant: str
     segment: int
     snapshot: bytes
     usage: _containers.RepeatedCompositeFieldContainer[SettleRequest.Usage]
-    def __init__(self, turn: _Optional[str] = ..., tenant: _Optional[str] = ..., segment: _Optional[int] = ..., snapshot: _Optional[bytes] = ..., usage: _Optional[_Iterable[_Union[SettleRequest.Usage, _Mapping]]] = ...) -> None: ...
+    ends: bool
+    def __init__(self, turn: _Optional[str] = ..., tenant: _Optional[str] = ..., segment: _Optional[int] = ..., snapshot: _Optional[bytes] = ..., usage: _Optional[_Iterable[_Union[SettleRequest.Usage, _Mapping]]] = ..., ends: _Optional[bool] = ...) -> None: ...
 
 class SettleResponse(_message.Message):
     __slots__ = ("cost_micro_usd",)
