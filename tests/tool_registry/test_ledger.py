@@ -72,10 +72,14 @@ async def settle(system: AsyncEngine) -> None:
 async def test_an_executor_whose_call_was_taken_can_neither_send_nor_finish_it(
     ledger: Ledger, system: AsyncEngine, lease: Lease
 ):
-    asked = request()
-    _, dead = await begin(ledger, asked, uuid4())
-    await settle(system)
-    outcome, taken = await begin(ledger, asked, lease.id)
+    while True:
+        asked = request()
+        _, dead = await begin(ledger, asked, uuid4())
+        await settle(system)
+        outcome, taken = await begin(ledger, asked, lease.id)
+        # A registry that serves beside may have taken it first.
+        if outcome != "JOINED":
+            break
 
     assert (outcome, taken.executor, taken.attempt) == ("TAKEN", lease.id, 2)
     assert not await ledger.dispatch(dead, repeatable=False)

@@ -26,6 +26,8 @@ _CLAIMS = ["iss", "sub", "ten", "role", "key", "svc", "iat", "exp", "jti"]
 _TOKENS_KEPT = 10_000
 # A browser's token for a stream lives for an hour, whatever it was given for.
 _REMEMBERED = timedelta(minutes=65)
+# Who handed a token on may hear later than we that its principal changed, and get a new one.
+_RENEWAL_GRACE = timedelta(seconds=0.5)
 _REUSE_UNTIL_LEFT = 15.0
 # Clocks of two machines may differ by so much.
 _CLOCK_SKEW = 10.0
@@ -235,7 +237,7 @@ class Verifier:
         self._revoked_principals[tenant, principal] = (revoked, self._clock())
 
     def renew_principal(self, tenant: str, principal: str, generation: int) -> None:
-        """Refuses the principal's tokens of a lower generation, whenever issued."""
+        """Refuses the principal's tokens of a lower generation, after half a second."""
         self._forget_old_revocations()
         known, _ = self._generations.get((tenant, principal), (0, 0.0))
         self._generations[tenant, principal] = (max(known, generation), self._clock())
@@ -265,14 +267,14 @@ class Verifier:
         caller = verified.caller
         if caller.service:
             return False
-        if caller.key in self._revoked_keys or self._is_old(caller):
+        if caller.key in self._revoked_keys or self._is_old(caller, _RENEWAL_GRACE):
             return True
         revoked, _ = self._revoked_principals.get((caller.tenant, caller.principal), (0.0, 0.0))
         return verified.issued <= revoked
 
-    def _is_old(self, caller: Caller) -> bool:
-        newest, _ = self._generations.get((caller.tenant, caller.principal), (0, 0.0))
-        return caller.generation < newest
+    def _is_old(self, caller: Caller, grace: timedelta = timedelta(0)) -> bool:
+        newest, heard = self._generations.get((caller.tenant, caller.principal), (0, 0.0))
+        return caller.generation < newest and self._clock() - heard >= grace.total_seconds()
 
     def _forget_old_revocations(self) -> None:
         # By then every token from before has expired, and what was lent by it.

@@ -5,7 +5,7 @@ They see every tenant, since a credential does not say whose it is.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -18,6 +18,8 @@ from turnpike.gatekeeper.model import ApiKey, Principal
 from turnpike.gatekeeper.outages import postgres_answers
 
 _TIMEOUT_SECONDS = 2.0
+# What says that somebody is banned must arrive, though the ban may end on its way.
+_ARRIVAL = timedelta(seconds=5)
 
 # One statement: the role, the generation and the ban are of one moment.
 _KEY_OF_DIGEST = f"""
@@ -80,7 +82,7 @@ class Keyring:
         return Found(
             principal=key.principal,
             key=key,
-            until=_earliest(key.expires, rows[0]["secret_until"], rows[0]["until"]),
+            until=_earliest(key.expires, rows[0]["secret_until"], _told_until(rows[0]["until"])),
             banned=rows[0]["cause"] is not None,
         )
 
@@ -114,7 +116,7 @@ class Keyring:
         return Found(
             principal=to_principal(rows[0]),
             key=None,
-            until=_earliest(person.expires, rows[0]["until"]),
+            until=_earliest(person.expires, _told_until(rows[0]["until"])),
             banned=rows[0]["cause"] is not None,
         )
 
@@ -126,3 +128,7 @@ class Keyring:
 
 def _earliest(*times: datetime | None) -> datetime | None:
     return min((time for time in times if time), default=None)
+
+
+def _told_until(ban_ends: datetime | None) -> datetime | None:
+    return ban_ends and max(ban_ends, datetime.now(UTC) + _ARRIVAL)
