@@ -223,3 +223,25 @@ def test_what_is_for_services_is_closed_to_principals_and_other_services():
     for caller in (Caller(TENANT, PRINCIPAL, "owner"), Caller("", "", "", service="embedding")):
         with pytest.raises(ForbiddenError):
             require_service(caller, "agent-runtime")
+
+
+def test_a_token_from_before_a_change_is_outdated_at_once_and_refused_soon(
+    clock: Clock, gatekeeper: Signer, timed_verifier: Verifier
+):
+    old, new = (
+        gatekeeper.principal_token(
+            tenant=TENANT, principal=PRINCIPAL, role="admin", generation=generation
+        )[0]
+        for generation in (1, 2)
+    )
+
+    timed_verifier.renew_principal(TENANT, PRINCIPAL, 2)
+
+    # Whoever handed it on may not have heard of the change yet.
+    assert timed_verifier.is_outdated(old)
+    timed_verifier.verify(old)
+    clock.now += 0.5
+    with pytest.raises(UnauthenticatedError, match="revoked"):
+        timed_verifier.verify(old)
+    assert not timed_verifier.is_outdated(new)
+    timed_verifier.verify(new)
