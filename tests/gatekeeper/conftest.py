@@ -1,6 +1,7 @@
 """Gatekeepers over real Postgres and Redis."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -34,6 +35,13 @@ async def replica(
 async def gatekeeper(replica: Gatekeeper, redis: Redis) -> Gatekeeper:
     """A gatekeeper with an empty Redis."""
     return replica
+
+
+@pytest.fixture
+async def cache(tmp_path: Path) -> AsyncGenerator[LocalRedis]:
+    """A Redis to stop."""
+    with LocalRedis(tmp_path / "redis") as server:
+        yield server
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ never a better or a worse plan.
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-from pathlib import Path
 
 import asyncpg
 import grpc
@@ -28,13 +27,6 @@ GATEKEEPER = {"search_path": "gatekeeper"}
 async def database(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[LocalPostgres]:
     """A Postgres to stop."""
     with LocalPostgres(tmp_path_factory.mktemp("postgres"), settings=FLEETING) as server:
-        yield server
-
-
-@pytest.fixture
-async def cache(tmp_path: Path) -> AsyncGenerator[LocalRedis]:
-    """A Redis to stop."""
-    with LocalRedis(tmp_path / "redis") as server:
         yield server
 
 

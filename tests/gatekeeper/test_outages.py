@@ -25,13 +25,6 @@ async def database(tmp_path: Path) -> AsyncGenerator[LocalPostgres]:
 
 
 @pytest.fixture
-async def cache(tmp_path: Path) -> AsyncGenerator[LocalRedis]:
-    """A Redis to stop."""
-    with LocalRedis(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
 async def frail(
     database: LocalPostgres, cache: LocalRedis, keys: Keys
 ) -> AsyncGenerator[Gatekeeper]:

@@ -10,6 +10,7 @@ from tests.conftest import Keys, Schemas
 from tests.doubles.effects_journal import Journal
 from tests.doubles.effects_protocol import Protocol
 from tests.doubles.effects_server import EffectsServer
+from tests.doubles.scripted_mcp import ScriptedServer, tool
 from tests.tool_registry.serving import Registry, Tenant, serving, settings_for
 from turnpike.database.migration import MigrationUrls
 
@@ -51,6 +52,19 @@ async def url(effects: EffectsServer) -> AsyncGenerator[str]:
     """Where the effects server listens."""
     async with effects.listening() as listening:
         yield listening
+
+
+@pytest.fixture
+def server() -> ScriptedServer:
+    """A server of one tool."""
+    return ScriptedServer([tool("one")])
+
+
+@pytest.fixture
+async def place(server: ScriptedServer) -> AsyncGenerator[str]:
+    """Where it listens."""
+    async with server.listening() as url:
+        yield url
 
 
 @pytest.fixture

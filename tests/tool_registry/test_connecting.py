@@ -33,13 +33,6 @@ def server() -> ScriptedServer:
     return ScriptedServer([tool("one", "Says one."), tool("two", "Says two.")])
 
 
-@pytest.fixture
-async def place(server: ScriptedServer) -> AsyncGenerator[str]:
-    """Where it listens."""
-    async with server.listening() as url:
-        yield url
-
-
 async def probe(tenant: Tenant, **fields: Any) -> tool_pb2.Probe:
     fields.setdefault("transport", HTTP)
     connector = tool_pb2.Connector(name="tried", **fields)

@@ -2,7 +2,6 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator
 
 import grpc
 import pytest
@@ -19,13 +18,6 @@ from turnpike.api.tool_registry.v1 import tool_pb2
 def server() -> ScriptedServer:
     """A server whose tools were approved."""
     return ScriptedServer(copy.deepcopy(APPROVED))
-
-
-@pytest.fixture
-async def place(server: ScriptedServer) -> AsyncGenerator[str]:
-    """Where it listens."""
-    async with server.listening() as url:
-        yield url
 
 
 async def refresh(tenant: Tenant, name: str = "post") -> tool_pb2.Connector:

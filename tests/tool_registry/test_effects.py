@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
 
@@ -34,13 +33,6 @@ RUN_AGAIN = calls_pb.RESOLUTION_RUN_AGAIN
 def server() -> ScriptedServer:
     """A server of one tool."""
     return ScriptedServer([tool("work"), tool("safe", annotations={"idempotentHint": True})])
-
-
-@pytest.fixture
-async def place(server: ScriptedServer) -> AsyncGenerator[str]:
-    """Where it listens."""
-    async with server.listening() as url:
-        yield url
 
 
 def resolution(

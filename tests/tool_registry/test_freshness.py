@@ -1,7 +1,6 @@
 """How lists stay fresh: by the server's word and time, one discovery for all who ask."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import asyncpg
@@ -16,19 +15,6 @@ from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.database.migration import MigrationUrls
 from turnpike.tool_registry import refreshes
 from turnpike.tool_registry.discovery import Discoveries
-
-
-@pytest.fixture
-def server() -> ScriptedServer:
-    """A server of one tool."""
-    return ScriptedServer([tool("one")])
-
-
-@pytest.fixture
-async def place(server: ScriptedServer) -> AsyncGenerator[str]:
-    """Where it listens."""
-    async with server.listening() as url:
-        yield url
 
 
 async def refresh(tenant: Tenant, name: str = "effects") -> tool_pb2.Connector:

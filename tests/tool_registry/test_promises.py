@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import os
-from collections.abc import AsyncGenerator
 from uuid import uuid4
 
 import asyncpg
@@ -21,19 +20,6 @@ from turnpike.cli.stack.postgres import LocalPostgres
 from turnpike.database.migration import MigrationUrls
 
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-def server() -> ScriptedServer:
-    """A server of one tool."""
-    return ScriptedServer([tool("one")])
-
-
-@pytest.fixture
-async def place(server: ScriptedServer) -> AsyncGenerator[str]:
-    """Where it listens."""
-    async with server.listening() as url:
-        yield url
 
 
 async def test_t1_two_hundred_tools_are_listed_by_a_new_process_without_a_request(

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import uuid4
 
@@ -37,13 +36,6 @@ class Counting:
 def server() -> ScriptedServer:
     """A server with sessions, which counts in each."""
     return ScriptedServer([tool("count")], answer=Counting(), sessions=True)
-
-
-@pytest.fixture
-async def place(server: ScriptedServer) -> AsyncGenerator[str]:
-    """Where it listens."""
-    async with server.listening() as url:
-        yield url
 
 
 def asking(request: calls_pb.RunCallRequest, conversation: str) -> calls_pb.RunCallRequest:

@@ -1,9 +1,9 @@
 """Errors that have a meaning on the wire."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyProto
@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 
+T = TypeVar("T")
 FieldViolation: TypeAlias = tuple[str, str]
 """The path of a field, `spec.tools[2]`, and what is wrong with it."""
 
@@ -186,6 +187,14 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> RemoteError:
     for detail in _sent_details(error):
         _take(remote, detail)
     return remote
+
+
+async def answered(call: Awaitable[T]) -> T:
+    """Returns what a peer answers to a unary call; raises `RemoteError` for its failure."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
 
 
 def of_peer(error: RemoteError) -> ServiceError | None:

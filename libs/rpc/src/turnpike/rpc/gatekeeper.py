@@ -14,7 +14,7 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import (
 )
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.rpc.credentials import Credentials, Exchanged, Revocation, Revocations
-from turnpike.rpc.errors import from_rpc_error
+from turnpike.rpc.errors import answered, from_rpc_error
 from turnpike.rpc.identity import Signer, Verifier
 from turnpike.rpc.settings import ServiceSettings
 
@@ -33,12 +33,8 @@ class Gatekeeper:
 
     async def exchange(self, credential: str) -> Exchanged:
         """Exchanges a key, or an issuer's token, for one of ours, or raises `RemoteError`."""
-        try:
-            response = await self._stub.Authenticate(
-                AuthenticateRequest(credential=credential), timeout=_AUTHENTICATE_SECONDS
-            )
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
+        request = AuthenticateRequest(credential=credential)
+        response = await answered(self._stub.Authenticate(request, timeout=_AUTHENTICATE_SECONDS))
         return Exchanged(token=response.token, expires=response.expire_time.ToDatetime(UTC))
 
     async def watch_revocations(self, after: int) -> AsyncIterator[Revocations]:

@@ -8,9 +8,10 @@ import grpc
 
 from turnpike.agent_runtime.completions.model import DEFAULT_MAX_OUTPUT, Question
 from turnpike.agent_runtime.models.prompt import Model
+from turnpike.agent_runtime.prices import price_message
 from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2 as pb
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
-from turnpike.rpc.errors import from_rpc_error
+from turnpike.rpc.errors import answered
 
 _SECONDS = 5.0
 _SEGMENT = 1
@@ -59,10 +60,7 @@ class Door:
             ),
             prices=_prices(models),
         )
-        try:
-            response = await self._gatekeeper.Admit(request, timeout=_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
+        response = await answered(self._gatekeeper.Admit(request, timeout=_SECONDS))
         grant = response.grant
         clamped = grant.HasField("max_output_tokens") and grant.max_output_tokens < most
         return Admitted(
@@ -93,10 +91,7 @@ class Door:
         request = pb.HeartbeatRequest(
             replica=str(replica), slots=[_slot(each) for each in admitted]
         )
-        try:
-            response = await self._gatekeeper.Heartbeat(request, timeout=_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
+        response = await answered(self._gatekeeper.Heartbeat(request, timeout=_SECONDS))
         return {UUID(revoked.turn): revoked.reason for revoked in response.revoked}
 
 
@@ -117,16 +112,7 @@ def _prices(models: Sequence[Model]) -> list[pb.ModelPrice]:
     prices: dict[str, pb.ModelPrice] = {}
     for model in models:
         if model.name not in prices or prices[model.name].own_key:
-            prices[model.name] = _price(model)
+            prices[model.name] = price_message(
+                model.name, model.prices, own_key=model.costs_nothing
+            )
     return list(prices.values())
-
-
-def _price(model: Model) -> pb.ModelPrice:
-    price = pb.ModelPrice(model=model.name, own_key=model.costs_nothing)
-    if model.prices is not None:
-        price.prices.input, price.prices.output = model.prices.input, model.prices.output
-        if model.prices.cached:
-            price.prices.cached = model.prices.cached
-        if model.prices.cache_write:
-            price.prices.cache_write = model.prices.cache_write
-    return price

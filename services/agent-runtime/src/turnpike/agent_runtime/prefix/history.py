@@ -48,11 +48,6 @@ class History:
         return self._epoch
 
     @property
-    def last_tokens(self) -> int:
-        """How many tokens the last request had; 0 when there was none."""
-        return self._head.sent.tokens
-
-    @property
     def summarised(self) -> int:
         """The position of the last turn that is summed up; 0 when none is."""
         return self._summarised

@@ -1,22 +1,21 @@
 """Gatekeeper's door, as agent-runtime sees it."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import grpc
 
 from turnpike.agent_runtime.models.prompt import Prices
+from turnpike.agent_runtime.prices import price_message
 from turnpike.agent_runtime.turns.estimating import Estimate
 from turnpike.agent_runtime.turns.model import FREE, Rate, Turn
 from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2 as pb
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
-from turnpike.rpc.errors import RemoteError, from_rpc_error
-
-T = TypeVar("T")
+from turnpike.rpc.errors import RemoteError, answered
 
 _ADMIT_SECONDS = 5.0
 _SETTLE_SECONDS = 5.0
@@ -120,14 +119,16 @@ class Admission:
             rate_class=rate_class,
             agent=turn.agent,
             estimate=_estimate_to_proto(estimate),
-            prices=[_price_to_proto(price) for price in prices],
+            prices=[
+                price_message(price.model, price.prices, own_key=price.own_key) for price in prices
+            ],
             snapshot=standing.snapshot,
         )
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + _PATIENCE_SECONDS
         while True:
             try:
-                response = await _asked(self._gatekeeper.Admit(request, timeout=_ADMIT_SECONDS))
+                response = await answered(self._gatekeeper.Admit(request, timeout=_ADMIT_SECONDS))
             except RemoteError as refusal:
                 delay = (refusal.retry_after or _SOON).total_seconds()
                 away = refusal.code is grpc.StatusCode.UNAVAILABLE
@@ -155,7 +156,7 @@ class Admission:
             attempt=attempt,
             estimate=_estimate_to_proto(estimate),
         )
-        response = await _asked(self._gatekeeper.Extend(request, timeout=_ADMIT_SECONDS))
+        response = await answered(self._gatekeeper.Extend(request, timeout=_ADMIT_SECONDS))
         return _granted(response.grant, estimate, ())
 
     async def settle(
@@ -167,8 +168,8 @@ class Admission:
         snapshot: bytes,
         entries: Sequence[Mapping[str, Any]],
         ends: bool,
-    ) -> int:
-        """Writes what a turn used into the ledger; returns what it cost in micro-dollars.
+    ) -> None:
+        """Writes what a turn used into the ledger.
 
         Where it `ends` the segment, and nothing else is owed, the rest of its hold falls too.
 
@@ -183,8 +184,7 @@ class Admission:
             usage=[_usage_to_proto(**entry) for entry in entries],
             ends=ends,
         )
-        response = await _asked(self._gatekeeper.Settle(request, timeout=_SETTLE_SECONDS))
-        return response.cost_micro_usd
+        await answered(self._gatekeeper.Settle(request, timeout=_SETTLE_SECONDS))
 
     async def free(self, slot: Slot) -> None:
         """Gives the slot back, with its hold kept; one that cannot be lapses by itself."""
@@ -202,7 +202,7 @@ class Admission:
         request = pb.ReleaseRequest(
             turn=str(turn), tenant=str(tenant), segment=segment, settled=settled
         )
-        await _asked(self._gatekeeper.Release(request, timeout=_HEARTBEAT_SECONDS))
+        await answered(self._gatekeeper.Release(request, timeout=_HEARTBEAT_SECONDS))
 
     async def heartbeat(self, replica: UUID, slots: list[Slot]) -> Beat:
         """Renews slots, and says what is to be done about which turns.
@@ -213,7 +213,7 @@ class Admission:
         request = pb.HeartbeatRequest(
             replica=str(replica), slots=[_slot_to_proto(slot) for slot in slots]
         )
-        reply = await _asked(self._gatekeeper.Heartbeat(request, timeout=_HEARTBEAT_SECONDS))
+        reply = await answered(self._gatekeeper.Heartbeat(request, timeout=_HEARTBEAT_SECONDS))
         return Beat(
             revoked={UUID(revoked.turn): revoked.reason for revoked in reply.revoked},
             missing=frozenset(UUID(turn) for turn in reply.missing_holds),
@@ -223,13 +223,6 @@ class Admission:
 def is_away(error: RemoteError) -> bool:
     """Says whether a service did not answer, rather than refuse."""
     return error.code in _AWAY
-
-
-async def _asked(call: Awaitable[T]) -> T:
-    try:
-        return await call
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
 
 
 def _slot_to_proto(slot: Slot) -> pb.HeartbeatRequest.Slot:
@@ -252,17 +245,6 @@ def _estimate_to_proto(estimate: Estimate | None) -> pb.Estimate | None:
         input_tokens=estimate.input_tokens,
         max_output_tokens=estimate.max_output_tokens,
     )
-
-
-def _price_to_proto(price: Price) -> pb.ModelPrice:
-    message = pb.ModelPrice(model=price.model, own_key=price.own_key)
-    if price.prices is not None:
-        message.prices.input, message.prices.output = price.prices.input, price.prices.output
-        if price.prices.cached:
-            message.prices.cached = price.prices.cached
-        if price.prices.cache_write:
-            message.prices.cache_write = price.prices.cache_write
-    return message
 
 
 def _usage_to_proto(*, kind: str, **entry: Any) -> pb.SettleRequest.Usage:
