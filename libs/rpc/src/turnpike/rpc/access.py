@@ -49,7 +49,14 @@ _ADMITTED = frozenset(
     {"TurnService/StartTurn", "TurnService/RunTurn", "CompletionService/StreamCompletion"}
 )
 # They change nothing, and cost the operator something.
-_WORK = frozenset({"EmbeddingService/Embed", "EmbeddingService/Chunk"})
+_WORK = frozenset(
+    {
+        "EmbeddingService/Embed",
+        "EmbeddingService/EmbedStream",
+        "EmbeddingService/Chunk",
+        "SearchService/Search",
+    }
+)
 
 
 class BannedError(ServiceError):

@@ -30,9 +30,8 @@ class EmbeddingServiceStub:
     fit a model.
 
     For every caller with a valid credential; with PERMISSION_DENIED (BANNED)
-    for who is banned. It counts against no budget. Nothing is stored, so that
-    every call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
-    whose reason is the name of an `ErrorReason` without its prefix.
+    for who is banned. Every error carries a `google.rpc.ErrorInfo` whose reason is
+    the name of an `ErrorReason` without its prefix.
     """
 
     def __init__(self, channel):
@@ -46,6 +45,11 @@ class EmbeddingServiceStub:
                 request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedResponse.FromString,
                 _registered_method=True)
+        self.EmbedStream = channel.stream_stream(
+                '/turnpike.api.embedding.v1.EmbeddingService/EmbedStream',
+                request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedStreamRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedStreamResponse.FromString,
+                _registered_method=True)
         self.Chunk = channel.unary_unary(
                 '/turnpike.api.embedding.v1.EmbeddingService/Chunk',
                 request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.ChunkRequest.SerializeToString,
@@ -58,9 +62,8 @@ class EmbeddingServiceServicer:
     fit a model.
 
     For every caller with a valid credential; with PERMISSION_DENIED (BANNED)
-    for who is banned. It counts against no budget. Nothing is stored, so that
-    every call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
-    whose reason is the name of an `ErrorReason` without its prefix.
+    for who is banned. Every error carries a `google.rpc.ErrorInfo` whose reason is
+    the name of an `ErrorReason` without its prefix.
     """
 
     def Embed(self, request, context):
@@ -70,9 +73,26 @@ class EmbeddingServiceServicer:
         else is embedded beside it. All or nothing: one text that is refused
         refuses the call. Fails with NOT_FOUND for an unknown model, with
         INVALID_ARGUMENT (INPUT_EMPTY, INPUT_TOO_LONG) naming the first text that
-        cannot be embedded, and with RESOURCE_EXHAUSTED (QUEUE_FULL) when too much
-        is waiting already. What waits is dropped when its caller hangs up. The
+        cannot be embedded, with RESOURCE_EXHAUSTED (QUEUE_FULL, with RetryInfo) when
+        too much is waiting already, or so much that the call's deadline would pass,
+        and of models of a provider with RESOURCE_EXHAUSTED (PROVIDER_RATE_LIMITED, with
+        RetryInfo), FAILED_PRECONDITION (MODEL_UNUSABLE, PROVIDER_ERROR) or UNAVAILABLE
+        (PROVIDER_UNREACHABLE). What waits is dropped when its caller hangs up. The
         first call after a start may take seconds, in which the model is loaded.
+        Stores nothing. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EmbedStream(self, request_iterator, context):
+        """Embeds one group of texts after the other, as Embed does each.
+
+        Each request has one response, in their order. A few groups are worked on at
+        a time; the next is read when one of them is done, so that whoever sends
+        faster than vectors come is held up, not refused. The first group that fails
+        ends the stream, with what Embed fails with. Safe to retry from the first
+        group that was not answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,6 +118,11 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
                     request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedResponse.SerializeToString,
             ),
+            'EmbedStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.EmbedStream,
+                    request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedStreamRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedStreamResponse.SerializeToString,
+            ),
             'Chunk': grpc.unary_unary_rpc_method_handler(
                     servicer.Chunk,
                     request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.ChunkRequest.FromString,
@@ -116,9 +141,8 @@ class EmbeddingService:
     fit a model.
 
     For every caller with a valid credential; with PERMISSION_DENIED (BANNED)
-    for who is banned. It counts against no budget. Nothing is stored, so that
-    every call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
-    whose reason is the name of an `ErrorReason` without its prefix.
+    for who is banned. Every error carries a `google.rpc.ErrorInfo` whose reason is
+    the name of an `ErrorReason` without its prefix.
     """
 
     @staticmethod
@@ -138,6 +162,33 @@ class EmbeddingService:
             '/turnpike.api.embedding.v1.EmbeddingService/Embed',
             turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedRequest.SerializeToString,
             turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EmbedStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/turnpike.api.embedding.v1.EmbeddingService/EmbedStream',
+            turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedStreamRequest.SerializeToString,
+            turnpike_dot_api_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,9 +17,8 @@ class EmbeddingServiceStub:
     fit a model.
 
     For every caller with a valid credential; with PERMISSION_DENIED (BANNED)
-    for who is banned. It counts against no budget. Nothing is stored, so that
-    every call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
-    whose reason is the name of an `ErrorReason` without its prefix.
+    for who is banned. Every error carries a `google.rpc.ErrorInfo` whose reason is
+    the name of an `ErrorReason` without its prefix.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -30,9 +29,22 @@ class EmbeddingServiceStub:
     else is embedded beside it. All or nothing: one text that is refused
     refuses the call. Fails with NOT_FOUND for an unknown model, with
     INVALID_ARGUMENT (INPUT_EMPTY, INPUT_TOO_LONG) naming the first text that
-    cannot be embedded, and with RESOURCE_EXHAUSTED (QUEUE_FULL) when too much
-    is waiting already. What waits is dropped when its caller hangs up. The
+    cannot be embedded, with RESOURCE_EXHAUSTED (QUEUE_FULL, with RetryInfo) when
+    too much is waiting already, or so much that the call's deadline would pass,
+    and of models of a provider with RESOURCE_EXHAUSTED (PROVIDER_RATE_LIMITED, with
+    RetryInfo), FAILED_PRECONDITION (MODEL_UNUSABLE, PROVIDER_ERROR) or UNAVAILABLE
+    (PROVIDER_UNREACHABLE). What waits is dropped when its caller hangs up. The
     first call after a start may take seconds, in which the model is loaded.
+    Stores nothing. Safe to retry.
+    """
+    EmbedStream: _aio.StreamStreamMultiCallable[_embedding_service_pb2.EmbedStreamRequest, _embedding_service_pb2.EmbedStreamResponse]
+    """Embeds one group of texts after the other, as Embed does each.
+
+    Each request has one response, in their order. A few groups are worked on at
+    a time; the next is read when one of them is done, so that whoever sends
+    faster than vectors come is held up, not refused. The first group that fails
+    ends the stream, with what Embed fails with. Safe to retry from the first
+    group that was not answered.
     """
     Chunk: _aio.UnaryUnaryMultiCallable[_embedding_service_pb2.ChunkRequest, _embedding_service_pb2.ChunkResponse]
     """Splits a text into chunks that fit a model.
@@ -48,9 +60,8 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
     fit a model.
 
     For every caller with a valid credential; with PERMISSION_DENIED (BANNED)
-    for who is banned. It counts against no budget. Nothing is stored, so that
-    every call may be retried blindly. Every error carries a `google.rpc.ErrorInfo`
-    whose reason is the name of an `ErrorReason` without its prefix.
+    for who is banned. Every error carries a `google.rpc.ErrorInfo` whose reason is
+    the name of an `ErrorReason` without its prefix.
     """
 
     @_abc_1.abstractmethod
@@ -65,9 +76,28 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         else is embedded beside it. All or nothing: one text that is refused
         refuses the call. Fails with NOT_FOUND for an unknown model, with
         INVALID_ARGUMENT (INPUT_EMPTY, INPUT_TOO_LONG) naming the first text that
-        cannot be embedded, and with RESOURCE_EXHAUSTED (QUEUE_FULL) when too much
-        is waiting already. What waits is dropped when its caller hangs up. The
+        cannot be embedded, with RESOURCE_EXHAUSTED (QUEUE_FULL, with RetryInfo) when
+        too much is waiting already, or so much that the call's deadline would pass,
+        and of models of a provider with RESOURCE_EXHAUSTED (PROVIDER_RATE_LIMITED, with
+        RetryInfo), FAILED_PRECONDITION (MODEL_UNUSABLE, PROVIDER_ERROR) or UNAVAILABLE
+        (PROVIDER_UNREACHABLE). What waits is dropped when its caller hangs up. The
         first call after a start may take seconds, in which the model is loaded.
+        Stores nothing. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def EmbedStream(
+        self,
+        request_iterator: _abc.AsyncIterator[_embedding_service_pb2.EmbedStreamRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_embedding_service_pb2.EmbedStreamRequest], _abc.AsyncIterator[_embedding_service_pb2.EmbedStreamResponse]],
+    ) -> _abc.AsyncIterator[_embedding_service_pb2.EmbedStreamResponse]:
+        """Embeds one group of texts after the other, as Embed does each.
+
+        Each request has one response, in their order. A few groups are worked on at
+        a time; the next is read when one of them is done, so that whoever sends
+        faster than vectors come is held up, not refused. The first group that fails
+        ends the stream, with what Embed fails with. Safe to retry from the first
+        group that was not answered.
         """
 
     @_abc_1.abstractmethod
