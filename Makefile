@@ -50,6 +50,7 @@ bench: install tests/node_modules/.installed ## Measure; prints the figures of t
 	$(BIN)/python -m tests.bench.admission
 	$(BIN)/python -m tests.bench.prefix
 	$(BIN)/python -m tests.bench.tools
+	$(BIN)/python -m tests.bench.policy
 
 faults: install tests/node_modules/.installed ## Kill, stop and restart everything, and see what is lost
 	$(BIN)/python -m tests.faults $(ARGS)

@@ -11,7 +11,7 @@ def tool(name: str, alias: str = "") -> Tool:
 
 def names(*tools: Tool) -> dict[str, str]:
     """Returns each tool's name as models see it."""
-    toolset = Toolset(tools, deny=[])
+    toolset = Toolset(tools)
     found = {each.name: toolset.find(each.name) for each in toolset.definitions}
     return {each.name: shown for shown, each in found.items() if each is not None}
 

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import grpc
+import orjson
 
 from turnpike.agent_runtime.tools.toolset import Tool
 from turnpike.api.tool_registry.v1.connector_service_pb2 import ListToolsRequest
@@ -118,6 +119,7 @@ class Registry:
                 input_schema=tool.input_schema,
                 digest=tool.digest,
                 alias=tool.alias,
+                read_only=tool.annotations_trusted and _says_read_only(tool.annotations),
             )
             for tool in reply.tools
             if tool.state == "OK"
@@ -236,6 +238,12 @@ def _may_pass(error: RemoteError) -> bool:
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.CANCELLED,
     )
+
+
+def _says_read_only(annotations: str) -> bool:
+    # The registry keeps what a server said, whatever that was.
+    said: Any = orjson.loads(annotations or "{}")
+    return isinstance(said, dict) and said.get("readOnlyHint") is True
 
 
 def _state(call: Call) -> EffectState:

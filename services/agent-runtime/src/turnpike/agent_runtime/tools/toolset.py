@@ -1,8 +1,8 @@
-"""Which tools a turn has, under which names, and which of them may run."""
+"""Which tools a turn has, under which names."""
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from turnpike.agent_runtime.models.prompt import ToolDefinition
@@ -25,26 +25,16 @@ class Tool:
     alias: str = ""
     """What models call it; empty for what its name gives."""
 
-
-class Patterns:
-    """Patterns `connector/tool`, in which `*` stands for anything."""
-
-    def __init__(self, patterns: Iterable[str]) -> None:
-        parts = (".*".join(re.escape(part) for part in p.split("*")) for p in patterns)
-        joined = "|".join(parts)
-        self._matches = re.compile(f"^(?:{joined})$") if joined else None
-
-    def match(self, tool: str) -> bool:
-        """Says whether one of the patterns matches."""
-        return self._matches is not None and self._matches.match(tool) is not None
+    read_only: bool = False
+    """Whether it says that it only reads, and its connector is trusted in that."""
 
 
 class Toolset:
     """The tools of one turn, by the names that its model is shown."""
 
-    def __init__(self, tools: Sequence[Tool], *, deny: Sequence[str]) -> None:
+    def __init__(self, tools: Sequence[Tool]) -> None:
         self._tools = _named(tools)
-        self._deny = Patterns(deny)
+        self._read_only = frozenset((tool.name, tool.digest) for tool in tools if tool.read_only)
 
     @property
     def definitions(self) -> tuple[ToolDefinition, ...]:
@@ -58,9 +48,9 @@ class Toolset:
         """Returns the tool that the model means."""
         return self._tools.get(name)
 
-    def denies(self, tool: str) -> bool:
-        """Says whether policy keeps `connector/tool` from running."""
-        return self._deny.match(tool)
+    def reads_only(self, tool: str, digest: str) -> bool:
+        """Says whether `connector/tool`, as a digest defines it, is trusted to change nothing."""
+        return (tool, digest) in self._read_only
 
 
 def model_name(tool: str) -> str:

@@ -7,6 +7,8 @@ import grpc
 import orjson
 
 from turnpike.agent_runtime.events.writer import LogWriter
+from turnpike.agent_runtime.policy.judging import Judge
+from turnpike.agent_runtime.policy.model import Kind, ToolCall, Verdict
 from turnpike.agent_runtime.tools.registry import Effect, EffectState, Progress, Registry
 from turnpike.agent_runtime.tools.toolset import Toolset
 from turnpike.agent_runtime.turns.counting import TOOL_CALLS
@@ -24,14 +26,24 @@ _OUTCOMES = {
 }
 
 
+_CLOSING = {Kind.DENY: "DENIED", Kind.REJECT: "REJECTED"}
+
+
 class Caller:
     """Runs a step's calls through the effect ledger, side by side."""
 
     def __init__(
-        self, registry: Registry, toolset: Toolset, writer: LogWriter, *, timeout: timedelta
+        self,
+        registry: Registry,
+        toolset: Toolset,
+        judge: Judge,
+        writer: LogWriter,
+        *,
+        timeout: timedelta,
     ) -> None:
         self._registry = registry
         self._toolset = toolset
+        self._judge = judge
         self._writer = writer
         self._timeout = timeout
 
@@ -41,11 +53,12 @@ class Caller:
         Raises:
             RemoteError: A newer claim owns the turn, or the registry stays away.
         """
+        open_ = [pair for pair in zip(calls, effects, strict=True) if not pair[0].outcome]
+        verdicts = await self._judge.judge([self._judged(call) for call, _ in open_])
         try:
             async with asyncio.TaskGroup() as group:
-                for call, effect in zip(calls, effects, strict=True):
-                    if not call.outcome:
-                        group.create_task(self._run(call, effect))
+                for (call, effect), verdict in zip(open_, verdicts, strict=True):
+                    group.create_task(self._run(call, effect, verdict))
         except ExceptionGroup as failures:
             raise first_of(failures) from failures
 
@@ -66,14 +79,23 @@ class Caller:
             state = EffectState(status="CANCELLED", result="", structured="", reason="")
         self._close(call, state)
 
-    async def _run(self, call: Call, effect: Effect) -> None:
+    def _judged(self, call: Call) -> ToolCall:
+        digest = call.definition_digest
+        return ToolCall(
+            tool=call.name,
+            arguments=_sent(call),
+            digest=digest,
+            read_only=self._toolset.reads_only(call.name, digest),
+        )
+
+    async def _run(self, call: Call, effect: Effect, verdict: Verdict) -> None:
         # A call with a digest was known when it was asked for; the ledger may
         # hold it even if the tool is gone by now.
         if not call.definition_digest:
             self._close(call, _failed(f"there is no tool {call.name!r}"))
             return
-        if self._toolset.denies(call.name):
-            self._close(call, _failed(f"policy denies {call.name!r}"), outcome="DENIED")
+        if closing := _CLOSING.get(verdict.kind):
+            await self._refuse(call, effect, verdict.reason, closing)
             return
         with span(f"execute_tool {call.name}", attributes=_calling(call, effect)) as calling:
             try:
@@ -86,12 +108,20 @@ class Caller:
             if call.outcome != "OK":
                 calling.fail(call.outcome)
 
+    async def _refuse(self, call: Call, effect: Effect, reason: str, outcome: str) -> None:
+        # An owner before this one may have run it, by what was said then.
+        ran = await self._registry.cancel(effect) if effect.fence > 1 else None
+        if ran is None:
+            self._close(call, _failed(reason), outcome=outcome)
+        else:
+            self._close(call, ran)
+
     async def _watch(self, call: Call, effect: Effect) -> None:
         told = False
         async for state in self._registry.run(
             effect,
             tool=call.name,
-            arguments=call.arguments or "{}",
+            arguments=_sent(call),
             digest=call.definition_digest,
             patience=self._timeout,
         ):
@@ -135,6 +165,10 @@ def _calling(call: Call, effect: Effect) -> dict[str, str]:
         "gen_ai.tool.call.id": call.call_id,
         "turnpike.effect": effect.id,
     }
+
+
+def _sent(call: Call) -> str:
+    return call.arguments or "{}"
 
 
 def _failed(text: str) -> EffectState:

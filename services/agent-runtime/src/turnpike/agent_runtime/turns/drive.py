@@ -71,7 +71,11 @@ class Driver:
             may_open=parts.may_open,
         )
         self._caller = Caller(
-            parts.registry, prepared.toolset, self._writer, timeout=parts.patience.tool
+            parts.registry,
+            prepared.toolset,
+            prepared.judge,
+            self._writer,
+            timeout=parts.patience.tool,
         )
         self._tries = Tries(parts, claim, turn, prepared, allowance, self._course, self._writer)
 

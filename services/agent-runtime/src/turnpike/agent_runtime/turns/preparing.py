@@ -13,6 +13,7 @@ from turnpike.agent_runtime.agents.model import AgentSpec, Version
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.model import Claim
 from turnpike.agent_runtime.models.prompt import Model
+from turnpike.agent_runtime.policy.judging import Judge, judge_of
 from turnpike.agent_runtime.prefix.keys import Salt
 from turnpike.agent_runtime.prefix.model import EMPTY, Ledger
 from turnpike.agent_runtime.prefix.store import PrefixStore
@@ -52,7 +53,8 @@ class Prepared:
     model_name: str = ""
     """What the agent names: a model's, or a pool's."""
 
-    toolset: Toolset = field(default_factory=lambda: Toolset([], deny=[]))
+    toolset: Toolset = field(default_factory=lambda: Toolset([]))
+    judge: Judge = field(default_factory=lambda: judge_of((), ()))
     max_steps: int = 0
     said: Said | None = None
     """None when the turn is not to be run."""
@@ -191,7 +193,7 @@ async def prepare(
     held = ledger.result() if ledger else EMPTY
     # A turn that has begun goes on as it did: what is sent is only added to.
     full = None if steps else compaction(held, past, turn, chosen.model.context_window)
-    toolset = Toolset(tools.result(), deny=spec.deny)
+    toolset = Toolset(tools.result())
     last_seq, left = opening.result()
     return Prepared(
         last_seq=last_seq,
@@ -199,6 +201,7 @@ async def prepare(
         model=chosen.model,
         model_name=spec.model,
         toolset=toolset,
+        judge=judge_of(spec.allow, spec.deny),
         max_steps=spec.max_steps,
         said=Said(
             held,

@@ -1,0 +1,215 @@
+"""Judging calls by compiled rules."""
+
+from collections.abc import Iterable, Sequence
+
+from turnpike.agent_runtime.policy.matching import Arguments, Condition, MalformedError, Pattern
+from turnpike.agent_runtime.policy.model import (
+    APPROVE_ALWAYS,
+    DECISIONS,
+    Effect,
+    Grant,
+    Kind,
+    Layer,
+    Layers,
+    Mode,
+    Predicate,
+    Rule,
+    Source,
+    ToolCall,
+    Verdict,
+)
+
+# Models make names up: what was asked for is remembered, and not without end.
+_MOST_NAMES = 4096
+_ASKING = (Effect.ASK, Effect.ALWAYS_ASK)
+
+
+class _Compiled:
+    """A rule, made ready."""
+
+    __slots__ = ("_conditions", "_matches_malformed", "pattern", "reason", "rule", "source")
+
+    def __init__(self, rule: Rule, source: Source, reason: str) -> None:
+        self.rule = rule
+        self.source = source
+        self.reason = rule.reason or reason
+        self.pattern = Pattern(rule.tool)
+        self._conditions = [Condition(each) for each in rule.where]
+        # What cannot be read is never the reason to let something run.
+        self._matches_malformed = rule.effect is not Effect.ALLOW
+
+    def applies(self, arguments: Arguments) -> bool:
+        if not self._conditions:
+            return True
+        return holds(self._conditions, arguments, malformed=self._matches_malformed)
+
+
+class _Table:
+    """Rules in order, found by a tool's name: of those that match, the last one."""
+
+    def __init__(self, rules: Iterable[_Compiled]) -> None:
+        self._by_prefix: dict[str, list[tuple[int, _Compiled]]] = {}
+        self._exact: dict[str, list[tuple[int, _Compiled]]] = {}
+        for position, rule in enumerate(rules):
+            exactly = rule.pattern.exactly
+            table, key = (
+                (self._exact, exactly)
+                if exactly is not None
+                else (self._by_prefix, rule.pattern.first)
+            )
+            table.setdefault(key, []).append((position, rule))
+        self._longest = max(map(len, self._by_prefix), default=-1)
+        self._known: dict[str, list[_Compiled]] = {}
+
+    def last(self, tool: str, arguments: Arguments) -> _Compiled | None:
+        """Returns the last rule that matches."""
+        candidates = self._known.get(tool)
+        if candidates is None:
+            candidates = self._find(tool)
+        for rule in candidates:
+            if rule.applies(arguments):
+                return rule
+        return None
+
+    def _find(self, tool: str) -> list[_Compiled]:
+        found = list(self._exact.get(tool, ()))
+        for length in range(min(self._longest, len(tool)) + 1):
+            if rules := self._by_prefix.get(tool[:length]):
+                found += (each for each in rules if each[1].pattern.matches(tool))
+        found.sort(key=lambda each: -each[0])
+        if len(self._known) >= _MOST_NAMES:
+            self._known.clear()
+        return self._known.setdefault(tool, [rule for _, rule in found])
+
+
+class Rules:
+    """The layers of one agent for one person, compiled: judging costs microseconds."""
+
+    def __init__(self, layers: Layers) -> None:
+        self.enabled = layers.enabled
+        self.mode = layers.mode
+        self.otherwise = layers.otherwise
+        tenant = _compiled(layers.tenant, Source.TENANT)
+        defaults = _compiled(layers.defaults, Source.DEFAULTS)
+        agent = _compiled(layers.agent, Source.AGENT)
+        person = _compiled(layers.person, Source.PERSON)
+        everyone = (*defaults, *person, *agent, *tenant)
+        self.denying = _Table(each for each in everyone if each.rule.effect is Effect.DENY)
+        self.always = _Table(each for each in tenant if each.rule.effect is Effect.ALWAYS_ASK)
+        self.agent = _Table(each for each in agent if each.rule.effect is not Effect.DENY)
+        self.defaults = _Table(each for each in defaults if each.rule.effect is not Effect.DENY)
+        self.person = _Table(each for each in person if each.rule.effect in _ASKING)
+
+
+def judge(rules: Rules, call: ToolCall, grants: Sequence[Grant] = ()) -> Verdict:
+    """Returns what becomes of a call.
+
+    Deny wins, whichever layer says it; then what the tenant always asks for. Else the agent
+    says, or the tenant's defaults, or the tool's annotation; a person may tighten that, and
+    a grant makes an ASK of it an ALLOW.
+    """
+    if not rules.enabled:
+        return Verdict(kind=Kind.ALLOW, source=Source.OFF, reason="policy is switched off")
+    arguments = Arguments(call.arguments)
+    if denying := rules.denying.last(call.tool, arguments):
+        return _said(Kind.DENY, denying, call)
+    if always := rules.always.last(call.tool, arguments):
+        return _asked(rules, _said(Kind.ASK, always, call, decisions=DECISIONS), call)
+    verdict = _tightened(rules, _of_agent(rules, call, arguments), call, arguments)
+    if verdict.kind is not Kind.ASK:
+        return verdict
+    for grant in grants:
+        if _covers(grant, call, arguments):
+            return Verdict(
+                kind=Kind.ALLOW,
+                source=Source.GRANT,
+                reason=f"a grant allows {call.tool!r}",
+                rule=grant.id,
+            )
+    return _asked(rules, verdict, call)
+
+
+def holds(conditions: Iterable[Condition], arguments: Arguments, *, malformed: bool) -> bool:
+    """Says whether all conditions hold; `malformed` when the arguments cannot be read."""
+    try:
+        return all(each.holds(arguments) for each in conditions)
+    except MalformedError:
+        return malformed
+
+
+def _of_agent(rules: Rules, call: ToolCall, arguments: Arguments) -> Verdict:
+    if rules.mode is Mode.BYPASS:
+        return Verdict(
+            kind=Kind.ALLOW, source=Source.MODE, reason=f"the agent's mode lets {call.tool!r} run"
+        )
+    for table in (rules.agent, rules.defaults):
+        if said := table.last(call.tool, arguments):
+            kind = Kind.ALLOW if said.rule.effect is Effect.ALLOW else Kind.ASK
+            return _said(kind, said, call, decisions=_decisions(kind, call))
+    if call.read_only:
+        reason = f"{call.tool!r} only reads, as its trusted annotation says"
+        return Verdict(kind=Kind.ALLOW, source=Source.ANNOTATION, reason=reason)
+    kind = rules.otherwise
+    reason = f"no rule is about {call.tool!r}"
+    decisions = _decisions(kind, call)
+    return Verdict(kind=kind, source=Source.NOTHING, reason=reason, decisions=decisions)
+
+
+def _tightened(rules: Rules, verdict: Verdict, call: ToolCall, arguments: Arguments) -> Verdict:
+    if verdict.kind is not Kind.ALLOW:
+        return verdict
+    if said := rules.person.last(call.tool, arguments):
+        return _said(Kind.ASK, said, call, decisions=_decisions(Kind.ASK, call))
+    return verdict
+
+
+def _asked(rules: Rules, verdict: Verdict, call: ToolCall) -> Verdict:
+    if rules.mode is not Mode.DONT_ASK:
+        return verdict
+    return Verdict(
+        kind=Kind.REJECT,
+        source=verdict.source,
+        reason=f"policy asks a person before {call.tool!r}, and this agent asks nobody",
+        rule=verdict.rule,
+    )
+
+
+def _covers(grant: Grant, call: ToolCall, arguments: Arguments) -> bool:
+    return (
+        call.grantable
+        and grant.tool == call.tool
+        and grant.digest == call.digest
+        and holds(_conditions(grant.where), arguments, malformed=False)
+    )
+
+
+def _conditions(where: Iterable[Predicate]) -> list[Condition]:
+    return [Condition(each) for each in where]
+
+
+def _decisions(kind: Kind, call: ToolCall) -> tuple[str, ...]:
+    if kind is not Kind.ASK:
+        return ()
+    return (*DECISIONS, APPROVE_ALWAYS) if call.grantable and call.digest else DECISIONS
+
+
+_TELLING = {
+    Kind.ALLOW: "policy allows",
+    Kind.ASK: "policy asks a person before",
+    Kind.DENY: "policy denies",
+}
+
+
+def _said(
+    kind: Kind, said: _Compiled, call: ToolCall, *, decisions: tuple[str, ...] = ()
+) -> Verdict:
+    reason = f"{_TELLING[kind]} {call.tool!r}"
+    if said.reason:
+        reason += f": {said.reason.replace('{tool}', call.tool)}"
+    return Verdict(
+        kind=kind, source=said.source, reason=reason, rule=said.rule.tool, decisions=decisions
+    )
+
+
+def _compiled(layer: Layer, source: Source) -> list[_Compiled]:
+    return [_Compiled(rule, source, layer.reason) for rule in layer.rules]

@@ -1,0 +1,263 @@
+"""What becomes of a call: every combination of what may be said, and each way to match."""
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import pytest
+
+from turnpike.agent_runtime.policy.model import (
+    Comparison,
+    Effect,
+    Grant,
+    Kind,
+    Layer,
+    Layers,
+    Mode,
+    Predicate,
+    Rule,
+    Source,
+    ToolCall,
+    Verdict,
+)
+from turnpike.agent_runtime.policy.rules import Rules, judge
+
+TOOL = "mail/send"
+CALL = ToolCall(tool=TOOL, arguments='{"to": "ann@home", "copies": 3}', digest="sha256:now")
+
+
+def layer(*effects: Effect | None) -> Layer:
+    return Layer(rules=tuple(Rule(tool="mail/*", effect=each) for each in effects if each))
+
+
+def grants(which: str) -> list[Grant]:
+    held = {"none": [], "this": ["sha256:now"], "changed": ["sha256:before"]}[which]
+    return [Grant(id="g", tool=TOOL, digest=digest) for digest in held]
+
+
+def specified(
+    *,
+    on: bool,
+    mode: Mode,
+    tenant: Effect | None,
+    defaults: Effect | None,
+    agent: Effect | None,
+    person: Effect | None,
+    reads: bool,
+    granted: str,
+) -> tuple[Kind, bool]:
+    """Says what the documentation does, as a table, and whether it may be granted for good."""
+    deny, always = Effect.DENY, Effect.ALWAYS_ASK
+    asks = Kind.REJECT if mode is Mode.DONT_ASK else Kind.ASK
+    said = agent or defaults or (Effect.ALLOW if reads else Effect.ASK)
+    table = [
+        (not on, Kind.ALLOW),
+        (deny in (tenant, agent, person), Kind.DENY),
+        (tenant is always, asks),
+        (mode is Mode.BYPASS and person is None, Kind.ALLOW),
+        (granted == "this", Kind.ALLOW),
+        (person is Effect.ASK, asks),
+        (said is Effect.ALLOW, Kind.ALLOW),
+        (True, asks),
+    ]
+    kind = next(kind for condition, kind in table if condition)
+    return kind, kind is Kind.ASK and tenant is not always
+
+
+def test_r29_every_combination_is_what_the_specification_says():
+    axes: dict[str, list[Any]] = {
+        "on": [True, False],
+        "mode": [Mode.DEFAULT, Mode.BYPASS, Mode.DONT_ASK],
+        "tenant": [None, Effect.DENY, Effect.ALWAYS_ASK],
+        "defaults": [None, Effect.ALLOW, Effect.ASK],
+        "agent": [None, Effect.ALLOW, Effect.ASK, Effect.DENY],
+        "person": [None, Effect.ASK, Effect.DENY],
+        "reads": [True, False],
+        "granted": ["none", "this", "changed"],
+    }
+    wrong: list[tuple[dict[str, Any], Verdict]] = []
+    for values in product(*axes.values()):
+        case = dict(zip(axes, values, strict=True))
+        rules = Rules(
+            Layers(
+                enabled=case["on"],
+                mode=case["mode"],
+                tenant=layer(case["tenant"]),
+                defaults=layer(case["defaults"]),
+                agent=layer(case["agent"]),
+                person=layer(case["person"]),
+            )
+        )
+        call = ToolCall(tool=TOOL, arguments="{}", digest=CALL.digest, read_only=case["reads"])
+        verdict = judge(rules, call, grants(case["granted"]))
+        if (verdict.kind, "approve_always" in verdict.decisions) != specified(**case):
+            wrong.append((case, verdict))
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("other", [Effect.ALLOW, Effect.ASK, Effect.ALWAYS_ASK], ids=str)
+@pytest.mark.parametrize("where", ["tenant", "agent", "person"])
+@pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.value or "UNSAID")
+def test_r45_nothing_overrides_a_deny(where: str, other: Effect, mode: Mode):
+    """Of whichever layer, before or after whatever else the layer says, in every mode."""
+    around = Layer(
+        rules=(
+            Rule(tool="*/*", effect=other),
+            Rule(tool=TOOL, effect=Effect.DENY, reason="{tool} is for {people}"),
+            Rule(tool=TOOL, effect=other),
+        )
+    )
+    allowing = Layers(agent=layer(Effect.ALLOW), mode=mode)
+    denying = {
+        "tenant": replace(allowing, tenant=around),
+        "agent": replace(allowing, agent=around),
+        "person": replace(allowing, person=around),
+    }
+
+    verdict = judge(Rules(denying[where]), CALL, grants("this"))
+
+    assert verdict.kind is Kind.DENY and verdict.source is Source[where.upper()]
+    assert verdict.reason == "policy denies 'mail/send': mail/send is for {people}"
+    assert (verdict.rule, verdict.decisions) == (TOOL, ())
+
+
+def test_within_a_layer_the_last_rule_that_matches_counts():
+    ask, allow = Effect.ASK, Effect.ALLOW
+    layers = [
+        Layer(rules=(Rule(tool="*", effect=ask), Rule(tool="mail/*", effect=allow))),
+        Layer(rules=(Rule(tool="mail/*", effect=allow), Rule(tool="*", effect=ask))),
+        Layer(rules=(Rule(tool=TOOL, effect=allow), Rule(tool="m*d", effect=ask))),
+        Layer(rules=(Rule(tool="m*d", effect=ask), Rule(tool=TOOL, effect=allow))),
+        Layer(rules=(Rule(tool="*d", effect=ask), Rule(tool="mail/recv", effect=allow))),
+    ]
+
+    kinds = [judge(Rules(Layers(agent=each)), CALL).kind for each in layers]
+
+    assert kinds == [Kind.ALLOW, Kind.ASK, Kind.ASK, Kind.ALLOW, Kind.ASK]
+
+
+@pytest.mark.parametrize(
+    ("path", "test", "operand", "arguments", "holds"),
+    [
+        ("/to", Comparison.EQUALS, "ann", '{"to": "ann"}', True),
+        ("/to", Comparison.EQUALS, "ann", '{"to": "Ann"}', False),
+        ("/to", Comparison.EQUALS, "ann", '{"other": "ann"}', False),
+        ("/n", Comparison.EQUALS, 1, '{"n": 1.0}', True),
+        ("/n", Comparison.EQUALS, 1, '{"n": true}', False),
+        ("/n", Comparison.EQUALS, None, '{"n": null}', True),
+        ("/n", Comparison.EQUALS, None, "{}", False),
+        ("", Comparison.EQUALS, {"a": [1, {"b": False}]}, '{"a":[1,{"b":false}]}', True),
+        ("", Comparison.EQUALS, {"a": [1, {"b": False}]}, '{"a":[1,{"b":0}]}', False),
+        ("/a/1/b", Comparison.EQUALS, 2, '{"a": [0, {"b": 2}]}', True),
+        ("/a/01", Comparison.EQUALS, 2, '{"a": [0, 2]}', False),
+        ("/a/2", Comparison.EQUALS, 2, '{"a": [0, 2]}', False),
+        ("/a/-", Comparison.EQUALS, 2, '{"a": [0, 2]}', False),
+        ("/a/99999999999999", Comparison.EQUALS, 2, '{"a": [0, 2]}', False),
+        ("/x~1y/~0", Comparison.EQUALS, 2, '{"x/y": {"~": 2}}', True),
+        ("/to", Comparison.IN, ["ann", 3], '{"to": "ann"}', True),
+        ("/to", Comparison.IN, ["ann", 3], '{"to": 3}', True),
+        ("/to", Comparison.IN, ["ann", 1], '{"to": true}', False),
+        ("/to", Comparison.PATTERN, "*@home", '{"to": "ann@home"}', True),
+        ("/to", Comparison.PATTERN, "*@home", '{"to": "ann@home.evil"}', False),
+        ("/to", Comparison.PATTERN, "a*n@*", '{"to": "an@"}', True),
+        ("/to", Comparison.PATTERN, "an*n@", '{"to": "an@"}', False),
+        ("/to", Comparison.PATTERN, "*", '{"to": 3}', False),
+        ("/n", Comparison.RANGE, (1, 10), '{"n": 10}', True),
+        ("/n", Comparison.RANGE, (1, 10), '{"n": 10.5}', False),
+        ("/n", Comparison.RANGE, (1, None), '{"n": 1e300}', True),
+        ("/n", Comparison.RANGE, (None, 10), '{"n": -5}', True),
+        ("/n", Comparison.RANGE, (0, 1), '{"n": true}', False),
+        ("/n", Comparison.RANGE, (0, 9), '{"n": "5"}', False),
+    ],
+)
+def test_r29_a_rule_may_ask_what_the_arguments_are(
+    path: str, test: Comparison, operand: Any, arguments: str, holds: bool
+):
+    where = (Predicate(path=path, test=test, operand=operand),)
+    allow = Layer(rules=(Rule(tool=TOOL, effect=Effect.ALLOW, where=where),))
+    call = ToolCall(tool=TOOL, arguments=arguments, digest="d")
+    granted = [Grant(id="g", tool=TOOL, digest="d", where=where)]
+    wanted = Kind.ALLOW if holds else Kind.ASK
+
+    assert judge(Rules(Layers(agent=allow)), call).kind is wanted
+    assert judge(Rules(Layers()), call, granted).kind is wanted
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "{",
+        "[1] x",
+        '{"n": NaN}',
+        '{"to": "eve", "to": "ann"}',
+        '{"a": {"b": 1, "b": 1}}',
+        "[" * 100_000,
+    ],
+    ids=["cut", "more", "nan", "twice", "twice-within", "deep"],
+)
+def test_arguments_that_cannot_be_read_in_one_way_alone_never_let_a_call_run(arguments: str):
+    """Who denies by an argument is not got round by writing the argument twice."""
+    where = (Predicate(path="/to", test=Comparison.EQUALS, operand="ann"),)
+    call = ToolCall(tool=TOOL, arguments=arguments, digest="d")
+
+    def of(effect: Effect) -> Kind:
+        rules = Layer(rules=(Rule(tool=TOOL, effect=effect, where=where),))
+        return judge(Rules(Layers(agent=rules, otherwise=Kind.ALLOW)), call).kind
+
+    granted = [Grant(id="g", tool=TOOL, digest="d", where=where)]
+    assert of(Effect.DENY) is Kind.DENY
+    assert of(Effect.ASK) is Kind.ASK
+    assert judge(Rules(Layers(agent=Layer(rules=(allow_if(where),)))), call).kind is Kind.ASK
+    assert judge(Rules(Layers()), call, granted).kind is Kind.ASK
+
+
+def allow_if(where: tuple[Predicate, ...]) -> Rule:
+    return Rule(tool=TOOL, effect=Effect.ALLOW, where=where)
+
+
+@pytest.mark.parametrize(
+    ("grant", "call", "kind"),
+    [
+        (Grant(id="g", tool="mail/send", digest="d"), ("mail/send", "d"), Kind.ALLOW),
+        (Grant(id="g", tool="mail/send", digest="d"), ("mail/send", "e"), Kind.ASK),
+        (Grant(id="g", tool="mail/send", digest="d"), ("post/send", "d"), Kind.ASK),
+        (Grant(id="g", tool="mail/*", digest="d"), ("mail/send", "d"), Kind.ASK),
+        (Grant(id="g", tool="*", digest="d"), ("mail/send", "d"), Kind.ASK),
+    ],
+)
+def test_r30_a_grant_is_for_one_tool_of_one_connector_as_it_is_defined(
+    grant: Grant, call: tuple[str, str], kind: Kind
+):
+    tool, digest = call
+
+    judged = ToolCall(tool=tool, arguments="{}", digest=digest)
+    verdict = judge(Rules(Layers()), judged, [grant])
+
+    assert verdict.kind is kind
+    if kind is Kind.ALLOW:
+        assert (verdict.source, verdict.rule) == (Source.GRANT, "g")
+
+
+@pytest.mark.parametrize(
+    ("call", "offered"),
+    [
+        (CALL, True),
+        (ToolCall(tool="ask/person", arguments="{}", digest="d", grantable=False), False),
+        (ToolCall(tool="gone/tool", arguments="{}"), False),
+    ],
+    ids=["a-connector's", "built-in", "undefined"],
+)
+def test_h2_approving_for_good_is_offered_only_where_it_can_be_kept(call: ToolCall, offered: bool):
+    verdict = judge(Rules(Layers()), call)
+
+    assert verdict.decisions[:4] == ("approve", "edit", "respond", "reject")
+    assert ("approve_always" in verdict.decisions) is offered
+
+
+def test_a_pattern_of_many_stars_takes_no_longer_than_its_length():
+    """A regular expression would take for ever, and with it the whole replica."""
+    rule = Rule(tool="*a" * 60 + "*b", effect=Effect.DENY)
+    call = ToolCall(tool="a" * 128, arguments="{}")
+
+    assert judge(Rules(Layers(agent=Layer(rules=(rule,)))), call).kind is Kind.ASK
