@@ -110,6 +110,7 @@ async def new_turn(requests: TurnRequests) -> Claim:
         inline_agent=None,
         thread=None,
         input=[{"type": "text", "text": "hello"}],
+        asks_model=True,
         time_zone="",
         metadata={},
         traceparent="",

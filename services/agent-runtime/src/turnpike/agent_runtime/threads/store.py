@@ -54,6 +54,7 @@ _EXCHANGES = text(
     " (SELECT json_agg(s.reply ->> 'text' ORDER BY s.step) FROM steps s"
     "  WHERE s.turn = t.id AND s.reply ->> 'text' <> '') AS said"
     " FROM turns t WHERE t.thread = :thread AND t.status <> 'REFUSED' AND t.position > :after"
+    " AND t.input->0->>'type' IS DISTINCT FROM 'call'"
     " ORDER BY t.position LIMIT :limit"
 )
 

@@ -48,6 +48,10 @@ class Toolset:
         """Returns the tool that the model means."""
         return self._tools.get(name)
 
+    def named(self, tool: str) -> Tool | None:
+        """Returns the tool `connector/tool`."""
+        return next((each for each in self._tools.values() if each.name == tool), None)
+
     def reads_only(self, tool: str, digest: str) -> bool:
         """Says whether `connector/tool`, as a digest defines it, is trusted to change nothing."""
         return (tool, digest) in self._read_only

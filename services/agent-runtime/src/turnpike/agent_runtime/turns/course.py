@@ -175,7 +175,7 @@ class Course:
         """
         reply = self.reply(rate)
         paid = bool(self._asking) and self._heard.is_paid
-        said = self._heard.anything or status == "COMPLETED"
+        said = self._heard.anything or (status == "COMPLETED" and bool(self._asking))
         step = self.open_step
         return Ending(
             status=status,

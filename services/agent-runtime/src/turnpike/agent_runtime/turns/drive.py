@@ -12,6 +12,7 @@ from turnpike.agent_runtime.turns.asking import ProviderWaitError
 from turnpike.agent_runtime.turns.calling import Caller
 from turnpike.agent_runtime.turns.course import Course
 from turnpike.agent_runtime.turns.endings import Ending
+from turnpike.agent_runtime.turns.invocation import Invocation, invocation_of
 from turnpike.agent_runtime.turns.model import Reply, Step, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.parts import Parts
 from turnpike.agent_runtime.turns.preparing import Prepared
@@ -189,6 +190,9 @@ class Driver:
         if step := self._course.open_step:
             await self._parts.registry.announce_fence(self._course.effects(step)[0])
             await self._finish_step(step)
+        if invocation := invocation_of(self._turn.input):
+            await self._call_once(invocation)
+            return
         while not self._handing_over:
             number, most = len(self._course.steps) + 1, self._prepared.max_steps
             if number > most:
@@ -201,6 +205,14 @@ class Driver:
                 return
             await self._commit_asked(step, reply)
             await self._finish_step(step)
+
+    async def _call_once(self, invocation: Invocation) -> None:
+        """Makes the one call that the turn is, unless that is done, and ends the turn."""
+        if not self._course.steps:
+            step = invocation.step(self._turn.id, self._prepared.toolset)
+            await self._commit_asked(step, invocation.reply)
+            await self._finish_step(step)
+        await self._end(self._course.ending("COMPLETED", self._tries.rate))
 
     async def _commit_asked(self, step: Step, reply: Reply) -> None:
         effects = self._course.effects(step)
@@ -216,9 +228,8 @@ class Driver:
             self._allowance.spent(reply.usage)
             self._parts.owed()
 
-        await self._writer.commit(
-            [*self._measured(step.number, entry), stating.used(reply.spend), *asked], store
-        )
+        used = [stating.used(spend) for spend in reply.paid]
+        await self._writer.commit([*self._measured(step.number, entry), *used, *asked], store)
 
     async def _finish_step(self, step: Step) -> None:
         """Runs a step's calls and commits how they ended."""

@@ -226,6 +226,11 @@ class Reply:
         """What the model call used."""
         return self.spend.usage
 
+    @property
+    def paid(self) -> list[Spend]:
+        """What the ledger is told of: nothing where no model was asked."""
+        return [self.spend] if self.spend.model else []
+
     def as_json(self) -> str:
         """Returns what is stored of it."""
         return orjson.dumps(
@@ -264,6 +269,9 @@ class StartRequest:
     agent: str
     inline_agent: Mapping[str, Any] | None
     input: list[dict[str, Any]]
+    asks_model: bool
+    """Whether a model answers; else the turn is the one call that its input is."""
+
     enqueue: bool
     time_zone: str
     metadata: Mapping[str, str]

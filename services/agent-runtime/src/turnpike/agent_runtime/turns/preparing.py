@@ -30,6 +30,7 @@ from turnpike.agent_runtime.turns.estimating import (
 )
 from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.inheriting import Left, left_behind
+from turnpike.agent_runtime.turns.invocation import invocation_of
 from turnpike.agent_runtime.turns.ledgering import Said
 from turnpike.agent_runtime.turns.model import PastTurn, Step, Turn
 from turnpike.agent_runtime.turns.prompting import answer_messages, messages
@@ -89,14 +90,16 @@ class Chosen:
 
     @property
     def model(self) -> Model:
-        """What is asked first."""
-        return self.models[0]
+        """What is asked first; of a turn of one call nothing is."""
+        return self.models[0] if self.models else _NO_MODEL
 
-    def estimate(self, turn: Turn) -> Estimate:
+    def estimate(self, turn: Turn) -> Estimate | None:
         """Returns what the first model call may use, as far as that is known by now.
 
         Tools are not: a call that they make larger is granted anew before it is made.
         """
+        if not self.models:
+            return None
         before = self.head or text_bound(self.spec.instructions)
         return Estimate(
             model=self.model.name,
@@ -147,6 +150,8 @@ async def choose(sources: Sources, turn: Turn, *, new_thread: bool) -> Chosen:
     Raises:
         TurnFailedError: Its model is unusable.
     """
+    if invocation := invocation_of(turn.input):
+        return Chosen(spec=invocation.spec, agent_owner=turn.principal, models=(), head=0)
     version = await sources.version(turn.tenant, turn.agent_version)
     try:
         async with asyncio.TaskGroup() as group:
@@ -203,28 +208,44 @@ async def prepare(
         toolset=toolset,
         judge=judge_of(spec.allow, spec.deny),
         max_steps=spec.max_steps,
-        said=Said(
-            held,
-            messages(
-                spec.instructions,
-                past,
-                turn,
-                steps,
-                summary=full.summary if full else held.head.summary,
-                summarised=full.through if full else held.head.summarised,
-            ),
-            toolset,
-            compaction=full,
-            template=hashlib.sha256(spec.instructions.encode()).hexdigest(),
-            salt=sources.salt,
-            tenant=turn.tenant,
-            thread=turn.thread,
-            resumed=bool(steps),
-        ),
-        first=not past,
+        said=_telling(sources, turn, spec, held, past, steps, toolset, full)
+        if chosen.models
+        else None,
+        first=not past and bool(chosen.models),
         compacted=full,
         steps=steps,
         head=_known(chosen, turn, steps),
+    )
+
+
+def _telling(
+    sources: Sources,
+    turn: Turn,
+    spec: AgentSpec,
+    held: Ledger,
+    past: Sequence[PastTurn],
+    steps: Sequence[Step],
+    toolset: Toolset,
+    full: Compaction | None,
+) -> Said:
+    """Returns what the turn's models are told."""
+    return Said(
+        held,
+        messages(
+            spec.instructions,
+            past,
+            turn,
+            steps,
+            summary=full.summary if full else held.head.summary,
+            summarised=full.through if full else held.head.summarised,
+        ),
+        toolset,
+        compaction=full,
+        template=hashlib.sha256(spec.instructions.encode()).hexdigest(),
+        salt=sources.salt,
+        tenant=turn.tenant,
+        thread=turn.thread,
+        resumed=bool(steps),
     )
 
 

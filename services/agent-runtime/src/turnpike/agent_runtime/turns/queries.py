@@ -47,11 +47,12 @@ _CALLS = text(
     " outcome, result, structured FROM calls WHERE turn = ANY(:turns)"
     " ORDER BY turn, step, ordinal"
 )
-# What was refused or expired unheard was never said to a model.
+# What was refused or expired unheard was never said to a model, nor is a turn of one call.
 _PAST = text(
     "SELECT id, position, input, created, time_zone FROM turns"
     " WHERE thread = :thread AND position < :position"
-    " AND status IN ('COMPLETED', 'FAILED', 'CANCELLED') ORDER BY position"
+    " AND status IN ('COMPLETED', 'FAILED', 'CANCELLED')"
+    " AND input->0->>'type' IS DISTINCT FROM 'call' ORDER BY position"
 )
 
 

@@ -14,6 +14,7 @@ import orjson
 from turnpike.agent_runtime.turns.model import StartRequest
 
 _CLAIM = "SELECT * FROM claim_turn({})".format(", ".join(f"${i}" for i in range(1, 21)))  # noqa: S608 # placeholders
+_CLAIM_CALL = _CLAIM.replace("claim_turn", "claim_call")
 _CANCEL = "SELECT * FROM cancel_turn($1, $2, $3, $4)"
 _QUEUE_DEADLINE = timedelta(hours=24)
 
@@ -51,7 +52,7 @@ class TurnRequests:
     ) -> Claimed:
         """Claims the request's id and its thread, or finds who did."""
         row = await self._pool.fetchrow(
-            _CLAIM,
+            _CLAIM if request.asks_model else _CLAIM_CALL,
             request.tenant,
             turn,
             request.thread or new_thread,

@@ -16,6 +16,7 @@ from turnpike.agent_runtime.errors import (
 from turnpike.agent_runtime.events.writer import RESERVE
 from turnpike.agent_runtime.refusing import NotAdmittedError
 from turnpike.agent_runtime.turns import queries
+from turnpike.agent_runtime.turns.invocation import NO_VERSION
 from turnpike.agent_runtime.turns.model import NO_USAGE, StartRequest, Turn
 from turnpike.agent_runtime.turns.ownership import Owner
 from turnpike.agent_runtime.turns.requests import Claimed, TurnRequests
@@ -77,7 +78,7 @@ class Starter:
         return await self._known(request, claimed), claimed.outcome == "QUEUED"
 
     async def _claim(self, request: StartRequest) -> Claimed:
-        version = None
+        version = None if request.asks_model else NO_VERSION
         if request.inline_agent is not None:
             version = await self._inline_version(
                 request.tenant, request.principal, request.inline_agent

@@ -6,6 +6,7 @@ from turnpike.agent_runtime.prefix.model import Entry
 from turnpike.agent_runtime.tools.registry import Effect
 from turnpike.agent_runtime.turns.compacting import Compaction
 from turnpike.agent_runtime.turns.endings import Ending
+from turnpike.agent_runtime.turns.invocation import NO_VERSION
 from turnpike.agent_runtime.turns.model import Call, Spend, Turn, Usage
 from turnpike.api.agent_runtime.v1 import event_pb2, turn_pb2
 
@@ -16,7 +17,7 @@ def started(turn: Turn) -> Body:
         "turn_started": event_pb2.TurnStarted(
             thread=str(turn.thread),
             agent=turn.agent,
-            agent_version=str(turn.agent_version),
+            agent_version="" if turn.agent_version == NO_VERSION else str(turn.agent_version),
             trace_id=turn.traceparent.split("-")[1] if turn.traceparent else "",
         )
     }

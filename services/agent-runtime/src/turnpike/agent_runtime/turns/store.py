@@ -90,7 +90,7 @@ class TurnStore:
             batch.last,
             batch.events,
             batch.reserve,
-            rows.owed([reply.spend]),
+            rows.owed(reply.paid),
         )
 
     async def commit_admitted(self, claim: Claim, standing: Standing) -> None:

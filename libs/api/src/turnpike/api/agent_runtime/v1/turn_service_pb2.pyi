@@ -26,8 +26,18 @@ class ContentPart(_message.Message):
     text: str
     def __init__(self, text: _Optional[str] = ...) -> None: ...
 
+class Invocation(_message.Message):
+    __slots__ = ("tool", "arguments", "definition_digest")
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    tool: str
+    arguments: str
+    definition_digest: str
+    def __init__(self, tool: _Optional[str] = ..., arguments: _Optional[str] = ..., definition_digest: _Optional[str] = ...) -> None: ...
+
 class StartTurnRequest(_message.Message):
-    __slots__ = ("thread", "agent", "inline_agent", "input", "on_busy", "time_zone", "metadata", "request_id")
+    __slots__ = ("thread", "agent", "inline_agent", "call", "input", "on_busy", "time_zone", "metadata", "request_id")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +48,7 @@ class StartTurnRequest(_message.Message):
     THREAD_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     INLINE_AGENT_FIELD_NUMBER: _ClassVar[int]
+    CALL_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     ON_BUSY_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -46,12 +57,13 @@ class StartTurnRequest(_message.Message):
     thread: str
     agent: str
     inline_agent: _agent_pb2.AgentSpec
+    call: Invocation
     input: _containers.RepeatedCompositeFieldContainer[ContentPart]
     on_busy: OnBusy
     time_zone: str
     metadata: _containers.ScalarMap[str, str]
     request_id: str
-    def __init__(self, thread: _Optional[str] = ..., agent: _Optional[str] = ..., inline_agent: _Optional[_Union[_agent_pb2.AgentSpec, _Mapping]] = ..., input: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., on_busy: _Optional[_Union[OnBusy, str]] = ..., time_zone: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, thread: _Optional[str] = ..., agent: _Optional[str] = ..., inline_agent: _Optional[_Union[_agent_pb2.AgentSpec, _Mapping]] = ..., call: _Optional[_Union[Invocation, _Mapping]] = ..., input: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., on_busy: _Optional[_Union[OnBusy, str]] = ..., time_zone: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class StartTurnResponse(_message.Message):
     __slots__ = ("turn", "created")
