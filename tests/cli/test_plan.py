@@ -2,7 +2,7 @@
 
 import base64
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -119,6 +119,19 @@ def test_credentials_are_made_once_and_for_their_owner_alone(tmp_path: Path):
     assert first == second
     assert home.credentials.stat().st_mode & 0o777 == 0o600
     assert replace(first, admin_key="") != first
+
+
+def test_a_home_of_an_older_version_gets_the_roles_that_came_since(tmp_path: Path):
+    home = Home(tmp_path)
+    first = load_credentials(home)
+    kept = {k: v for k, v in first.database_passwords.items() if not k.startswith("embedding")}
+    home.write_private(home.credentials, json.dumps({**asdict(first), "database_passwords": kept}))
+
+    grown = load_credentials(home)
+
+    assert grown.database_passwords.keys() == first.database_passwords.keys()
+    assert kept.items() <= grown.database_passwords.items()
+    assert load_credentials(home) == grown
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from tests.helm.chart import CHART, EXAMPLES, Values, container, render, values_of
 
 SERVICES = {"agent-runtime", "embedding", "gatekeeper", "gateway", "tool-registry"}
-WITH_TABLES = {"agent-runtime", "gatekeeper", "tool-registry"}
+WITH_TABLES = {"agent-runtime", "embedding", "gatekeeper", "tool-registry"}
 MINIMAL = values_of(CHART / "ci" / "minimal-values.yaml")
 OLDEST, NEWEST = "1.27", kubernetes_validate.latest_version()
 

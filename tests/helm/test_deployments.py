@@ -20,7 +20,7 @@ from turnpike.cli.stack.postgres import LocalPostgres
 from turnpike.cli.stack.redis import LocalRedis
 
 SERVICES = ("gatekeeper", "tool-registry", "embedding", "agent-runtime", "gateway")
-WITH_TABLES = ("gatekeeper", "agent-runtime", "tool-registry")
+WITH_TABLES = ("gatekeeper", "agent-runtime", "embedding", "tool-registry")
 WITH_REDIS = ("gatekeeper", "agent-runtime")
 WITH_SEALED_COLUMNS = ("agent-runtime", "tool-registry")
 API_KEY = "tpk_" + secrets.token_urlsafe(24)

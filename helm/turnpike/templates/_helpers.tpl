@@ -25,6 +25,7 @@ tool-registry:
   stdio: true
   peers: [gatekeeper]
 embedding:
+  database: true
   peers: [gatekeeper]
 gateway:
   http: true

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from alembic.config import Config
@@ -11,7 +12,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
@@ -53,7 +54,8 @@ async def migrate(
     Idempotent; two migrations at once take turns.
 
     Args:
-        package: Holds `migrations/versions`, e.g. `turnpike.gatekeeper`.
+        package: Holds `migrations/versions`, e.g. `turnpike.gatekeeper`. If `migrations` has
+            an `EXTENSION`, that is made in the schema, unless the database has it elsewhere.
         schema: The service's schema.
         urls: Where the database is, and as whom.
         revision: Where an older version of the service would stop.
@@ -63,10 +65,12 @@ async def migrate(
         make_url(urls.migration).set(drivername="postgresql+asyncpg"), poolclass=NullPool
     )
     try:
+        extension = getattr(import_module(f"{package}.migrations"), "EXTENSION", "")
         await _create_roles(engine, schema, service, system)
+        path = await _set_search_path(engine, schema, extension, (service, system))
         async with engine.begin() as connection:
             await connection.execute(text(f"SET LOCAL ROLE {schema}_owner"))
-            await connection.execute(text(f"SET LOCAL search_path = {schema}"))
+            await connection.execute(text(f"SET LOCAL search_path = {path}"))
             await connection.run_sync(
                 _upgrade, package, schema, str(service.username), str(system.username), revision
             )
@@ -125,9 +129,33 @@ async def _create_roles(engine: AsyncEngine, schema: str, service: URL, system: 
             await run(_create_role_if_missing(str(role), "LOGIN"))
             if url.password:
                 await run(f"ALTER ROLE {role} PASSWORD {_quoted(url.password)}")
-            await run(f"ALTER ROLE {role} SET search_path = {schema}")
             await run(f"GRANT CONNECT ON DATABASE {service.database} TO {role}")
             await run(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
+
+
+async def _set_search_path(
+    engine: AsyncEngine, schema: str, extension: str, roles: tuple[URL, ...]
+) -> str:
+    path = schema
+    async with engine.begin() as connection:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ROLES_LOCK})
+        if extension:
+            home = await _make_extension(connection, schema, extension)
+            path = schema if home == schema else f"{schema}, {home}"
+        for url in roles:
+            await connection.execute(text(f"ALTER ROLE {url.username} SET search_path = {path}"))
+    return path
+
+
+async def _make_extension(connection: AsyncConnection, schema: str, extension: str) -> str:
+    """Returns the schema that the extension's types are in."""
+    _check_identifiers(extension)
+    await connection.execute(text(f"CREATE EXTENSION IF NOT EXISTS {extension} SCHEMA {schema}"))
+    home = await connection.scalar(
+        text("SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = :name"),
+        {"name": extension},
+    )
+    return str(home)
 
 
 def _create_role_if_missing(role: str, login: str) -> str:

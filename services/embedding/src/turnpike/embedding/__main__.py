@@ -16,6 +16,7 @@ from turnpike.embedding.lazy import Lazy
 from turnpike.embedding.offload import Offload
 from turnpike.embedding.servicer import EmbeddingServicer
 from turnpike.embedding.settings import Settings
+from turnpike.embedding.stores import open_stores
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.gatekeeper import AUTHENTICATE, watched_credentials
 from turnpike.rpc.process import metrics_served, start
@@ -29,6 +30,7 @@ async def serve(settings: Settings) -> None:
             settings.gatekeeper_target, tls=settings.tls, idempotent=[AUTHENTICATE]
         ) as gatekeeper,
         watched_credentials(gatekeeper, settings) as credentials,
+        open_stores(settings),
         _embedder(settings) as embedder,
         metrics_served(settings.metrics_address),
     ):

@@ -1,6 +1,6 @@
 """Everything an operator can set, read once from the environment."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from turnpike.rpc.settings import ServiceSettings
@@ -10,6 +10,12 @@ class Settings(ServiceSettings):
     """Embedding's configuration. `EMBEDDING_LISTEN_ADDRESS` sets `listen_address`."""
 
     model_config = SettingsConfigDict(env_prefix="EMBEDDING_")
+
+    database_url: SecretStr
+    """Postgres as embedding's own role, which sees one tenant at a time."""
+
+    system_database_url: SecretStr
+    """Postgres as embedding's system role, for its few listed statements."""
 
     gatekeeper_target: str
     """Where gatekeeper is, as gRPC's target: API keys are exchanged there."""

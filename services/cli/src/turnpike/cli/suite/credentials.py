@@ -3,7 +3,7 @@
 import base64
 import json
 import secrets
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -35,18 +35,33 @@ def load_credentials(home: Home) -> Credentials:
         home.write_private(home.credentials, json.dumps(asdict(_new()), indent=2))
     content = read_object(home.credentials)
     try:
-        return Credentials(**{field.name: content[field.name] for field in fields(Credentials)})  # pyright: ignore[reportArgumentType] # our own file
+        kept = Credentials(**{field.name: content[field.name] for field in fields(Credentials)})  # pyright: ignore[reportArgumentType] # our own file
     except KeyError as error:
         raise CommandError(f"{str(home.credentials)!r} has no {error.args[0]!r}") from error
+    return _with_new_roles(home, kept)
+
+
+def _with_new_roles(home: Home, kept: Credentials) -> Credentials:
+    """A home that an older version made knows no role that came since."""
+    passwords = {**_database_passwords(), **kept.database_passwords}
+    if passwords == kept.database_passwords:
+        return kept
+    grown = replace(kept, database_passwords=passwords)
+    home.write_private(home.credentials, json.dumps(asdict(grown), indent=2))
+    return grown
+
+
+def _database_passwords() -> dict[str, str]:
+    roles = [role for service in SERVICES for role in service.roles]
+    return {role: secrets.token_urlsafe(24) for role in roles}
 
 
 def _new() -> Credentials:
-    roles = [role for service in SERVICES for role in service.roles]
     return Credentials(
         admin_key=f"tpk_{secrets.token_urlsafe(24)}",
         signing_keys={service.name: _random_key() for service in SERVICES},
         secret_keys={"k1": _random_key()},
-        database_passwords={role: secrets.token_urlsafe(24) for role in roles},
+        database_passwords=_database_passwords(),
     )
 
 

@@ -47,6 +47,6 @@ SERVICES = (
         has_secrets=True,
     ),
     Service("tool-registry", calls=("gatekeeper",), has_database=True, has_secrets=True),
-    Service("embedding", calls=("gatekeeper",)),
+    Service("embedding", calls=("gatekeeper",), has_database=True),
     Service("gatekeeper", has_database=True, has_redis=True),
 )

@@ -1,0 +1,4 @@
+"""What the schema was, is and becomes."""
+
+EXTENSION = "vector"
+"""Postgres' type of vectors. A trusted extension: who may make schemas may make it."""
