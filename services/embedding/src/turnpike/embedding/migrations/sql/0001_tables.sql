@@ -25,11 +25,11 @@ CREATE TABLE holdings (
   bytes bigint NOT NULL DEFAULT 0
 );
 
--- Folders, also empty ones. The root, whose path is empty, is always there.
+-- Folders, also empty ones. The root, `/`, is always there, and has no row.
 CREATE TABLE folders (
   tenant uuid NOT NULL,
   collection uuid NOT NULL,
-  -- `reports/2026`: no slash before or after.
+  -- `/reports/2026`.
   path text COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant, collection, path),
   FOREIGN KEY (tenant, collection) REFERENCES collections (tenant, id) ON DELETE CASCADE
@@ -55,7 +55,7 @@ CREATE TABLE documents (
   tenant uuid NOT NULL,
   id uuid NOT NULL,
   collection uuid NOT NULL,
-  -- `reports/2026/june.md`. Nothing: it is deleted.
+  -- `/reports/2026/june.md`. Nothing: it is deleted.
   path text COLLATE "C",
   -- Of the newest revision.
   number bigint NOT NULL,
