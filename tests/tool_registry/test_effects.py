@@ -260,14 +260,19 @@ async def test_a_question_to_a_person_is_told_as_one(
     call = await tenant.run(await tenant.ask("effects/work"))
 
     assert (call.status, call.reason) == (tool_pb2.CALL_STATUS_FAILED, "INPUT_REQUIRED")
-    wanted = json.loads(call.structured)["inputRequests"]["0"]
-    assert wanted["params"]["message"] == "Sure?"
+    (need,) = call.needs
+    assert (need.kind, need.connector) == (tool_pb2.NEED_KIND_ELICITATION, "effects")
+    assert need.message == "Sure?"
+    assert "sure" in json.loads(need.schema)["properties"]
 
 
 async def test_the_stateless_protocols_question_is_told_with_its_state(
     tenant: Tenant, server: ScriptedServer, place: str
 ):
-    asked = {"sure": {"method": "elicitation/create", "params": {"message": "Sure?"}}}
+    asked = {
+        "sure": {"method": "elicitation/create", "params": {"message": "Sure?"}},
+        "roots": {"method": "roots/list"},
+    }
 
     async def ask(_: Called) -> dict[str, Any]:
         return {"resultType": "input_required", "inputRequests": asked, "requestState": "s"}
@@ -279,6 +284,30 @@ async def test_the_stateless_protocols_question_is_told_with_its_state(
 
     assert call.reason == "INPUT_REQUIRED"
     assert json.loads(call.structured) == {"inputRequests": asked, "requestState": "s"}
+    assert [(need.kind, need.key) for need in call.needs] == [
+        (tool_pb2.NEED_KIND_ELICITATION, "sure"),
+        (tool_pb2.NEED_KIND_INPUT_REQUIRED, "roots"),
+    ]
+
+
+async def test_a_page_to_visit_first_is_told_with_its_address(
+    tenant: Tenant, server: ScriptedServer, place: str
+):
+    page = {"mode": "url", "message": "Pay.", "elicitationId": "e"}
+
+    async def refuse(_: Called) -> dict[str, Any]:
+        pages = [{**page, "url": "https://pay.test/1"}, {**page, "url": "javascript:alert(1)"}]
+        raise RpcError(-32042, "first pay", {"elicitations": pages})
+
+    server.answer = refuse
+    await tenant.connect(url=place)
+
+    call = await tenant.run(await tenant.ask("effects/work"))
+
+    assert call.reason == "INPUT_REQUIRED"
+    assert [need.kind for need in call.needs] == [tool_pb2.NEED_KIND_ELICITATION] * 2
+    # No browser is to be sent where no page is.
+    assert [need.url for need in call.needs] == ["https://pay.test/1", ""]
 
 
 async def test_a_server_that_wants_a_sign_in_is_marked(
@@ -294,6 +323,8 @@ async def test_a_server_that_wants_a_sign_in_is_marked(
     call = await tenant.run(request)
 
     assert (call.status, call.reason) == (tool_pb2.CALL_STATUS_FAILED, "AUTH_REQUIRED")
+    (need,) = call.needs
+    assert (need.kind, need.connector) == (tool_pb2.NEED_KIND_SIGN_IN, "effects")
     await until(lambda: _needs_auth(tenant))
     assert len(await tenant.tools()) == 2
 

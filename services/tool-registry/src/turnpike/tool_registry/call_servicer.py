@@ -13,7 +13,7 @@ from turnpike.rpc.served import Context, caller_of
 from turnpike.telemetry import traceparent
 from turnpike.tool_registry.calls import Calls
 from turnpike.tool_registry.links.exchange import Progress
-from turnpike.tool_registry.model import CallRequest, Resolution
+from turnpike.tool_registry.model import Answer, CallRequest, Reply, Resolution
 from turnpike.tool_registry.wire import call_to_wire
 
 
@@ -62,6 +62,12 @@ class ToolCallServicer(ToolCallServiceServicer):
         call = await self._calls.resolve(_to_resolution(_tenant(context), request))
         return pb.ResolveCallResponse(call=call_to_wire(call))
 
+    async def AnswerCall(
+        self, request: pb.AnswerCallRequest, context: Context
+    ) -> pb.AnswerCallResponse:
+        call = await self._calls.answer(_to_reply(_tenant(context), request))
+        return pb.AnswerCallResponse(call=call_to_wire(call))
+
 
 def _tenant(context: Context) -> UUID:
     caller = caller_of(context)
@@ -99,6 +105,27 @@ def _to_resolution(tenant: UUID, request: pb.ResolveCallRequest) -> Resolution:
         generation=request.generation,
         verdict=pb.Resolution.Name(request.resolution).removeprefix("RESOLUTION_"),
         text=request.text,
+        by=request.principal,
+        timeout_seconds=request.timeout.ToTimedelta().total_seconds(),
+    )
+
+
+def _to_reply(tenant: UUID, request: pb.AnswerCallRequest) -> Reply:
+    return Reply(
+        tenant=tenant,
+        turn=UUID(request.turn),
+        fence=request.fence,
+        step=request.step,
+        ordinal=request.ordinal,
+        generation=request.generation,
+        answers=tuple(
+            Answer(
+                key=answer.key,
+                action=pb.AnswerAction.Name(answer.action).removeprefix("ANSWER_ACTION_").lower(),
+                content=answer.content,
+            )
+            for answer in request.answers
+        ),
         by=request.principal,
         timeout_seconds=request.timeout.ToTimedelta().total_seconds(),
     )

@@ -10,13 +10,18 @@ import orjson
 
 from turnpike.database.replicas import Lease
 from turnpike.rpc.errors import UnavailableError
-from turnpike.tool_registry import metrics, results
+from turnpike.tool_registry import answering, metrics, results
 from turnpike.tool_registry.catalogue import Catalogue
-from turnpike.tool_registry.errors import CallNotUnknownError, EffectMismatchError, FenceStaleError
+from turnpike.tool_registry.errors import (
+    CallNotUnknownError,
+    CallNotWaitingError,
+    EffectMismatchError,
+    FenceStaleError,
+)
 from turnpike.tool_registry.execution import Executor
 from turnpike.tool_registry.ledger import Ledger, Readiness
 from turnpike.tool_registry.links.pool import Links
-from turnpike.tool_registry.model import Call, CallRequest, CallStatus, Resolution
+from turnpike.tool_registry.model import Call, CallRequest, CallStatus, Reply, Resolution
 from turnpike.tool_registry.preparation import NotRunnableError, Plans
 from turnpike.tool_registry.runs import Sight
 
@@ -122,6 +127,30 @@ class Calls:
             self._executor.start(call)
         return call
 
+    async def answer(self, reply: Reply) -> Call:
+        """Has a call go on that waits for a person, with what that person gave.
+
+        Raises:
+            InvalidArgumentError: The answers are not those that it waits for.
+            FenceStaleError: A newer claim of the turn is known.
+            CallNotWaitingError: It waits for nothing, or another has answered.
+            UnavailableError: This process must not take calls at the moment.
+        """
+        self._require_room()
+        call = await self._ledger.read(reply.tenant, reply.effect)
+        if call is not None and answering.is_answered(call, reply):
+            return call
+        if call is None or not answering.is_waiting(call, reply):
+            raise _not_waiting(reply, call)
+        accepted, known, answered, call = await self._ledger.answer(
+            reply, answers=answering.carried(call, reply), executor=self._lease.id
+        )
+        _require(accepted, reply.turn, known)
+        if call is None or not answered:
+            raise _not_waiting(reply, call)
+        self._executor.start(call)
+        return call
+
     def _require_room(self) -> None:
         if not self._lease.is_fresh():
             # What this process wrote now would be settled as a dead one's.
@@ -180,6 +209,11 @@ class Calls:
 def _digest(request: CallRequest) -> str:
     parts = [request.tool, request.definition_digest, request.arguments]
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()
+
+
+def _not_waiting(reply: Reply, call: Call | None) -> CallNotWaitingError:
+    status = "" if call is None else call.status.value
+    return CallNotWaitingError(reply.effect, status, 0 if call is None else call.generation)
 
 
 def _require(accepted: bool, turn: UUID, known: int) -> None:

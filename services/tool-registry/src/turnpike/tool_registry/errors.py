@@ -82,6 +82,21 @@ class CallNotUnknownError(ServiceError):
         )
 
 
+class CallNotWaitingError(ServiceError):
+    """The call wants nothing from a person, or somebody has answered it."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_CALL_NOT_WAITING).removeprefix(_PREFIX)
+
+    def __init__(self, effect: str, status: str, generation: int) -> None:
+        super().__init__(
+            f"the call {effect!r} waits for no answer: it is {status} in generation {generation}",
+            effect=effect,
+            status=status,
+            generation=str(generation),
+        )
+
+
 class EtagMismatchError(ServiceError):
     """The etag is not the current one."""
 

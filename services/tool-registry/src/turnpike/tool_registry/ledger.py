@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from turnpike.tool_registry.model import Call, CallRequest, CallStatus, Outcome, Resolution
+from turnpike.tool_registry.model import Call, CallRequest, CallStatus, Outcome, Reply, Resolution
 
 # `seconds_left` is the statement's: no two clocks are compared.
 _BEGIN = (
@@ -23,6 +23,10 @@ _FINISH = "SELECT c.*, seconds_left(c) FROM finish_call($1, $2, $3, $4, $5, $6, 
 _RESOLVE = (
     "SELECT accepted, known, resolved, (call).*, seconds_left(call) FROM"
     " resolve_call($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+)
+_ANSWER = (
+    "SELECT accepted, known, answered, (call).*, seconds_left(call) FROM"
+    " answer_call($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 )
 _READ = "SELECT c.*, seconds_left(c) FROM read_call($1, $2) c"
 
@@ -170,6 +174,31 @@ class Ledger:
         call = to_call(row) if row["effect"] else None
         return row["accepted"], row["known"], bool(row["resolved"]), call
 
+    async def answer(
+        self, reply: Reply, *, answers: str, executor: UUID
+    ) -> tuple[bool, int, bool, Call | None]:
+        """Has a call go on by `executor` with what a person gave.
+
+        Says whether the fence was accepted, the highest known, whether the call waited
+        for it, and the row.
+        """
+        row = _first(
+            await self._pool.fetchrow(
+                _ANSWER,
+                reply.tenant,
+                reply.turn,
+                reply.fence,
+                reply.effect,
+                reply.generation,
+                answers,
+                reply.by,
+                executor,
+                timedelta(seconds=reply.timeout_seconds),
+            )
+        )
+        call = to_call(row) if row["effect"] else None
+        return row["accepted"], row["known"], bool(row["answered"]), call
+
     async def read(self, tenant: UUID, effect: str) -> Call | None:
         """Returns a call as it stands."""
         row = await self._pool.fetchrow(_READ, tenant, effect)
@@ -197,6 +226,7 @@ def to_call(row: Any) -> Call:
         structured=row["structured"],
         reason=row["reason"],
         traceparent=row["traceparent"],
+        answers=row["answers"],
         seconds_left=row["seconds_left"],
     )
 

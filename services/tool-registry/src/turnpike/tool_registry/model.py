@@ -217,6 +217,9 @@ class Call:
     structured: str
     reason: str
     traceparent: str
+    answers: str
+    """What persons gave that its server asked for: a JSON object, or nothing."""
+
     seconds_left: float
     """Until its deadline, when the row was read."""
 
@@ -237,6 +240,40 @@ class Resolution:
     """`DONE`, `NOT_DONE` or `RUN_AGAIN`."""
 
     text: str
+    by: str
+    timeout_seconds: float
+
+    @property
+    def effect(self) -> str:
+        """The effect's id."""
+        return f"{self.turn}:{self.step}:{self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a person gives to one need of a call."""
+
+    key: str
+    action: str
+    """`accept`, `decline` or `cancel`."""
+
+    content: str
+    """A JSON object, or nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a person gives to a call that waits for it."""
+
+    tenant: UUID
+    turn: UUID
+    fence: int
+    step: int
+    ordinal: int
+    generation: int
+    """The call's, when the person looked at it."""
+
+    answers: tuple[Answer, ...]
     by: str
     timeout_seconds: float
 

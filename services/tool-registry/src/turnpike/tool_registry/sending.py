@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from turnpike.database.replicas import Lease
 from turnpike.telemetry import traceparent
 from turnpike.tool_registry import metrics, results
+from turnpike.tool_registry.answering import answers_of
 from turnpike.tool_registry.ledger import Ledger
 from turnpike.tool_registry.links import faults
 from turnpike.tool_registry.links.answers import Result, Task, to_task
@@ -99,14 +100,14 @@ class Sender:
         return await self._follow(run, link, task)
 
     async def _follow(self, run: Run, link: "Link", task: Task) -> Outcome:
+        told: set[str] = set()
         try:
             while not task.is_over:
                 if task.message:
                     run.hear(Progress(message=task.message))
                 await asyncio.sleep(task.pause)
                 if task.status == "input_required":
-                    wanted = {"task": task.id}
-                    raise faults.InputRequiredError(task.message or "the task waits", wanted)
+                    await _tell(run, link, task, told)
                 task = to_task(await link.task("get", task.id)) or task
         except asyncio.CancelledError:
             if run.is_result_unwanted():
@@ -115,6 +116,21 @@ class Sender:
         if task.status != "completed":
             return results.failure("TOOL_ERROR", task.message or f"the task is {task.status}")
         return results.from_answer(task.result or await link.task("result", task.id))
+
+
+async def _tell(run: Run, link: "Link", task: Task, told: set[str]) -> None:
+    """Tells a task what persons gave; raises `InputRequiredError` when it asks for more."""
+    given = answers_of(run.call).get("inputResponses", {})
+    missing = {key: asked for key, asked in task.requests.items() if key not in given}
+    if missing or not (given or run.call.answers):
+        wanted: dict[str, Any] = {"task": task.id}
+        if missing:
+            wanted["inputRequests"] = missing
+        raise faults.InputRequiredError(task.message or "the task waits", wanted)
+    # It may go on waiting for a moment after it was told.
+    if new := {key: given[key] for key in task.requests if key not in told}:
+        await link.task("update", task.id, inputResponses=new)
+        told.update(new)
 
 
 async def _request(
@@ -127,6 +143,7 @@ async def _request(
         input_schema=plan.input_schema,
         is_unwanted=run.is_result_unwanted,
         heard=run.hear,
+        answers=answers_of(run.call),
         task_seconds=run.call.seconds_left if as_task else None,
     )
 

@@ -15,6 +15,7 @@ from turnpike.tool_registry.model import (
     Spec,
     Transport,
 )
+from turnpike.tool_registry.needs import Need, needs_of
 from turnpike.tool_registry.probing import Probe
 from turnpike.tool_registry.reviews import Review
 
@@ -150,6 +151,19 @@ def call_to_wire(call: Call) -> tool_pb2.Call:
         generation=call.generation,
         task=call.task,
         resolved_by=call.resolved_by,
+        needs=[_need_to_wire(need) for need in needs_of(call)],
+    )
+
+
+def _need_to_wire(need: Need) -> tool_pb2.Need:
+    return tool_pb2.Need(
+        kind=f"NEED_KIND_{need.kind.value}",
+        key=need.key,
+        message=need.message,
+        schema=need.schema,
+        url=need.url,
+        connector=need.connector,
+        request=need.request,
     )
 
 

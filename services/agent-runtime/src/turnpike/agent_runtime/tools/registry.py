@@ -19,7 +19,7 @@ from turnpike.api.tool_registry.v1.tool_call_service_pb2 import (
     RunCallRequest,
 )
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import ToolCallServiceStub
-from turnpike.api.tool_registry.v1.tool_pb2 import Call, CallStatus
+from turnpike.api.tool_registry.v1.tool_pb2 import Call, CallStatus, NeedKind
 from turnpike.api.tool_registry.v1.tool_pb2 import Progress as WireProgress
 from turnpike.rpc.errors import RemoteError, from_rpc_error
 
@@ -78,6 +78,26 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a call wants from a person before it can go on."""
+
+    kind: str
+    """`ELICITATION`, `INPUT_REQUIRED` or `SIGN_IN`."""
+
+    key: str
+    """An answer names it."""
+
+    message: str
+    schema: str
+    """The JSON Schema of the answer's content; empty when it has none."""
+
+    url: str
+    """Where the person is to go; empty when that is nowhere."""
+
+    connector: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EffectState:
     """Where a call stands: a CallStatus's name, and what came of it."""
 
@@ -87,6 +107,12 @@ class EffectState:
     reason: str
     progress: Progress | None = None
     """How far it has come, when that is what is new."""
+
+    generation: int = 1
+    """An answer, or a word on an unknown outcome, is of this one."""
+
+    needs: tuple[Need, ...] = ()
+    """What it failed for want of; with an answer it goes on."""
 
 
 class Registry:
@@ -252,6 +278,18 @@ def _state(call: Call) -> EffectState:
         result=call.result,
         structured=call.structured,
         reason=call.reason,
+        generation=call.generation,
+        needs=tuple(
+            Need(
+                kind=NeedKind.Name(need.kind).removeprefix("NEED_KIND_"),
+                key=need.key,
+                message=need.message,
+                schema=need.schema,
+                url=need.url,
+                connector=need.connector,
+            )
+            for need in call.needs
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """What a server's answer to `tools/call` is: a result, a task, or a question."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 from turnpike.tool_registry.links.faults import InputRequiredError
@@ -25,6 +25,9 @@ class Task:
     result: Result | None
     """Given with its end, by servers that do so."""
 
+    requests: Result = field(default_factory=dict[str, Any])
+    """What it asks of a person while it waits for that."""
+
     @property
     def is_over(self) -> bool:
         """Whether it will not change any more."""
@@ -45,13 +48,14 @@ def to_task(answer: Result) -> Task | None:
     identity = shown.get("taskId")
     if not isinstance(identity, str) or not identity:
         return None
-    result = answer.get("result")
+    result, requests = answer.get("result"), shown.get("inputRequests")
     return Task(
         id=identity,
         status=str(shown.get("status", "working")),
         pause=_pause(shown),
         message=str(shown.get("statusMessage") or ""),
         result=cast("Result", result) if isinstance(result, dict) else None,
+        requests=cast("Result", requests) if isinstance(requests, dict) else {},
     )
 
 

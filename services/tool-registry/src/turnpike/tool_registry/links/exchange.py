@@ -25,10 +25,13 @@ Heard: TypeAlias = Callable[[Progress], None]
 class Exchange:
     """One call under way."""
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, heard: Heard, replies: Mapping[str, Any]) -> None:
+        """Takes what persons gave to earlier questions, by the question's number."""
         self._heard = heard
+        self._replies = replies
+        self._questions = 0
         self._last = Progress()
-        self._asked: list[dict[str, Any]] = []
+        self._asked: dict[str, dict[str, Any]] = {}
 
     async def progress(self, progress: float, total: float | None, message: str | None) -> None:
         """Takes a progress notification."""
@@ -40,18 +43,25 @@ class Exchange:
         message = data if isinstance(data, str) else repr(data)
         self._heard(Progress(self._last.progress, self._last.total, message[:_MOST_MESSAGE]))
 
-    def ask(self, asked: dict[str, Any]) -> None:
-        """Takes a question to a person, which was answered with a cancel."""
-        self._asked.append(asked)
+    def ask(self, asked: dict[str, Any]) -> Mapping[str, Any]:
+        """Takes a question to a person; returns the answer that is known, or a cancel."""
+        number = str(self._questions)
+        self._questions += 1
+        reply = self._replies.get(number)
+        if reply is None:
+            self._asked[number] = asked
+            return {"action": "cancel"}
+        return reply
 
     def settled(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
         """Returns the answer, or raises `InputRequiredError` when a question led to it."""
         if self._asked:
             requests = {
-                str(number): {"method": "elicitation/create", "params": asked}
-                for number, asked in enumerate(self._asked)
+                number: {"method": "elicitation/create", "params": asked}
+                for number, asked in self._asked.items()
             }
             raise InputRequiredError(
-                "the tool needs an answer from a person", {"inputRequests": requests}
+                "the tool needs an answer from a person",
+                {"inputRequests": requests, "asksAgain": True},
             )
         return answer

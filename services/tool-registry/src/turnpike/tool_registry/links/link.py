@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import mcp_types
@@ -30,6 +31,10 @@ _CLIENT = mcp_types.Implementation(name="turnpike", version="1")
 _TASKS = "io.modelcontextprotocol/tasks"
 OPEN_SECONDS = 60.0
 """How long a handshake may take; a first `npx` downloads."""
+
+# Over HTTP the SDK brings what a server asks within the response to a request into the
+# context that the request was sent from.
+_exchange: "ContextVar[Exchange | None]" = ContextVar("exchange", default=None)
 
 _STOP_SECONDS = 2.0
 _PING_SECONDS = 5.0
@@ -199,6 +204,7 @@ class Link:
         input_schema: Mapping[str, Any],
         is_unwanted: Callable[[], bool],
         heard: Heard,
+        answers: Mapping[str, Any],
         task_seconds: float | None = None,
     ) -> Mapping[str, Any]:
         """Returns a tool's answer as the server sent it, or raises `LinkError`.
@@ -206,6 +212,7 @@ class Link:
         When the caller is cancelled the server is told to stop only if the result
         `is_unwanted`: a process that ends must not stop what others still want.
         With `task_seconds` the server is asked to make it a task kept that long.
+        `answers` is what persons gave to what the server asked before.
         """
         params: dict[str, Any] = {"name": name, "arguments": arguments, "_meta": dict(meta)}
         if task_seconds is not None:
@@ -214,9 +221,11 @@ class Link:
         if self.is_stateless:
             headers["mcp-name"] = encode_header_value(name)
             headers.update(mcp_param_headers(x_mcp_header_map(input_schema), arguments))
+            params |= {key: answers[key] for key in _CARRIED if key in answers}
         self._calls += 1
         request_id = f"turnpike-{self._calls}"
-        exchange = self._exchanges[request_id] = Exchange(heard)
+        exchange = self._exchanges[request_id] = Exchange(heard, answers.get("replies", {}))
+        _exchange.set(exchange)
         try:
             answer = await self._send(
                 "tools/call", params, headers, request_id, on_progress=exchange.progress
@@ -227,11 +236,15 @@ class Link:
                 await self._stop(request_id)
             raise
         finally:
+            _exchange.set(None)
             del self._exchanges[request_id]
 
-    async def task(self, method: str, identity: str) -> Mapping[str, Any]:
-        """Returns what the server says of a task; `method` is `get`, `result` or `cancel`."""
-        return await self._send(f"tasks/{method}", {"taskId": identity})
+    async def task(self, method: str, identity: str, **others: Any) -> Mapping[str, Any]:
+        """Returns what the server says of a task.
+
+        `method` is `get`, `result` or `cancel`; or `update`, with `inputResponses`.
+        """
+        return await self._send(f"tasks/{method}", {"taskId": identity, **others})
 
     async def _run(self, opened: "asyncio.Future[None]") -> None:
         async with open_streams(self._endpoint, self._confines) as streams:
@@ -264,19 +277,28 @@ class Link:
             self._on_change()
 
     async def _on_log(self, params: mcp_types.LoggingMessageNotificationParams) -> None:
-        # A log names no request: it is told where there is only one it can be of.
-        if len(self._exchanges) == 1:
-            for exchange in self._exchanges.values():
-                exchange.log(params.data)
+        exchange = self._exchange_of_context()
+        if exchange is not None:
+            exchange.log(params.data)
 
     async def _on_elicitation(
         self, context: ClientRequestContext, params: mcp_types.ElicitRequestParams
-    ) -> mcp_types.ElicitResult:
+    ) -> mcp_types.ElicitResult | mcp_types.ErrorData:
         del context
+        exchange = self._exchange_of_context()
+        if exchange is None:
+            # Whoever is asked for the wrong call answers what was not asked.
+            message = "it is not known which call asks: call one at a time"
+            return mcp_types.ErrorData(code=mcp_types.INVALID_REQUEST, message=message)
         asked = params.model_dump(by_alias=True, mode="json", exclude_none=True)
-        for exchange in self._exchanges.values():
-            exchange.ask(asked)
-        return mcp_types.ElicitResult(action="cancel")
+        return mcp_types.ElicitResult.model_validate(exchange.ask(asked))
+
+    def _exchange_of_context(self) -> Exchange | None:
+        """Returns the call that the server speaks of: where it does not say, the only one."""
+        exchange = _exchange.get()
+        if exchange is None and len(self._exchanges) == 1:
+            return next(iter(self._exchanges.values()))
+        return exchange
 
     async def _send(
         self,
@@ -313,6 +335,9 @@ class Link:
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._dispatcher.notify("notifications/cancelled", params)
+
+
+_CARRIED = ("inputResponses", "requestState")
 
 
 def _envelope(version: str) -> dict[str, Any]:

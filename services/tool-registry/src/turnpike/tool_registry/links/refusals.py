@@ -42,9 +42,7 @@ def fault_from(error: MCPError) -> faults.LinkError:
     """Returns the SDK's error as one of ours."""
     fault = _fault(error)
     if error.code == mcp_types.URL_ELICITATION_REQUIRED:
-        data = error.error.data
-        wanted = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
-        return faults.InputRequiredError(error.message, wanted)
+        return faults.InputRequiredError(error.message, _visits(error))
     if error.code == faults.UNSENT:
         return faults.UnreachableError(error.message, fault=fault)
     if error.code in _LOST:
@@ -54,6 +52,19 @@ def fault_from(error: MCPError) -> faults.LinkError:
     if error.code in _REFUSALS:
         return faults.RefusedError(error.message, code=error.code, fault=fault)
     return faults.AnsweredWithError(error.message, fault=fault)
+
+
+def _visits(error: MCPError) -> dict[str, Any]:
+    """Returns the pages that a server wants visited first, as requests that it could have made."""
+    data = error.error.data
+    shown = cast("dict[str, Any]", data).get("elicitations") if isinstance(data, dict) else None
+    pages = cast("list[Any]", shown) if isinstance(shown, list) else []
+    return {
+        "inputRequests": {
+            str(number): {"method": "elicitation/create", "params": page}
+            for number, page in enumerate(pages)
+        }
+    }
 
 
 def _fault(error: MCPError) -> Fault:

@@ -65,6 +65,11 @@ class ToolCallServiceStub:
                 request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ResolveCallRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ResolveCallResponse.FromString,
                 _registered_method=True)
+        self.AnswerCall = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ToolCallService/AnswerCall',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.AnswerCallRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.AnswerCallResponse.FromString,
+                _registered_method=True)
 
 
 class ToolCallServiceServicer:
@@ -130,6 +135,24 @@ class ToolCallServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AnswerCall(self, request, context):
+        """Has a call go on that failed for want of something from a person (its
+        `needs`), with what the person gave. A compare-and-set of its generation:
+        of all who answer one does.
+
+        It is the same call, with the same idempotency key. A server that kept its
+        state is told the answers with it, a task is told them, and any other
+        server is called anew and answered when it asks again. Of a sign-in there
+        is nothing to answer: the call is made with the requester's credential as
+        it is by then. Fails with ABORTED (FENCE_STALE), INVALID_ARGUMENT when a
+        need has no answer, an answer no need, or its content is not what the
+        schema wants, and FAILED_PRECONDITION (CALL_NOT_WAITING) when the call
+        needs nothing or another answered. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ToolCallServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -157,6 +180,11 @@ def add_ToolCallServiceServicer_to_server(servicer, server):
                     servicer.ResolveCall,
                     request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ResolveCallRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ResolveCallResponse.SerializeToString,
+            ),
+            'AnswerCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerCall,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.AnswerCallRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.AnswerCallResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -300,6 +328,33 @@ class ToolCallService:
             '/turnpike.api.tool_registry.v1.ToolCallService/ResolveCall',
             turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ResolveCallRequest.SerializeToString,
             turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ResolveCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ToolCallService/AnswerCall',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.AnswerCallRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.AnswerCallResponse.FromString,
             options,
             channel_credentials,
             insecure,

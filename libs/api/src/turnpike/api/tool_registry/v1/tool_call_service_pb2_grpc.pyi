@@ -56,6 +56,20 @@ class ToolCallServiceStub:
     (CALL_NOT_UNKNOWN) when the outcome is known or another said something
     else. Safe to retry.
     """
+    AnswerCall: _aio.UnaryUnaryMultiCallable[_tool_call_service_pb2.AnswerCallRequest, _tool_call_service_pb2.AnswerCallResponse]
+    """Has a call go on that failed for want of something from a person (its
+    `needs`), with what the person gave. A compare-and-set of its generation:
+    of all who answer one does.
+
+    It is the same call, with the same idempotency key. A server that kept its
+    state is told the answers with it, a task is told them, and any other
+    server is called anew and answered when it asks again. Of a sign-in there
+    is nothing to answer: the call is made with the requester's credential as
+    it is by then. Fails with ABORTED (FENCE_STALE), INVALID_ARGUMENT when a
+    need has no answer, an answer no need, or its content is not what the
+    schema wants, and FAILED_PRECONDITION (CALL_NOT_WAITING) when the call
+    needs nothing or another answered. Safe to retry.
+    """
 
 class ToolCallServiceServicer(metaclass=_abc_1.ABCMeta):
     """ToolCallService runs calls at most once, through the effect ledger.
@@ -128,6 +142,26 @@ class ToolCallServiceServicer(metaclass=_abc_1.ABCMeta):
         land. Fails with ABORTED (FENCE_STALE), and with FAILED_PRECONDITION
         (CALL_NOT_UNKNOWN) when the outcome is known or another said something
         else. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def AnswerCall(
+        self,
+        request: _tool_call_service_pb2.AnswerCallRequest,
+        context: _aio.ServicerContext[_tool_call_service_pb2.AnswerCallRequest, _abc.Awaitable[_tool_call_service_pb2.AnswerCallResponse]],
+    ) -> _abc.Awaitable[_tool_call_service_pb2.AnswerCallResponse]:
+        """Has a call go on that failed for want of something from a person (its
+        `needs`), with what the person gave. A compare-and-set of its generation:
+        of all who answer one does.
+
+        It is the same call, with the same idempotency key. A server that kept its
+        state is told the answers with it, a task is told them, and any other
+        server is called anew and answered when it asks again. Of a sign-in there
+        is nothing to answer: the call is made with the requester's credential as
+        it is by then. Fails with ABORTED (FENCE_STALE), INVALID_ARGUMENT when a
+        need has no answer, an answer no need, or its content is not what the
+        schema wants, and FAILED_PRECONDITION (CALL_NOT_WAITING) when the call
+        needs nothing or another answered. Safe to retry.
         """
 
 def add_ToolCallServiceServicer_to_server(servicer: ToolCallServiceServicer, server: _aio.Server) -> None: ...

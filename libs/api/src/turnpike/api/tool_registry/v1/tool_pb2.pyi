@@ -63,6 +63,13 @@ class CallStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CALL_STATUS_FAILED: _ClassVar[CallStatus]
     CALL_STATUS_CANCELLED: _ClassVar[CallStatus]
     CALL_STATUS_UNKNOWN: _ClassVar[CallStatus]
+
+class NeedKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    NEED_KIND_UNSPECIFIED: _ClassVar[NeedKind]
+    NEED_KIND_ELICITATION: _ClassVar[NeedKind]
+    NEED_KIND_INPUT_REQUIRED: _ClassVar[NeedKind]
+    NEED_KIND_SIGN_IN: _ClassVar[NeedKind]
 CONNECTOR_STATE_UNSPECIFIED: ConnectorState
 CONNECTOR_STATE_OK: ConnectorState
 CONNECTOR_STATE_DEGRADED: ConnectorState
@@ -101,6 +108,10 @@ CALL_STATUS_SUCCEEDED: CallStatus
 CALL_STATUS_FAILED: CallStatus
 CALL_STATUS_CANCELLED: CallStatus
 CALL_STATUS_UNKNOWN: CallStatus
+NEED_KIND_UNSPECIFIED: NeedKind
+NEED_KIND_ELICITATION: NeedKind
+NEED_KIND_INPUT_REQUIRED: NeedKind
+NEED_KIND_SIGN_IN: NeedKind
 
 class Connector(_message.Message):
     __slots__ = ("name", "transport", "url", "command", "headers", "env", "header_names", "env_names", "state", "state_reason", "etag", "create_time", "update_time", "owner", "disabled", "personal_credentials", "distrust_annotations", "fault", "warnings", "discover_time")
@@ -245,8 +256,26 @@ class Tool(_message.Message):
     renamed_from: str
     def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., input_schema: _Optional[str] = ..., annotations: _Optional[str] = ..., digest: _Optional[str] = ..., state: _Optional[str] = ..., alias: _Optional[str] = ..., annotations_trusted: _Optional[bool] = ..., drift: _Optional[_Iterable[str]] = ..., flags: _Optional[_Iterable[str]] = ..., renamed_from: _Optional[str] = ...) -> None: ...
 
+class Need(_message.Message):
+    __slots__ = ("kind", "key", "message", "schema", "url", "connector", "request")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    kind: NeedKind
+    key: str
+    message: str
+    schema: str
+    url: str
+    connector: str
+    request: str
+    def __init__(self, kind: _Optional[_Union[NeedKind, str]] = ..., key: _Optional[str] = ..., message: _Optional[str] = ..., schema: _Optional[str] = ..., url: _Optional[str] = ..., connector: _Optional[str] = ..., request: _Optional[str] = ...) -> None: ...
+
 class Call(_message.Message):
-    __slots__ = ("effect", "status", "result", "structured", "reason", "generation", "task", "resolved_by")
+    __slots__ = ("effect", "status", "result", "structured", "reason", "generation", "task", "resolved_by", "needs")
     EFFECT_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]
@@ -255,6 +284,7 @@ class Call(_message.Message):
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     RESOLVED_BY_FIELD_NUMBER: _ClassVar[int]
+    NEEDS_FIELD_NUMBER: _ClassVar[int]
     effect: str
     status: CallStatus
     result: str
@@ -263,7 +293,8 @@ class Call(_message.Message):
     generation: int
     task: str
     resolved_by: str
-    def __init__(self, effect: _Optional[str] = ..., status: _Optional[_Union[CallStatus, str]] = ..., result: _Optional[str] = ..., structured: _Optional[str] = ..., reason: _Optional[str] = ..., generation: _Optional[int] = ..., task: _Optional[str] = ..., resolved_by: _Optional[str] = ...) -> None: ...
+    needs: _containers.RepeatedCompositeFieldContainer[Need]
+    def __init__(self, effect: _Optional[str] = ..., status: _Optional[_Union[CallStatus, str]] = ..., result: _Optional[str] = ..., structured: _Optional[str] = ..., reason: _Optional[str] = ..., generation: _Optional[int] = ..., task: _Optional[str] = ..., resolved_by: _Optional[str] = ..., needs: _Optional[_Iterable[_Union[Need, _Mapping]]] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("progress", "total", "message")
