@@ -86,6 +86,7 @@ async def directly(link: Link) -> None:
         input_schema={},
         is_unwanted=lambda: False,
         heard=lambda _: None,
+        answers={},
     )
 
 

@@ -44,6 +44,7 @@ async def main(url: str) -> None:
                     input_schema=parse(callable_[name].definition).input_schema,
                     is_unwanted=lambda: False,
                     heard=lambda _: None,
+                    answers={},
                 )
         link.close()
 
