@@ -284,6 +284,19 @@ async def test_g14_what_cannot_be_settled_now_is_settled_later(
     assert await books.settled(tenant, turn.id) == [(1, 1, False, 100, 10, 120)]
 
 
+async def test_who_sees_that_a_turn_has_ended_finds_it_paid_and_its_slot_free(
+    tenant: Tenant, provider: Provider, books: Books
+):
+    turn, ask = await begin(tenant, provider)
+    ask.say("done")
+    ask.end(tokens=(100, 10))
+    await tenant.ended(turn.id)
+
+    assert await books.entries(turn.id) == [(1, 1, False, 100, 10, 120)]
+    assert (await books.slots(tenant), await books.held(tenant)) == (0, 0)
+    await books.settled(tenant, turn.id)
+
+
 async def test_a_turn_that_is_over_budget_is_refused_and_asks_nobody(
     world: World, here: Served, provider: Provider, books: Books
 ):

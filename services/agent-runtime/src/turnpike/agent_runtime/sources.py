@@ -1,6 +1,7 @@
 """Where one package has from another what it asks for, without knowing it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from turnpike.agent_runtime.completions.model import Question
 from turnpike.agent_runtime.connections import Stores
 from turnpike.agent_runtime.models import store as models_store
 from turnpike.agent_runtime.models.choosing import ordered
-from turnpike.agent_runtime.models.configs import Models, Wanted
+from turnpike.agent_runtime.models.configs import Choice, Models, Wanted
 from turnpike.agent_runtime.models.fingerprints import Fingerprints
 from turnpike.agent_runtime.models.prompt import Model, ModelError
 from turnpike.agent_runtime.models.refusals import REASONS
@@ -52,7 +53,7 @@ def choices(
 def model_source(models: Models) -> ModelSource:
     """Returns what finds the models that a turn may ask, and pins its thread to one of a pool."""
 
-    async def find(turn: Turn, name: str) -> list[Model]:
+    async def find(turn: Turn, name: str) -> Choice:
         wanted = Wanted(
             tenant=turn.tenant,
             principal=turn.principal,
@@ -66,10 +67,11 @@ def model_source(models: Models) -> ModelSource:
             raise TurnFailedError(REASONS[error.reason], str(error)) from error
         if choice is None:
             raise TurnFailedError("MODEL_UNUSABLE", f"there is no model {name!r}")
-        found = [each.model for each in ordered(choice, str(turn.thread))]
-        if choice.pool and choice.pinned != found[0].name:
-            await models.pin(wanted, choice.pool, found[0].name, instead_of=choice.pinned)
-        return found
+        first = ordered(choice, str(turn.thread))[0].model.name
+        if choice.pool and choice.pinned != first:
+            pinned = await models.pin(wanted, choice.pool, first, instead_of=choice.pinned)
+            choice = replace(choice, pinned=pinned)
+        return choice
 
     return find
 

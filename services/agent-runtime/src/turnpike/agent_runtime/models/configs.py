@@ -1,6 +1,7 @@
 """What may be asked of models, ready to be called."""
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 # On the way to each first word: one round trip, by the driver's pool.
 _READ = "SELECT * FROM read_ways($1, $2, $3, $4, $5, $6)"
 _PIN = "SELECT pin_thread($1, $2, $3, $4, $5)"
+
+_FRESH_SECONDS = 1.0
 
 # The built-in model asks nobody who is paid: a price that is known.
 _NOTHING = Prices(input=0, output=0, cached=0)
@@ -76,9 +79,16 @@ class Choice:
     pinned_keys: Mapping[str, str] = field(default_factory=dict[str, str])
     """Which candidate of a model the thread is pinned to, where it has several credentials."""
 
+    read_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it may still be gone by: what is taken back reaches its holders so soon."""
+        return time.monotonic() - self.read_at < _FRESH_SECONDS
+
 
 class Models:
-    """Reads models with their credentials: fresh at each call, never kept."""
+    """Reads models with their credentials, anew at each call."""
 
     def __init__(self, pool: asyncpg.Pool, envelope: Envelope, fingerprints: Fingerprints) -> None:
         self._pool = pool

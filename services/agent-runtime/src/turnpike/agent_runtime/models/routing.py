@@ -35,13 +35,26 @@ class Ways:
 class Router:
     """The ways of one turn, for one claim."""
 
-    def __init__(self, ways: Ways, wanted: Wanted, *, turn: UUID, fence: int) -> None:
+    def __init__(
+        self, ways: Ways, wanted: Wanted, *, turn: UUID, fence: int, known: Choice | None = None
+    ) -> None:
+        """Takes what a claim of a turn wants.
+
+        Args:
+            ways: What all turns go by.
+            wanted: What it wants to ask.
+            turn: The turn.
+            fence: The claim's fence.
+            known: What there was to ask a moment ago; while it is fresh it is not read again for
+                the first look.
+        """
         self._ways = ways
         self._wanted = wanted
         self._turn = turn
         self._fence = fence
         self._key = str(wanted.thread or turn)
         self._choice = Choice(pool="", pinned="", candidates=())
+        self._known = known
         self._failures: dict[str, int] = {}
         self._turn_of = next(ways.turns)
 
@@ -51,7 +64,9 @@ class Router:
         Raises:
             ModelError: There is nothing of that name, or no credential that can be opened.
         """
-        choice = await self._ways.models.choice(self._wanted)
+        choice, self._known = self._known, None
+        if choice is None or not choice.is_fresh:
+            choice = await self._ways.models.choice(self._wanted)
         if choice is None:
             message = f"there is no model {self._wanted.name!r}"
             raise ModelError("MODEL_UNUSABLE", message, transient=False)

@@ -18,7 +18,6 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperSer
 from turnpike.rpc.errors import RemoteError, answered
 
 _ADMIT_SECONDS = 5.0
-_SETTLE_SECONDS = 5.0
 _PATIENCE_SECONDS = 3.0
 _SOON = timedelta(milliseconds=250)
 _HEARTBEAT_SECONDS = 2.0
@@ -168,8 +167,9 @@ class Admission:
         snapshot: bytes,
         entries: Sequence[Mapping[str, Any]],
         ends: bool,
+        patience: float,
     ) -> None:
-        """Writes what a turn used into the ledger.
+        """Writes what a turn used into the ledger, within some seconds.
 
         Where it `ends` the segment, and nothing else is owed, the rest of its hold falls too.
 
@@ -184,7 +184,7 @@ class Admission:
             usage=[_usage_to_proto(**entry) for entry in entries],
             ends=ends,
         )
-        await answered(self._gatekeeper.Settle(request, timeout=_SETTLE_SECONDS))
+        await answered(self._gatekeeper.Settle(request, timeout=patience))
 
     async def free(self, slot: Slot) -> None:
         """Gives the slot back, with its hold kept; one that cannot be lapses by itself."""

@@ -97,8 +97,9 @@ class Drivers:
         # A claim before this one may have left a slot, and died.
         if running.admitted or running.turn.fence > 1:
             running.admitted = False
-            await self._admission.free(running.slot)
-        self._settler.owed()
+            await self._settler.end(running.slot)
+        else:
+            self._settler.owed()
 
     async def _on_pause(self, running: Running) -> None:
         """Frees what a turn held that waits for something, before anybody sees that it does."""

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from turnpike.agent_runtime.agents.model import AgentSpec, Version
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.model import Claim
+from turnpike.agent_runtime.models.choosing import ordered
+from turnpike.agent_runtime.models.configs import Choice
 from turnpike.agent_runtime.models.prompt import Model
 from turnpike.agent_runtime.policy.judging import Judge, judge_of
 from turnpike.agent_runtime.prefix.keys import Salt
@@ -54,6 +56,9 @@ class Prepared:
     model_name: str = ""
     """What the agent names: a model's, or a pool's."""
 
+    choice: Choice | None = None
+    """What was there of that name before the turn was admitted."""
+
     toolset: Toolset = field(default_factory=lambda: Toolset([]))
     judge: Judge = field(default_factory=lambda: judge_of((), ()))
     max_steps: int = 0
@@ -84,6 +89,9 @@ class Chosen:
 
     models: Sequence[Model]
     """What it may ask, best first: one, or a pool's; a model by each credential."""
+
+    choice: Choice | None = None
+    """The same, as it was read; None where no model is asked."""
 
     head: int
     """What the thread's prompt has at most before this turn, in tokens; 0 when nobody knows."""
@@ -123,8 +131,8 @@ class Chosen:
         return list(prices.values())
 
 
-ModelSource = Callable[[Turn, str], Coroutine[None, None, Sequence[Model]]]
-"""Returns what a turn may ask by what its agent names, best first; raises TurnFailedError when
+ModelSource = Callable[[Turn, str], Coroutine[None, None, Choice]]
+"""Returns what a turn may ask by what its agent names; raises TurnFailedError when
 there is nothing of that name."""
 
 
@@ -155,14 +163,15 @@ async def choose(sources: Sources, turn: Turn, *, new_thread: bool) -> Chosen:
     version = await sources.version(turn.tenant, turn.agent_version)
     try:
         async with asyncio.TaskGroup() as group:
-            model = group.create_task(sources.models(turn, version.spec.model))
+            choosing = group.create_task(sources.models(turn, version.spec.model))
             head = None if new_thread else group.create_task(_head(sources.engine, turn))
     except ExceptionGroup as failures:
         raise first_of(failures) from failures
     return Chosen(
         spec=version.spec,
         agent_owner=version.created_by,
-        models=model.result(),
+        choice=choosing.result(),
+        models=[each.model for each in ordered(choosing.result(), str(turn.thread))],
         head=head.result() if head else 0,
     )
 
@@ -205,6 +214,7 @@ async def prepare(
         left=left,
         model=chosen.model,
         model_name=spec.model,
+        choice=chosen.choice,
         toolset=toolset,
         judge=judge_of(spec.allow, spec.deny),
         max_steps=spec.max_steps,

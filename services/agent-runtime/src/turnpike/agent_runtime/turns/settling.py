@@ -9,7 +9,7 @@ from datetime import timedelta
 import asyncpg
 
 from turnpike.agent_runtime.turns import system
-from turnpike.agent_runtime.turns.admission import Admission, is_away
+from turnpike.agent_runtime.turns.admission import Admission, Slot, is_away
 from turnpike.agent_runtime.turns.counting import OUTBOX
 from turnpike.agent_runtime.turns.system import Owed
 from turnpike.database.failures import is_unavailable
@@ -18,9 +18,14 @@ from turnpike.rpc.errors import RemoteError
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
+# What ends together is settled together: one statement claims it, and one forgets it.
+_GATHER_SECONDS = 0.05
 _HOLD = timedelta(seconds=15)
+_PATIENCE_SECONDS = 5.0
+# A turn's end waits for it.
+_END_PATIENCE_SECONDS = 0.5
 _MOST_AT_ONCE = 100
-_SIDE_BY_SIDE = 8
+_SIDE_BY_SIDE = 16
 _FIRST_DELAY_SECONDS = 0.25
 _LONGEST_DELAY_SECONDS = 30.0
 # What gatekeeper refuses it refuses the next time too, until somebody mends it.
@@ -39,10 +44,28 @@ class Settler:
         self._admission = admission
         self._room = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._news = asyncio.Event()
+        self._done: list[int] = []
 
     def owed(self) -> None:
         """Says that something is to be settled: it is looked for at once."""
         self._news.set()
+
+    async def end(self, slot: Slot) -> None:
+        """Settles what an ended segment used and gives its slot back, in one call.
+
+        Where that cannot be, the slot is given back alone, and the rest is left to `serve`.
+        """
+        try:
+            done = await self._end(slot)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            done = []
+        # Forgotten with the next look: until then nobody else settles it.
+        self._done += done
+        if not done:
+            await self._admission.free(slot)
+            self.owed()
 
     async def serve(self) -> None:
         """Settles what is due until cancelled."""
@@ -56,6 +79,7 @@ class Settler:
                     await self._news.wait()
             except TimeoutError:
                 continue
+            await asyncio.sleep(_GATHER_SECONDS)
 
     async def _drained(self) -> bool:
         """Settles what is due; says whether there may be more."""
@@ -68,6 +92,7 @@ class Settler:
             return False
 
     async def _drain(self) -> int:
+        await self._forget()
         rows = await system.claim_owed(self._pool, hold=_HOLD, limit=_MOST_AT_ONCE)
         segments: dict[tuple[object, int], list[Owed]] = defaultdict(list)
         for row in rows:
@@ -78,11 +103,26 @@ class Settler:
             await system.settled(self._pool, done)
         return len(rows)
 
-    async def _settle(self, rows: list[Owed]) -> list[int]:
+    async def _forget(self) -> None:
+        # What is lost here is settled again once its claim has lapsed: that is settling once.
+        done, self._done = self._done, []
+        if done:
+            await system.settled(self._pool, done)
+
+    async def _end(self, slot: Slot) -> list[int]:
+        """Settles a segment that has ended if all that it owes is here; returns what is done."""
+        rows = await system.claim_segment(self._pool, slot.turn, slot.segment, hold=_HOLD)
+        if rows and len(rows) == rows[0].of_segment:
+            return await self._settle(rows, patience=_END_PATIENCE_SECONDS)
+        if rows:
+            await self._later(rows, 0)
+        return []
+
+    async def _settle(self, rows: list[Owed], *, patience: float = _PATIENCE_SECONDS) -> list[int]:
         """Settles what one segment used; returns the rows that are done with."""
         async with self._room:
             try:
-                await self._send(rows)
+                await self._send(rows, patience)
             except RemoteError as error:
                 OUTBOX.labels(result="AWAY" if is_away(error) else "REFUSED").inc()
                 await self._put_off(rows, error)
@@ -94,7 +134,7 @@ class Settler:
         OUTBOX.labels(result="SETTLED").inc(len(done))
         return done
 
-    async def _send(self, rows: list[Owed]) -> None:
+    async def _send(self, rows: list[Owed], patience: float) -> None:
         first = rows[0]
         # Others of the segment may be under way elsewhere: then its end is sent again.
         ends = any(row.ends for row in rows) and len(rows) == first.of_segment
@@ -107,6 +147,7 @@ class Settler:
                 snapshot=snapshot,
                 entries=entries,
                 ends=ends,
+                patience=patience,
             )
         elif ends:
             await self._admission.release(first.turn, first.tenant, first.segment, settled=True)

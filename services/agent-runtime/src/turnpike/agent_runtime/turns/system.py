@@ -61,14 +61,16 @@ _REMARKABLE = text(
 # Claimed for a while: whoever dies with it leaves it to the next one, and settling twice
 # is settling once. Nothing is added to a segment after the row that ends it.
 # After every turn: by the driver's pool, one round trip each.
-_CLAIM_OWED = """
+_CLAIM = """
 UPDATE usage_outbox o SET due_at = statement_timestamp() + $1, tries = tries + 1
-WHERE id IN (SELECT id FROM usage_outbox WHERE due_at <= statement_timestamp()
-  ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+WHERE id IN (SELECT id FROM usage_outbox WHERE due_at <= statement_timestamp() AND {}
+  FOR UPDATE SKIP LOCKED)
 RETURNING id, tenant, turn, segment, snapshot, entries, ends, tries,
   (SELECT count(*) FROM usage_outbox s WHERE s.turn = o.turn AND s.segment = o.segment)
     AS of_segment
 """
+_CLAIM_OWED = _CLAIM.format("true ORDER BY due_at LIMIT $2")
+_CLAIM_SEGMENT = _CLAIM.format("turn = $2 AND segment = $3")
 _SETTLED = "DELETE FROM usage_outbox WHERE id = ANY($1)"
 _OWED_LATER = "UPDATE usage_outbox SET due_at = statement_timestamp() + $2 WHERE id = ANY($1)"
 
@@ -159,8 +161,14 @@ async def owned_by(
 
 async def claim_owed(pool: asyncpg.Pool, *, hold: timedelta, limit: int) -> list[Owed]:
     """Claims what is to be settled for a while, oldest first."""
-    rows = await pool.fetch(_CLAIM_OWED, hold, limit)
-    return [Owed(**{**row, "entries": orjson.loads(row["entries"])}) for row in rows]
+    return _owed(await pool.fetch(_CLAIM_OWED, hold, limit))
+
+
+async def claim_segment(
+    pool: asyncpg.Pool, turn: UUID, segment: int, *, hold: timedelta
+) -> list[Owed]:
+    """Claims what one segment owes, as far as nobody else has."""
+    return _owed(await pool.fetch(_CLAIM_SEGMENT, hold, turn, segment))
 
 
 async def settled(pool: asyncpg.Pool, ids: Sequence[int]) -> None:
@@ -171,3 +179,7 @@ async def settled(pool: asyncpg.Pool, ids: Sequence[int]) -> None:
 async def owed_later(pool: asyncpg.Pool, ids: Sequence[int], *, delay: timedelta) -> None:
     """Leaves what could not be settled to whoever claims it after a delay."""
     await pool.execute(_OWED_LATER, list(ids), delay)
+
+
+def _owed(rows: Sequence[asyncpg.Record]) -> list[Owed]:
+    return [Owed(**{**row, "entries": orjson.loads(row["entries"])}) for row in rows]

@@ -48,7 +48,9 @@ class Tries:
             turn=turn.id,
             thread=turn.thread,
         )
-        self._router = Router(parts.ways, wanted, turn=turn.id, fence=claim.fence)
+        self._router = Router(
+            parts.ways, wanted, turn=turn.id, fence=claim.fence, known=prepared.choice
+        )
         self._granting: asyncio.Future[int | None] | None = None
 
     @property
