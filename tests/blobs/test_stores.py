@@ -116,8 +116,8 @@ async def test_files_are_for_their_owner_alone(folder: BlobSettings):
     assert path.parent.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("url", ["", "s3://nowhere"])
-async def test_a_store_that_is_away_says_so(url: str, unused_tcp_port: int):
+@pytest.mark.parametrize("url", [None, "s3://nowhere"])
+async def test_a_store_that_is_away_says_so(url: str | None, unused_tcp_port: int):
     settings = BlobSettings.model_validate(
         {
             "blobs_url": url,

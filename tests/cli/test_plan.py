@@ -26,6 +26,7 @@ SURROUNDINGS = Surroundings(
     redis_url="redis://127.0.0.1:6379/0",
     otlp_endpoint="",
     stdio_commands=[["mcp-server-time"]],
+    blobs_url="file:///home/blobs",
 )
 
 
@@ -100,6 +101,21 @@ def test_only_who_stores_secrets_has_their_keys(credentials: Credentials):
     ]
 
     assert holders == ["agent-runtime", "tool-registry"]
+
+
+def test_only_who_keeps_files_is_told_where(credentials: Credentials):
+    processes = plan()
+
+    holders = [
+        process.service.name
+        for process in processes
+        if any(
+            name.endswith("_BLOBS_URL") and value == "file:///home/blobs"
+            for name, value in settings_of(process.name, processes, credentials).items()
+        )
+    ]
+
+    assert holders == ["gateway", "agent-runtime", "tool-registry", "embedding"]
 
 
 def test_every_service_trusts_what_the_others_sign(credentials: Credentials):

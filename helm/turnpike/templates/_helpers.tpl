@@ -18,13 +18,16 @@ gatekeeper:
 agent-runtime:
   database: true
   egress: true
+  blobs: true
   peers: [gatekeeper, tool-registry]
 tool-registry:
   database: true
   egress: true
   stdio: true
+  blobs: true
   peers: [gatekeeper]
 embedding:
+  blobs: true
   database: true
   peers: [gatekeeper]
 gateway:

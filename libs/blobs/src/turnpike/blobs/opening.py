@@ -18,7 +18,7 @@ def open_store(settings: BlobSettings, scope: str) -> BlobStore:
         scope: The service's name, which keeps its blobs apart: what one service no longer needs,
             another may.
     """
-    url = urlsplit(settings.blobs_url)
+    url = urlsplit(settings.blobs_url or "")
     if url.scheme == "file":
         return DirectoryStore(Path(unquote(url.path)), scope)
     if url.scheme == "s3":
@@ -28,17 +28,18 @@ def open_store(settings: BlobSettings, scope: str) -> BlobStore:
 
 def folder_of(settings: BlobSettings) -> Path | None:
     """Returns the folder that blobs are in, if it is one."""
-    url = urlsplit(settings.blobs_url)
+    url = urlsplit(settings.blobs_url or "")
     return Path(unquote(url.path)) if url.scheme == "file" else None
 
 
 def _bucket(settings: BlobSettings, name: str, prefix: str) -> Bucket:
+    secret = settings.blobs_secret_key
     return Bucket(
         name=name,
         prefix=prefix,
-        endpoint=settings.blobs_endpoint,
-        public_endpoint=settings.blobs_public_endpoint,
+        endpoint=settings.blobs_endpoint or "",
+        public_endpoint=settings.blobs_public_endpoint or "",
         region=settings.blobs_region,
-        access_key=settings.blobs_access_key,
-        secret_key=settings.blobs_secret_key.get_secret_value(),
+        access_key=settings.blobs_access_key or "",
+        secret_key=secret.get_secret_value() if secret else "",
     )

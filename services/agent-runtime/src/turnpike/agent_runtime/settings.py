@@ -7,10 +7,11 @@ from uuid import UUID
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from turnpike.blobs.settings import BlobSettings
 from turnpike.rpc.settings import Key, Seconds, ServiceSettings
 
 
-class Settings(ServiceSettings):
+class Settings(BlobSettings, ServiceSettings):
     """Agent-runtime's configuration. `AGENT_RUNTIME_LISTEN_ADDRESS` sets `listen_address`."""
 
     model_config = SettingsConfigDict(env_prefix="AGENT_RUNTIME_")

@@ -3,10 +3,11 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from turnpike.blobs.settings import BlobSettings
 from turnpike.rpc.settings import ServiceSettings
 
 
-class Settings(ServiceSettings):
+class Settings(BlobSettings, ServiceSettings):
     """Embedding's configuration. `EMBEDDING_LISTEN_ADDRESS` sets `listen_address`."""
 
     model_config = SettingsConfigDict(env_prefix="EMBEDDING_")

@@ -7,12 +7,13 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from turnpike.blobs.settings import BlobSettings
 from turnpike.rpc.settings import Seconds, ServiceSettings
 
 _Interval = Annotated[Seconds, Field(gt=timedelta(0))]
 
 
-class Settings(ServiceSettings):
+class Settings(BlobSettings, ServiceSettings):
     """The gateway's configuration. `GATEWAY_LISTEN_ADDRESS` sets `listen_address`."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_")

@@ -5,10 +5,11 @@ from typing import Annotated
 from pydantic import Field, PostgresDsn
 from pydantic_settings import SettingsConfigDict
 
+from turnpike.blobs.settings import BlobSettings
 from turnpike.rpc.settings import Key, ServiceSettings
 
 
-class Settings(ServiceSettings):
+class Settings(BlobSettings, ServiceSettings):
     """Tool-registry's configuration. `TOOL_REGISTRY_DATABASE_URL` sets `database_url`."""
 
     model_config = SettingsConfigDict(env_prefix="TOOL_REGISTRY_")

@@ -21,6 +21,7 @@ class Home:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.logs = self.folder / "logs"
+        self.blobs = self.folder / "blobs"
         self.admin_key = self.folder / "admin.key"
         self.run_file = self.folder / "run.json"
         self.credentials = self.folder / "credentials.json"

@@ -56,6 +56,7 @@ class Surroundings:
     redis_url: str
     otlp_endpoint: str
     stdio_commands: Sequence[Sequence[str]]
+    blobs_url: str
 
 
 def parse_replicas(options: Sequence[str]) -> dict[str, int]:
@@ -158,6 +159,8 @@ def _stores(
             settings[name] = as_role(surroundings.database_url, role, password)
     if service.has_redis:
         settings["REDIS_URL"] = surroundings.redis_url
+    if service.has_blobs:
+        settings["BLOBS_URL"] = surroundings.blobs_url
     if service.has_secrets:
         settings["SECRET_KEYS"] = json.dumps(credentials.secret_keys)
     return settings

@@ -12,6 +12,7 @@ class Service:
     has_database: bool = False
     has_redis: bool = False
     has_secrets: bool = False
+    has_blobs: bool = False
 
     @property
     def package(self) -> str:
@@ -38,15 +39,31 @@ GATEWAY = "gateway"
 
 # In the order in which they are stopped.
 SERVICES = (
-    Service(GATEWAY, calls=("gatekeeper", "agent-runtime", "tool-registry", "embedding")),
+    Service(
+        GATEWAY,
+        calls=("gatekeeper", "agent-runtime", "tool-registry", "embedding"),
+        has_blobs=True,
+    ),
     Service(
         "agent-runtime",
         calls=("gatekeeper", "tool-registry", "embedding"),
         has_database=True,
         has_redis=True,
         has_secrets=True,
+        has_blobs=True,
     ),
-    Service("tool-registry", calls=("gatekeeper",), has_database=True, has_secrets=True),
-    Service("embedding", calls=("gatekeeper",), has_database=True),
+    Service(
+        "tool-registry",
+        calls=("gatekeeper",),
+        has_database=True,
+        has_secrets=True,
+        has_blobs=True,
+    ),
+    Service(
+        "embedding",
+        calls=("gatekeeper",),
+        has_database=True,
+        has_blobs=True,
+    ),
     Service("gatekeeper", has_database=True, has_redis=True),
 )

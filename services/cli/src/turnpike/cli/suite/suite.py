@@ -109,6 +109,7 @@ class Suite:
             redis_url=await self._redis_url if service.has_redis else "",
             otlp_endpoint=self._order.otlp_endpoint,
             stdio_commands=self._order.stdio_commands,
+            blobs_url=self._home.blobs.as_uri(),
         )
         if service.has_database:
             settings = migration_environment(service, self._credentials, surroundings)
