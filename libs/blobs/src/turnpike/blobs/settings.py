@@ -10,7 +10,7 @@ class BlobSettings(BaseSettings):
     """Mixed into a service's settings: `AGENT_RUNTIME_BLOBS_URL` sets `blobs_url`."""
 
     blobs_url: Annotated[str, Field(pattern=r"^(file:///.|s3://[a-z0-9])")] | None = None
-    """Where files are kept: `s3://bucket/prefix` or `file:///folder`. None are, if it is not set."""
+    """Where files are kept: `s3://bucket/prefix` or `file:///folder`; nowhere if not set."""
 
     blobs_endpoint: str | None = None
     """The address of the bucket's server, if it is not Amazon's."""
