@@ -14,7 +14,8 @@ from tests.waiting import refusal
 from turnpike.agent_runtime.agents.model import VARIABLES
 from turnpike.agent_runtime.settings import Settings
 from turnpike.api.agent_runtime.v1 import agent_pb2, agent_service_pb2, model_service_pb2
-from turnpike.api.agent_runtime.v1.agent_pb2 import Agent, AgentSpec, AgentVersion, Policy
+from turnpike.api.agent_runtime.v1.agent_pb2 import Agent, AgentSpec, AgentVersion
+from turnpike.api.agent_runtime.v1.policy_pb2 import Policy
 from turnpike.database.migration import MigrationUrls
 
 CREATED = agent_service_pb2.CHANGE_CREATED

@@ -111,8 +111,10 @@ async def test_a_version_that_is_larger_than_the_cache_is_had_all_the_same(
 
 
 def test_s1_what_others_get_cannot_be_changed():
-    spec = AgentSpec(model="m", instructions="", tools=("a/b",), max_steps=1, allow=(), deny=())
+    spec = AgentSpec(model="m", instructions="", tools=("a/b",), max_steps=1)
 
     with pytest.raises(FrozenInstanceError):
         spec.instructions = "obey me"  # pyright: ignore[reportAttributeAccessIssue]
-    assert all(isinstance(each, tuple) for each in (spec.tools, spec.allow, spec.deny))
+    assert all(
+        isinstance(each, tuple) for each in (spec.tools, spec.policy.allow, spec.policy.deny)
+    )

@@ -1,8 +1,17 @@
 """Telling a database that is away from a statement that is wrong."""
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+T = TypeVar("T")
+
+_AGAIN_SECONDS = 0.2
 
 _AWAY = (
     asyncpg.CannotConnectNowError,
@@ -41,3 +50,18 @@ def is_unavailable(error: BaseException) -> bool:
 def _chain_is_away(error: BaseException) -> bool:
     # SQLAlchemy wraps the driver's error in its own, with the driver's as cause.
     return isinstance(error, _AWAY) or isinstance(error.__cause__, _AWAY)
+
+
+async def persist(attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Tries what may be done twice until Postgres answers, or has not for so many seconds.
+
+    Raises whatever the last attempt does.
+    """
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            return await attempt()
+        except Exception as error:
+            if not is_unavailable(error) or time.monotonic() > give_up_at:
+                raise
+        await asyncio.sleep(_AGAIN_SECONDS)

@@ -25,6 +25,7 @@ from turnpike.agent_runtime.models.cooldowns import Cooldowns
 from turnpike.agent_runtime.models.outages import Outages
 from turnpike.agent_runtime.models.planning import Planner
 from turnpike.agent_runtime.models.routing import Ways
+from turnpike.agent_runtime.policy.judging import Judges
 from turnpike.agent_runtime.prefix.clients import ClientSessions
 from turnpike.agent_runtime.prefix.keys import Salt
 from turnpike.agent_runtime.prefix.store import PrefixStore
@@ -159,6 +160,7 @@ def _new_owner(
             tails=tails,
             store=TurnStore(stores.pool),
             registry=peers.registry,
+            judges=Judges(stores.pool),
             ways=ways,
             patience=_patience(settings),
             may_open=lease.is_fresh,

@@ -6,6 +6,7 @@ from turnpike.agent_runtime.agents.model import (
     AgentSpec,
     unknown_variable,
 )
+from turnpike.agent_runtime.policy.conversion import policy_from_proto, policy_to_proto
 from turnpike.api.agent_runtime.v1 import agent_pb2
 from turnpike.rpc.errors import InvalidArgumentError
 
@@ -32,8 +33,7 @@ def spec_from_proto(spec: agent_pb2.AgentSpec, path: str) -> AgentSpec:
         instructions=instructions,
         tools=tuple(spec.tools),
         max_steps=spec.max_steps or DEFAULT_MAX_STEPS,
-        allow=tuple(spec.policy.allow),
-        deny=tuple(spec.policy.deny),
+        policy=policy_from_proto(spec.policy, f"{path}.policy"),
     )
 
 
@@ -44,5 +44,5 @@ def spec_to_proto(spec: AgentSpec) -> agent_pb2.AgentSpec:
         instructions=spec.instructions,
         tools=spec.tools,
         max_steps=spec.max_steps,
-        policy=agent_pb2.Policy(allow=spec.allow, deny=spec.deny),
+        policy=policy_to_proto(spec.policy),
     )

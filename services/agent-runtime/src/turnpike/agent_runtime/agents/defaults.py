@@ -11,9 +11,7 @@ from turnpike.database.tenancy import tenant_transaction
 
 NAME = "default"
 MODEL = "scripted"
-_SPEC = AgentSpec(
-    model=MODEL, instructions="", tools=(), max_steps=DEFAULT_MAX_STEPS, allow=(), deny=()
-)
+_SPEC = AgentSpec(model=MODEL, instructions="", tools=(), max_steps=DEFAULT_MAX_STEPS)
 
 CreateModel = Callable[[AsyncConnection, UUID, str], Awaitable[object]]
 

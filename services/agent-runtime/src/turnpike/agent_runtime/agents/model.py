@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
+from turnpike.agent_runtime.policy.documents import POLICY_NAMES, document_of, policy_of
+from turnpike.agent_runtime.policy.model import NO_POLICY, Policy
+
 DEFAULT_MAX_STEPS = 25
 
 VARIABLES = ("current_datetime", "current_date", "time_zone", "agent_name")
@@ -23,8 +26,7 @@ class AgentSpec:
     instructions: str
     tools: tuple[str, ...]
     max_steps: int
-    allow: tuple[str, ...]
-    deny: tuple[str, ...]
+    policy: Policy = NO_POLICY
 
     def as_dict(self) -> dict[str, Any]:
         """Returns what is stored of it."""
@@ -33,8 +35,8 @@ class AgentSpec:
             "instructions": self.instructions,
             "tools": list(self.tools),
             "max_steps": self.max_steps,
-            "allow": list(self.allow),
-            "deny": list(self.deny),
+            # There even when they are empty: a replica of before reads them.
+            **{"allow": [], "deny": []} | document_of(self.policy),
         }
 
     @classmethod
@@ -45,8 +47,9 @@ class AgentSpec:
             instructions=stored["instructions"],
             tools=tuple(stored["tools"]),
             max_steps=stored["max_steps"],
-            allow=tuple(stored["allow"]),
-            deny=tuple(stored["deny"]),
+            policy=policy_of(
+                {name: value for name, value in stored.items() if name in POLICY_NAMES}
+            ),
         )
 
 

@@ -15,6 +15,7 @@ from turnpike.database.tenancy import tenant_transaction
 _MAX_BYTES = 32 << 20
 # What an entry costs beside its texts.
 _OVERHEAD_BYTES = 1000
+_RULE_BYTES = 500
 
 
 class Versions:
@@ -67,5 +68,6 @@ class Versions:
 
 
 def _size(spec: AgentSpec) -> int:
-    texts = (spec.model, spec.instructions, *spec.tools, *spec.allow, *spec.deny)
-    return _OVERHEAD_BYTES + sum(getsizeof(text) for text in texts)
+    texts = (spec.model, spec.instructions, *spec.tools)
+    rules = len(spec.policy.layer.rules)
+    return _OVERHEAD_BYTES + rules * _RULE_BYTES + sum(getsizeof(text) for text in texts)

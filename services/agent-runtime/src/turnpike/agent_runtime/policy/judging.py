@@ -1,31 +1,159 @@
-"""Judging the calls of a step, right before they run."""
+"""Judging the calls of a step, right before they run, by what is said at that moment."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+from uuid import UUID
 
+import asyncpg
+import orjson
+
+from turnpike.agent_runtime.policy.documents import (
+    conditions_of,
+    person_policy_of,
+    tenant_policy_of,
+)
 from turnpike.agent_runtime.policy.model import (
-    Effect,
+    UNSAID_PERSON,
+    UNSAID_TENANT,
+    Grant,
     Kind,
-    Layer,
-    Layers,
+    PersonPolicy,
+    Policy,
+    TenantPolicy,
     ToolCall,
     Verdict,
-    listed,
+    layered,
 )
 from turnpike.agent_runtime.policy.rules import Rules, judge
+from turnpike.database.failures import persist
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+_READ = (
+    "SELECT tenant_version, tenant_spec, person_version, person_spec, standing"
+    " FROM read_policy($1, $2, $3, $4)"
+)
+_PATIENCE_SECONDS = 30.0
+_MOST_COMPILED = 1024
+_MOST_SEEN = 16384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Whose calls are judged, and what their agent says."""
+
+    tenant: UUID
+    principal: UUID
+    agent_version: UUID
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What tenant and person say; versions are None where nothing is said."""
+
+    tenant_version: UUID | None = None
+    tenant: TenantPolicy = UNSAID_TENANT
+    person_version: UUID | None = None
+    person: PersonPolicy = UNSAID_PERSON
+
+
+class Judges:
+    """Judges calls of all turns of a replica.
+
+    What tenants and people say, and grants, are read anew for each judgement, in one
+    statement: a change holds for every judgement after it, on every replica. Only what
+    never changes is kept, compiled.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._seen: OrderedDict[tuple[UUID, UUID], _Said] = OrderedDict()
+        self._compiled: OrderedDict[tuple[UUID | None, ...], Rules] = OrderedDict()
+
+    async def judge(self, subject: Subject, calls: Sequence[ToolCall]) -> list[Verdict]:
+        """Returns what becomes of each of a step's calls."""
+        if not calls:
+            return []
+        said, grants = await self._read(subject, [call.tool for call in calls])
+        rules = self._rules(subject, said)
+        verdicts = [judge(rules, call, grants) for call in calls]
+        versions = {
+            "tenant_policy": _named(said.tenant_version),
+            "person_policy": _named(said.person_version),
+        }
+        return [replace(verdict, **versions) for verdict in verdicts]
+
+    async def _read(self, subject: Subject, tools: list[str]) -> tuple[_Said, list[Grant]]:
+        seen = self._seen.get((subject.tenant, subject.principal), _Said())
+        known = [each for each in (seen.tenant_version, seen.person_version) if each]
+        row = await persist(
+            lambda: self._pool.fetchrow(_READ, subject.tenant, subject.principal, known, tools),
+            _PATIENCE_SECONDS,
+        )
+        assert row is not None, "a function with OUT parameters returns one row"  # noqa: S101
+        said = _said(row, seen)
+        _keep(self._seen, (subject.tenant, subject.principal), said, _MOST_SEEN)
+        return said, [_grant(each) for each in orjson.loads(row["standing"])]
+
+    def _rules(self, subject: Subject, said: _Said) -> Rules:
+        key = (subject.agent_version, said.tenant_version, said.person_version)
+        rules = self._compiled.get(key)
+        if rules is None:
+            layers = layered(subject.policy, said.tenant, said.person, otherwise=Kind.ALLOW)
+            rules = Rules(layers)
+        return _keep(self._compiled, key, rules, _MOST_COMPILED)
 
 
 class Judge:
     """Judges the calls of one turn."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    def __init__(self, judges: Judges, subject: Subject) -> None:
+        self._judges = judges
+        self._subject = subject
 
     async def judge(self, calls: Sequence[ToolCall]) -> list[Verdict]:
-        """Returns what becomes of each of a step's calls, by what is said at this moment."""
-        return [judge(self._rules, call) for call in calls]
+        """Returns what becomes of each of a step's calls, by what is said at this moment.
+
+        Raises:
+            Exception: Postgres stays away.
+        """
+        return await self._judges.judge(self._subject, calls)
 
 
-def judge_of(allow: Sequence[str], deny: Sequence[str]) -> Judge:
-    """Returns what judges the calls of an agent's turn."""
-    rules = listed(Effect.ALLOW, allow) + listed(Effect.DENY, deny)
-    return Judge(Rules(Layers(agent=Layer(rules=rules), otherwise=Kind.ALLOW)))
+def _said(row: Any, seen: _Said) -> _Said:
+    tenant, person = row["tenant_version"], row["person_version"]
+    return _Said(
+        tenant,
+        seen.tenant if tenant == seen.tenant_version else _tenant(row["tenant_spec"]),
+        person,
+        seen.person if person == seen.person_version else _person(row["person_spec"]),
+    )
+
+
+def _tenant(spec: str | None) -> TenantPolicy:
+    return tenant_policy_of(orjson.loads(spec)) if spec else UNSAID_TENANT
+
+
+def _person(spec: str | None) -> PersonPolicy:
+    return person_policy_of(orjson.loads(spec)) if spec else UNSAID_PERSON
+
+
+def _grant(stored: dict[str, Any]) -> Grant:
+    where = conditions_of(stored["conditions"])
+    return Grant(id=stored["id"], tool=stored["tool"], digest=stored["digest"], where=where)
+
+
+def _named(version: UUID | None) -> str:
+    return str(version) if version else ""
+
+
+def _keep(kept: OrderedDict[Key, Value], key: Key, value: Value, most: int) -> Value:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > most:
+        kept.popitem(last=False)
+    return value

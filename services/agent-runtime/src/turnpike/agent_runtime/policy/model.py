@@ -179,6 +179,11 @@ class Verdict:
     decisions: tuple[str, ...] = ()
     """What a person may decide, when one is asked."""
 
+    tenant_policy: str = ""
+    """The id of the version of the tenant's policy; empty where there is none."""
+
+    person_policy: str = ""
+
 
 DECISIONS = ("approve", "edit", "respond", "reject")
 APPROVE_ALWAYS = "approve_always"
@@ -187,3 +192,86 @@ APPROVE_ALWAYS = "approve_always"
 def listed(effect: Effect, tools: Sequence[str]) -> tuple[Rule, ...]:
     """Returns the rules that a plain list of patterns stands for."""
     return tuple(Rule(tool=tool, effect=effect) for tool in tools)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What an agent's spec says of its calls, or a tenant's defaults of every agent's."""
+
+    mode: Mode = Mode.UNSAID
+    allow: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    reason: str = ""
+
+    @property
+    def layer(self) -> Layer:
+        """Its rules, the plain lists first: what is said with more words comes last."""
+        plain = (
+            listed(Effect.ALLOW, self.allow)
+            + listed(Effect.ASK, self.ask)
+            + listed(Effect.DENY, self.deny)
+        )
+        return Layer(rules=plain + self.rules, reason=self.reason)
+
+
+NO_POLICY = Policy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantPolicy:
+    """What a tenant says of the calls of all its agents."""
+
+    enabled: bool = True
+    deny: tuple[str, ...] = ()
+    always_ask: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    """DENY and ALWAYS_ASK."""
+
+    reason: str = ""
+    defaults: Policy = NO_POLICY
+    """Where an agent says nothing; denies nothing."""
+
+    @property
+    def layer(self) -> Layer:
+        """Its rules, the plain lists first."""
+        plain = listed(Effect.ALWAYS_ASK, self.always_ask) + listed(Effect.DENY, self.deny)
+        return Layer(rules=plain + self.rules, reason=self.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonPolicy:
+    """What a person says of the calls of their own turns: it only tightens."""
+
+    ask: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    """ASK and DENY."""
+
+    reason: str = ""
+
+    @property
+    def layer(self) -> Layer:
+        """Its rules, the plain lists first."""
+        plain = listed(Effect.ASK, self.ask) + listed(Effect.DENY, self.deny)
+        return Layer(rules=plain + self.rules, reason=self.reason)
+
+
+UNSAID_TENANT = TenantPolicy()
+UNSAID_PERSON = PersonPolicy()
+
+
+def layered(
+    agent: Policy, tenant: TenantPolicy, person: PersonPolicy, *, otherwise: Kind
+) -> Layers:
+    """Returns all that is said of an agent's calls for a person."""
+    return Layers(
+        enabled=tenant.enabled,
+        tenant=tenant.layer,
+        defaults=tenant.defaults.layer,
+        agent=agent.layer,
+        person=person.layer,
+        mode=agent.mode or tenant.defaults.mode or Mode.DEFAULT,
+        otherwise=otherwise,
+    )

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from turnpike.agent_runtime.events.model import Batch, CancelDesiredError, Claim
 from turnpike.agent_runtime.events.writer import Body, LogWriter
+from turnpike.agent_runtime.policy.judging import Judge, Subject
 from turnpike.agent_runtime.prefix.model import Entry
 from turnpike.agent_runtime.turns import stating
 from turnpike.agent_runtime.turns.allowance import Allowance
@@ -71,10 +72,16 @@ class Driver:
             reserve=lambda up_to: parts.store.reserve(claim, up_to),
             may_open=parts.may_open,
         )
+        subject = Subject(
+            tenant=turn.tenant,
+            principal=turn.principal,
+            agent_version=turn.agent_version,
+            policy=prepared.policy,
+        )
         self._caller = Caller(
             parts.registry,
             prepared.toolset,
-            prepared.judge,
+            Judge(parts.judges, subject),
             self._writer,
             timeout=parts.patience.tool,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.tails import Tails
 from turnpike.agent_runtime.models.routing import Ways
+from turnpike.agent_runtime.policy.judging import Judges
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.turns.asking import Patience
 from turnpike.agent_runtime.turns.store import TurnStore
@@ -20,6 +21,7 @@ class Parts:
     tails: Tails
     store: TurnStore
     registry: Registry
+    judges: Judges
     ways: Ways
     patience: Patience
     may_open: Callable[[], bool]

@@ -15,7 +15,7 @@ from turnpike.agent_runtime.events.model import Claim
 from turnpike.agent_runtime.models.choosing import ordered
 from turnpike.agent_runtime.models.configs import Choice
 from turnpike.agent_runtime.models.prompt import Model
-from turnpike.agent_runtime.policy.judging import Judge, judge_of
+from turnpike.agent_runtime.policy.model import NO_POLICY, Policy
 from turnpike.agent_runtime.prefix.keys import Salt
 from turnpike.agent_runtime.prefix.model import EMPTY, Ledger
 from turnpike.agent_runtime.prefix.store import PrefixStore
@@ -60,7 +60,7 @@ class Prepared:
     """What was there of that name before the turn was admitted."""
 
     toolset: Toolset = field(default_factory=lambda: Toolset([]))
-    judge: Judge = field(default_factory=lambda: judge_of((), ()))
+    policy: Policy = NO_POLICY
     max_steps: int = 0
     said: Said | None = None
     """None when the turn is not to be run."""
@@ -216,7 +216,7 @@ async def prepare(
         model_name=spec.model,
         choice=chosen.choice,
         toolset=toolset,
-        judge=judge_of(spec.allow, spec.deny),
+        policy=spec.policy,
         max_steps=spec.max_steps,
         said=_telling(sources, turn, spec, held, past, steps, toolset, full)
         if chosen.models

@@ -4,11 +4,8 @@ They use the driver's pool, because each step of a turn waits for them;
 everything else goes through SQLAlchemy.
 """
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import asyncpg
 
@@ -30,9 +27,7 @@ from turnpike.agent_runtime.turns.model import (
     TurnFailedError,
     Usage,
 )
-from turnpike.database.failures import is_unavailable
-
-T = TypeVar("T")
+from turnpike.database.failures import persist
 
 _PATIENCE_SECONDS = 30.0
 _ASKED = "SELECT owe(commit_asked({}), $1, $2, $13, false)".format(
@@ -254,20 +249,11 @@ class TurnStore:
         A commit whose reply was lost is made again: the function finds that
         its own number is the committed one, and says OK.
         """
-        outcome: str = await _persist(lambda: self._pool.fetchval(statement, *values))
+        outcome: str = await persist(
+            lambda: self._pool.fetchval(statement, *values), _PATIENCE_SECONDS
+        )
         if outcome == "STALE":
             raise FenceLostError
         if outcome == "CANCEL":
             raise CancelDesiredError
         return outcome
-
-
-async def _persist(attempt: Callable[[], Awaitable[T]]) -> T:
-    give_up_at = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            return await attempt()
-        except Exception as error:
-            if not is_unavailable(error) or time.monotonic() > give_up_at:
-                raise
-        await asyncio.sleep(0.2)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from turnpike.api.agent_runtime.v1 import agent_pb2, agent_service_pb2
+from turnpike.api.agent_runtime.v1 import agent_pb2, agent_service_pb2, policy_pb2
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
@@ -248,7 +248,7 @@ def spec_message(spec: AgentSpec) -> agent_pb2.AgentSpec:
         instructions=spec.instructions,
         tools=spec.tools,
         max_steps=spec.max_steps,
-        policy=agent_pb2.Policy(allow=policy.allow, ask=policy.ask, deny=policy.deny),
+        policy=policy_pb2.Policy(allow=policy.allow, ask=policy.ask, deny=policy.deny),
     )
 
 

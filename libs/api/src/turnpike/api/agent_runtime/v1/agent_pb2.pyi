@@ -2,6 +2,7 @@ import datetime
 
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from turnpike.api.agent_runtime.v1 import policy_pb2 as _policy_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -9,16 +10,6 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class Policy(_message.Message):
-    __slots__ = ("allow", "ask", "deny")
-    ALLOW_FIELD_NUMBER: _ClassVar[int]
-    ASK_FIELD_NUMBER: _ClassVar[int]
-    DENY_FIELD_NUMBER: _ClassVar[int]
-    allow: _containers.RepeatedScalarFieldContainer[str]
-    ask: _containers.RepeatedScalarFieldContainer[str]
-    deny: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, allow: _Optional[_Iterable[str]] = ..., ask: _Optional[_Iterable[str]] = ..., deny: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AgentSpec(_message.Message):
     __slots__ = ("model", "instructions", "tools", "max_steps", "policy")
@@ -31,8 +22,8 @@ class AgentSpec(_message.Message):
     instructions: str
     tools: _containers.RepeatedScalarFieldContainer[str]
     max_steps: int
-    policy: Policy
-    def __init__(self, model: _Optional[str] = ..., instructions: _Optional[str] = ..., tools: _Optional[_Iterable[str]] = ..., max_steps: _Optional[int] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+    policy: _policy_pb2.Policy
+    def __init__(self, model: _Optional[str] = ..., instructions: _Optional[str] = ..., tools: _Optional[_Iterable[str]] = ..., max_steps: _Optional[int] = ..., policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ...) -> None: ...
 
 class Agent(_message.Message):
     __slots__ = ("name", "spec", "version", "version_number", "etag", "create_time", "update_time")
