@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from turnpike.agent_runtime.agents.model import AgentSpec
+from turnpike.agent_runtime.policy.model import Policy
 from turnpike.agent_runtime.tools.toolset import Toolset
 from turnpike.agent_runtime.turns.model import Call, Reply, Spend, Step, TurnFailedError, Usage
 
@@ -14,6 +15,8 @@ NO_VERSION = UUID(int=0)
 
 _TYPE = "call"
 _STEP = 1
+# Who asks for this very call need not be asked for it: the tenant's policy says else.
+_ASKED_FOR = Policy(allow=("*/*",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class Invocation:
     def spec(self) -> AgentSpec:
         """What stands for the agent that there is none of."""
         return AgentSpec(
-            model="", instructions="", tools=(self.tool,), max_steps=_STEP, allow=(), deny=()
+            model="", instructions="", tools=(self.tool,), max_steps=_STEP, policy=_ASKED_FOR
         )
 
     @property

@@ -6,8 +6,8 @@ from alembic import op
 
 from turnpike.database.migration import protect, run_script
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 _APPENDED_TO = ("policy_versions", "audit_entries", "audit_seals")
 
@@ -15,7 +15,7 @@ _APPENDED_TO = ("policy_versions", "audit_entries", "audit_seals")
 def upgrade() -> None:
     """Adds them; what is only ever added to cannot be changed, whatever somebody writes."""
     sql = files("turnpike.agent_runtime.migrations") / "sql"
-    run_script(op, (sql / "0012_policies.sql").read_text())
+    run_script(op, (sql / "0013_policies.sql").read_text())
     for table in (*_APPENDED_TO, "policies", "grants", "audit_unsealed"):
         protect(op, table)
     roles = op.get_context().opts
