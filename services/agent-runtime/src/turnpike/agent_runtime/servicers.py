@@ -14,12 +14,21 @@ from turnpike.agent_runtime.models import store as models_store
 from turnpike.agent_runtime.models.catalogue import ModelCatalogue, create_scripted_model
 from turnpike.agent_runtime.models.probing import Prober
 from turnpike.agent_runtime.models.servicer import ModelServicer
+from turnpike.agent_runtime.policy.catalogue import Grants, Policies
+from turnpike.agent_runtime.policy.explaining import Explainer
+from turnpike.agent_runtime.policy.judging import Judges
+from turnpike.agent_runtime.policy.servicer import PolicyServicer
 from turnpike.agent_runtime.prefix.listing import Sessions
 from turnpike.agent_runtime.prefix.servicer import PrefixServicer
 from turnpike.agent_runtime.provider_keys.catalogue import ProviderKeys
 from turnpike.agent_runtime.provider_keys.servicer import ProviderKeyServicer
 from turnpike.agent_runtime.settings import Settings
-from turnpike.agent_runtime.sources import default_source, inline_source, new_models
+from turnpike.agent_runtime.sources import (
+    default_source,
+    explained_source,
+    inline_source,
+    new_models,
+)
 from turnpike.agent_runtime.threads.catalogue import Threads
 from turnpike.agent_runtime.threads.servicer import ThreadServicer
 from turnpike.agent_runtime.turns.ownership import Owner
@@ -29,6 +38,9 @@ from turnpike.agent_runtime.turns.starting import Starter
 from turnpike.agent_runtime.turns.viewing import Views
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
+from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import (
+    add_PolicyServiceServicer_to_server,
+)
 from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import (
     add_PrefixServiceServicer_to_server,
 )
@@ -51,6 +63,7 @@ SERVICES = tuple(
         "CompletionService",
         "PrefixService",
         "ProviderKeyService",
+        "PolicyService",
     )
 )
 
@@ -88,6 +101,9 @@ def add_servicers(
         new_models(settings, stores), peers.clients, patience=settings.first_chunk_timeout
     )
     add_PrefixServiceServicer_to_server(PrefixServicer(Sessions(engine)), server)
+    explainer = Explainer(Judges(stores.pool), explained_source(agents, peers.registry))
+    policies = PolicyServicer(Policies(engine), Grants(engine), explainer)
+    add_PolicyServiceServicer_to_server(policies, server)
     keys = ProviderKeys(engine, envelope)
     add_ProviderKeyServiceServicer_to_server(ProviderKeyServicer(keys), server)
     add_ModelServiceServicer_to_server(

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.agent_runtime.agents import defaults, store
+from turnpike.agent_runtime.agents.catalogue import Agents
 from turnpike.agent_runtime.agents.defaults import DefaultAgent
 from turnpike.agent_runtime.agents.model import AgentSpec
 from turnpike.agent_runtime.completions.model import Question
@@ -19,7 +20,10 @@ from turnpike.agent_runtime.models.configs import Choice, Models, Wanted
 from turnpike.agent_runtime.models.fingerprints import Fingerprints
 from turnpike.agent_runtime.models.prompt import Model, ModelError
 from turnpike.agent_runtime.models.refusals import REASONS
+from turnpike.agent_runtime.policy.explaining import Asked, Find, Found
+from turnpike.agent_runtime.policy.matching import Pattern
 from turnpike.agent_runtime.settings import Settings
+from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
 from turnpike.agent_runtime.turns.preparing import ModelSource
 from turnpike.agent_runtime.turns.starting import EnsureDefault, InlineVersion
@@ -72,6 +76,22 @@ def model_source(models: Models) -> ModelSource:
             pinned = await models.pin(wanted, choice.pool, first, instead_of=choice.pinned)
             choice = replace(choice, pinned=pinned)
         return choice
+
+    return find
+
+
+def explained_source(agents: Agents, registry: Registry) -> Find:
+    """Returns what finds an agent's policy, and its tool, for explanations."""
+
+    async def find(asked: Asked) -> Found:
+        agent = await agents.get(asked.tenant, asked.agent)
+        found = Found(agent_version=agent.version, policy=agent.spec.policy)
+        if not any(Pattern(each).matches(asked.tool) for each in agent.spec.tools):
+            return found
+        tools = await registry.tools(asked.tenant, asked.principal, [asked.tool])
+        return next(
+            (replace(found, digest=each.digest, read_only=each.read_only) for each in tools), found
+        )
 
     return find
 

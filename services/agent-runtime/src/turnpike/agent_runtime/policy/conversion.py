@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf import struct_pb2
 
 from turnpike.agent_runtime.policy.model import (
+    NO_POLICY,
     Comparison,
     Effect,
     Mode,
@@ -78,7 +79,7 @@ def tenant_to_proto(policy: TenantPolicy) -> pb.TenantPolicy:
         always_ask=policy.always_ask,
         rules=_rules_to_proto(policy.rules),
         reason=policy.reason,
-        defaults=policy_to_proto(policy.defaults),
+        defaults=None if policy.defaults == NO_POLICY else policy_to_proto(policy.defaults),
     )
 
 

@@ -1,0 +1,66 @@
+"""Saying what would become of a call, without making it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from turnpike.agent_runtime.policy.judging import Judges, Subject
+from turnpike.agent_runtime.policy.model import Policy, ToolCall, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Whose call it would be, and of what."""
+
+    tenant: UUID
+    principal: UUID
+    agent: str
+    tool: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What an agent says, and how it has a tool."""
+
+    agent_version: UUID
+    policy: Policy
+    digest: str = ""
+    """Of the tool's definition; empty when the agent does not have it."""
+
+    read_only: bool = False
+
+
+Find = Callable[[Asked], Awaitable[Found]]
+"""Returns what there is; raises NotFoundError when there is no such agent."""
+
+
+class Explainer:
+    """Judges calls that nobody makes."""
+
+    def __init__(self, judges: Judges, find: Find) -> None:
+        self._judges = judges
+        self._find = find
+
+    async def explain(self, asked: Asked) -> tuple[Verdict, Found]:
+        """Returns what would become of a call at this moment, and by what.
+
+        Raises:
+            NotFoundError: There is no such agent.
+            RemoteError: The registry does not answer.
+        """
+        found = await self._find(asked)
+        subject = Subject(
+            tenant=asked.tenant,
+            principal=asked.principal,
+            agent_version=found.agent_version,
+            policy=found.policy,
+        )
+        call = ToolCall(
+            tool=asked.tool,
+            arguments=asked.arguments or "{}",
+            digest=found.digest,
+            read_only=found.read_only,
+        )
+        [verdict] = await self._judges.judge(subject, [call])
+        return verdict, found
