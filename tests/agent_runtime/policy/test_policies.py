@@ -77,7 +77,8 @@ async def test_what_a_tenant_says_is_kept_as_versions(tenant: Tenant):
     rules = [Rule(tool="shop/*", effect="RULE_EFFECT_ALWAYS_ASK", reason="money")]
     first = TenantPolicy(deny=["disk/*"], rules=rules)
     first.rules[0].where.add(path="/sum").range.minimum = 100
-    first.rules[0].where.add(path="/to").one_of.extend(["ann", 3, None, {"a": [True]}])
+    values: Any = ["ann", 3, None, {"a": [True]}]
+    first.rules[0].where.add(path="/to").one_of.extend(values)
     first.rules[0].where.add(path="").equals.string_value = "x"
     first.rules[0].where.add(path="/n~1a", pattern="*@home")
 
