@@ -2,30 +2,33 @@
 
 import threading
 from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from secrets import token_bytes
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tokenizers import Tokenizer
 
+from tests.embedding.bert_reference import MODEL
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import (
     EmbeddingServiceStub,
     add_EmbeddingServiceServicer_to_server,
 )
+from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.embedding.backends import minilm
 from turnpike.embedding.backends.encoder import Encoder
 from turnpike.embedding.backends.word_pieces import WordPieces
-from turnpike.embedding.batcher import Batcher
-from turnpike.embedding.batcher import Encoder as AnyEncoder
 from turnpike.embedding.embedder import Embedder
-from turnpike.embedding.lazy import Lazy
-from turnpike.embedding.offload import Offload
+from turnpike.embedding.engines import Encoder as AnyEncoder
+from turnpike.embedding.metering import Meter
+from turnpike.embedding.opening import open_embedder
 from turnpike.embedding.servicer import EmbeddingServicer
+from turnpike.embedding.settings import Settings
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.credentials import Credentials, Exchanged
 from turnpike.rpc.errors import UnauthenticatedError
-from turnpike.rpc.identity import GATEKEEPER, Signer, Verifier
+from turnpike.rpc.identity import Signer, Verifier
 from turnpike.rpc.server import listen, new_server
 
 WAIT_SECONDS = 20
@@ -40,6 +43,13 @@ def encoder() -> Encoder:
 @cache
 def word_pieces() -> WordPieces:
     return minilm.load_word_pieces()
+
+
+@cache
+def single_tokens() -> list[str]:
+    """Returns words that are one token each."""
+    vocabulary = Tokenizer.from_file(str(MODEL / "tokenizer.json")).get_vocab()
+    return sorted(word for word in vocabulary if word.isascii() and word.isalpha())
 
 
 class HeldEncoder:
@@ -61,42 +71,47 @@ class HeldEncoder:
         return encoder().encode(sequences, width)
 
 
+def settings_for(**others: Any) -> Settings:
+    """Returns a replica's settings; `others` override."""
+    values: dict[str, Any] = {
+        "gatekeeper_target": "dns:///nobody.invalid:1",
+        "signing_key": token_bytes(32),
+        "trusted_keys": {},
+        **others,
+    }
+    return Settings(**values)
+
+
 @asynccontextmanager
 async def embedding(
-    model: AnyEncoder | None = None, *, workers: int = 2, max_queued_tokens: int = 262_144
+    model: AnyEncoder | None = None, *, meter: Meter | None = None, **settings: Any
 ) -> AsyncGenerator[EmbeddingServiceStub]:
-    """Serves embedding while the block runs, and yields a client with a credential."""
-    with (
-        Offload("tokenize", threads=2, max_waiting=32_000_000) as tokenizing,
-        Offload("chunk", threads=1, max_waiting=32_000_000) as chunking,
-        ThreadPoolExecutor(workers) as executor,
-    ):
-        batcher = Batcher(
-            Lazy[AnyEncoder](executor, lambda: model or encoder()),
-            executor,
-            max_batch_tokens=512,
-            max_queued_tokens=max_queued_tokens,
+    """Serves embedding while the block runs, and yields a client with a service's credential."""
+    async with AsyncExitStack() as stack:
+        if meter is None:
+            # Nobody is asked: a service's own calls were admitted elsewhere.
+            nobody = open_channel("dns:///nobody.invalid:1")
+            meter = Meter(GatekeeperServiceStub(await stack.enter_async_context(nobody)))
+        opened = open_embedder(
+            settings_for(**settings), meter, load_encoder=lambda: model or encoder()
         )
-        pieces = Lazy(tokenizing.executor, word_pieces)
-        async with batcher.working(workers):
-            embedder = Embedder(pieces, batcher, tokenizing=tokenizing, chunking=chunking)
-            async with _served(embedder) as stub:
-                yield stub
+        embedder = await stack.enter_async_context(opened)
+        yield await stack.enter_async_context(_served(embedder))
 
 
 @asynccontextmanager
 async def _served(embedder: Embedder) -> AsyncGenerator[EmbeddingServiceStub]:
     seed = token_bytes(32)
-    signer = Signer(GATEKEEPER, seed)
+    signer = Signer("agent-runtime", seed)
     public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
-    credentials = Credentials(Verifier({GATEKEEPER: public}), _refuse_key)
+    credentials = Credentials(Verifier({"agent-runtime": public}), _refuse_key)
     server = new_server("embedding", authenticate=credentials.caller)
     add_EmbeddingServiceServicer_to_server(EmbeddingServicer(embedder), server)
     port = listen(server, "127.0.0.1:0")
     await server.start()
 
     def token() -> str:
-        return signer.principal_token(tenant="t", principal="p", role="viewer")[0]
+        return signer.for_tenant(tenant="t", principal="p", role="viewer")
 
     try:
         async with open_channel(f"ipv4:127.0.0.1:{port}", authorization=token) as channel:

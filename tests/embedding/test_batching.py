@@ -1,11 +1,12 @@
 """Whose text is embedded when, and what happens under pressure."""
 
 import asyncio
+from itertools import cycle
 
 import grpc
 import pytest
 
-from tests.embedding.serving import WAIT_SECONDS, HeldEncoder, embedding, encoder
+from tests.embedding.serving import WAIT_SECONDS, HeldEncoder, embedding, encoder, single_tokens
 from tests.waiting import until
 from turnpike.api.embedding.v1 import embedding_service_pb2 as pb
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
@@ -15,9 +16,14 @@ from turnpike.telemetry.metrics import REGISTRY
 FIRST, OTHER, QUERY = 8, 16, 32
 """Widths in tokens, by which batches are told apart."""
 
+_words = cycle(single_tokens())
+
 
 def request(width: int, priority: pb.Priority, texts: int = 1) -> pb.EmbedRequest:
-    return pb.EmbedRequest(input=["word " * (width - 2)] * texts, priority=priority)
+    """Returns a request for texts that nobody asked for before."""
+    return pb.EmbedRequest(
+        input=[f"{next(_words)} {'word ' * (width - 3)}" for _ in range(texts)], priority=priority
+    )
 
 
 def metric(name: str, priority: str) -> float:
@@ -147,9 +153,10 @@ async def test_a_full_line_refuses_and_says_when_to_come_again() -> None:
 
         error = from_rpc_error(refused.value)
         assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
-        assert error.metadata == {"waiting": "64", "unit": "tokens"}
+        assert error.metadata == {"waiting": "4", "unit": "inputs"}
         assert error.retry_after is not None
-        assert 1 <= error.retry_after.total_seconds() <= 60
+        # 64 tokens wait and 15 may, at 4,000 a second.
+        assert error.retry_after.total_seconds() == pytest.approx((64 - OTHER + 1) / 4000, abs=1e-3)
         calls.append(start(service, request(QUERY, pb.PRIORITY_INTERACTIVE)))
         await until(lambda: metric("queued_tokens", "interactive") == QUERY)
         held.released.set()

@@ -1,67 +1,75 @@
 """What may be embedded, and how it is counted."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from turnpike.embedding import chunking
-from turnpike.embedding.backends import minilm
-from turnpike.embedding.batcher import Batcher
-from turnpike.embedding.lazy import Lazy
+from turnpike.embedding.batcher import Wanted
+from turnpike.embedding.cache import VectorCache, fingerprint
+from turnpike.embedding.catalogue import Catalogue, EmbeddingModel
+from turnpike.embedding.metering import Load, Meter, Payer
 from turnpike.embedding.model import (
     Chunks,
+    Dtype,
     Embedding,
     Embeddings,
-    InputEmptyError,
-    InputTooLongError,
-    ModelNotFoundError,
+    InputType,
+    Item,
     Priority,
     Strategy,
     TooLong,
 )
 from turnpike.embedding.offload import Offload
+from turnpike.embedding.tokens import tokenize
 from turnpike.telemetry import span
 
-if TYPE_CHECKING:
-    from turnpike.embedding.backends.word_pieces import WordPieces
 
-_ATTRIBUTES = {
-    "gen_ai.operation.name": "embeddings",
-    "gen_ai.request.model": minilm.NAME,
-    "gen_ai.embeddings.dimension.count": minilm.DIMENSIONS,
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Texts to embed, and how."""
 
-_GROUP = 64
-"""How many texts are tokenized at once: their whole encodings are in memory together."""
+    texts: Sequence[str]
+    model: str = ""
+    """Its name; empty for the default model."""
 
+    priority: Priority = Priority.INTERACTIVE
+    too_long: TooLong = TooLong.REFUSE
+    input_type: InputType = InputType.DOCUMENT
+    dtype: Dtype = Dtype.F32
+    tenant: str = ""
+    """Whose texts they are: vectors are shared within a tenant alone."""
 
-@dataclass(frozen=True, slots=True)
-class _Tokens:
-    """A text as the model will read it."""
+    payer: Payer | None = None
+    """Whose call it is; None for one that is paid for already."""
 
-    ids: list[int]
-    truncated: bool
+    patience: float | None = None
+    """Seconds that somebody waits; None for as long as it takes."""
 
 
 class Embedder:
-    """Embeds and chunks with all-MiniLM-L6-v2, off the event loop."""
+    """Embeds and chunks with the models of a catalogue, off the event loop."""
 
     def __init__(
         self,
-        word_pieces: "Lazy[WordPieces]",
-        batcher: Batcher,
+        catalogue: Catalogue,
+        cache: VectorCache,
         *,
         tokenizing: Offload,
         chunking: Offload,
+        meter: Meter,
     ) -> None:
-        self._word_pieces = word_pieces
-        self._batcher = batcher
+        self._catalogue = catalogue
+        self._cache = cache
         self._tokenizing = tokenizing
         self._chunking = chunking
+        self._meter = meter
 
-    async def embed(
-        self, texts: Sequence[str], *, model: str, priority: Priority, too_long: TooLong
-    ) -> Embeddings:
+    def model(self, name: str) -> EmbeddingModel:
+        """Returns a model by its name, or raises `ModelNotFoundError`."""
+        return self._catalogue.find(name)
+
+    async def embed(self, asked: Asked) -> Embeddings:
         """Embeds all texts, or none.
 
         Raises:
@@ -70,20 +78,34 @@ class Embedder:
             InputTooLongError: A text is longer than the model takes, and was
                 not to be truncated.
             QueueFullError: Too much is waiting already.
+            NotAdmittedError: The payer is not admitted, or gatekeeper does not answer.
+            EmbeddingError: The model's provider refuses, or does not answer.
         """
-        _require_model(model)
-        self._batcher.require_room(priority)
-        pieces = await self._word_pieces.get()
-        size = sum(map(len, texts))
-        tokens = await self._tokenizing.run(size, _tokenize, pieces, texts, too_long)
-        with span(f"embeddings {minilm.NAME}", attributes=_ATTRIBUTES) as embedding:
-            embedding.set("gen_ai.usage.input_tokens", sum(len(each.ids) for each in tokens))
-            vectors = await self._batcher.embed([each.ids for each in tokens], priority)
-        items = [
-            Embedding(vector=vector, tokens=len(each.ids), truncated=each.truncated)
-            for vector, each in zip(vectors, tokens, strict=True)
-        ]
-        return Embeddings(model=minilm.NAME, dimensions=minilm.DIMENSIONS, items=items)
+        model = self._catalogue.find(asked.model)
+        model.batcher.require_room(asked.priority, asked.patience)
+        items = await self._read(model, asked)
+        with span(f"embeddings {model.name}", attributes=_attributes(model)) as embedding:
+            embedding.set("gen_ai.usage.input_tokens", sum(len(item.ids) for item in items))
+            vectors = await self._vectors(model, items, asked)
+        if asked.dtype is Dtype.F16:
+            size = sum(map(len, vectors)) // 4
+            vectors = await self._tokenizing.run(size, _halved, vectors)
+        return Embeddings(
+            model=model.name,
+            dimensions=model.dimensions,
+            items=[
+                Embedding(vector=vector, tokens=len(item.ids), truncated=item.truncated)
+                for vector, item in zip(vectors, items, strict=True)
+            ],
+            dtype=asked.dtype,
+        )
+
+    async def count(self, texts: Sequence[str], *, model: str = "") -> list[int]:
+        """Returns how many tokens each text has, the model's markers apart."""
+        found = self._catalogue.find(model)
+        pieces = await found.pieces.get()
+        encoded = await self._tokenizing.run(sum(map(len, texts)), pieces.encode, texts)
+        return [len(ids) - pieces.markers for ids in encoded]
 
     async def chunk(
         self, text: str, *, model: str, strategy: Strategy, max_tokens: int, overlap: int
@@ -96,31 +118,67 @@ class Embedder:
             InvalidArgumentError: The model cannot keep the limits.
             QueueFullError: Too much is waiting already.
         """
-        _require_model(model)
-        limits = chunking.Limits.within(minilm.MAX_TOKENS, max_tokens, overlap)
-        pieces = await self._word_pieces.get()
+        found = self._catalogue.find(model)
+        limits = chunking.Limits.within(found.max_tokens, max_tokens, overlap)
+        pieces = await found.pieces.get()
         items = await self._chunking.run(len(text), chunking.chunk, pieces, text, strategy, limits)
-        return Chunks(model=minilm.NAME, items=items)
+        return Chunks(model=found.name, items=items)
+
+    async def _read(self, model: EmbeddingModel, asked: Asked) -> list[Item]:
+        pieces = await model.pieces.get()
+        return await self._tokenizing.run(
+            sum(map(len, asked.texts)),
+            tokenize,
+            pieces,
+            asked.texts,
+            prompt=model.prompt(asked.input_type),
+            max_tokens=model.max_tokens,
+            too_long=asked.too_long,
+        )
+
+    async def _vectors(
+        self, model: EmbeddingModel, items: Sequence[Item], asked: Asked
+    ) -> list[bytes]:
+        keys = [fingerprint(asked.tenant, model.identity, item.text) for item in items]
+        kept = {key: vector for key in set(keys) if (vector := self._cache.get(key)) is not None}
+        pairs = list(zip(keys, items, strict=True))
+        async with self._metered(model, pairs, kept, asked.payer):
+            wanted = [Wanted(key, item) for key, item in pairs if key not in kept]
+            if wanted:
+                made = await model.batcher.embed(wanted, asked.priority)
+                kept |= {each.key: vector for each, vector in zip(wanted, made, strict=True)}
+        for key in keys:
+            self._cache.put(key, kept[key])
+        return [kept[key] for key in keys]
+
+    def _metered(
+        self,
+        model: EmbeddingModel,
+        pairs: Sequence[tuple[bytes, Item]],
+        kept: dict[bytes, bytes],
+        payer: Payer | None,
+    ) -> AbstractAsyncContextManager[None]:
+        if payer is None or (payer.by_service and not model.input_price):
+            return nullcontext()
+        load = Load(
+            model=model.name,
+            input_price=model.input_price,
+            tokens=sum(len(item.ids) for _, item in pairs),
+            cached_tokens=sum(len(item.ids) for key, item in pairs if key in kept),
+            estimated=not model.counts_exactly,
+        )
+        return self._meter.metered(payer, load)
 
 
-def _require_model(name: str) -> None:
-    if name not in ("", "default", minilm.NAME):
-        raise ModelNotFoundError(name)
+def _attributes(model: EmbeddingModel) -> dict[str, str | int]:
+    return {
+        "gen_ai.operation.name": "embeddings",
+        "gen_ai.request.model": model.name,
+        "gen_ai.embeddings.dimension.count": model.dimensions,
+    }
 
 
-def _tokenize(pieces: "WordPieces", texts: Sequence[str], too_long: TooLong) -> list[_Tokens]:
-    tokens: list[_Tokens] = []
-    for first in range(0, len(texts), _GROUP):
-        for ids in pieces.encode(texts[first : first + _GROUP]):
-            tokens.append(_fit(pieces, len(tokens), ids, too_long))
-    return tokens
+def _halved(vectors: Sequence[bytes]) -> list[bytes]:
+    import numpy as np
 
-
-def _fit(pieces: "WordPieces", index: int, ids: list[int], too_long: TooLong) -> _Tokens:
-    if len(ids) <= pieces.markers:
-        raise InputEmptyError(index)
-    if len(ids) <= minilm.MAX_TOKENS:
-        return _Tokens(ids, truncated=False)
-    if too_long is TooLong.REFUSE:
-        raise InputTooLongError(index, tokens=len(ids), max_tokens=minilm.MAX_TOKENS)
-    return _Tokens([*ids[: minilm.MAX_TOKENS - 1], ids[-1]], truncated=True)
+    return [np.frombuffer(vector, "<f4").astype("<f2").tobytes() for vector in vectors]

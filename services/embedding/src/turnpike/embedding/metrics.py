@@ -24,3 +24,4 @@ DROPPED = counter(
 REFUSED = counter(
     "embedding_refused_calls", "Calls refused, because too much was waiting.", _LABELS
 )
+CACHED = counter("embedding_cached_texts", "Texts looked up among the vectors kept.", ("outcome",))

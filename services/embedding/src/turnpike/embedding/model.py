@@ -24,6 +24,20 @@ class TooLong(Enum):
     TRUNCATE = "truncate"
 
 
+class InputType(Enum):
+    """What a text is to be used for."""
+
+    DOCUMENT = "document"
+    QUERY = "query"
+
+
+class Dtype(Enum):
+    """How a vector's components are written."""
+
+    F32 = "f32"
+    F16 = "f16"
+
+
 class Strategy(Enum):
     """Where a text is best divided."""
 
@@ -32,9 +46,20 @@ class Strategy(Enum):
     TABLE = "table"
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A text as a model will read it."""
+
+    text: str
+    ids: list[int]
+    """Its tokens, the model's markers included."""
+
+    truncated: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedding:
-    """A text's place in a model's space, as little-endian 32-bit floats."""
+    """A text's place in a model's space, as little-endian floats."""
 
     vector: bytes
     tokens: int
@@ -48,6 +73,7 @@ class Embeddings:
     model: str
     dimensions: int
     items: list[Embedding]
+    dtype: Dtype = Dtype.F32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +143,50 @@ class InputTooLongError(EmbeddingError):
             index=str(index),
             tokens=str(tokens),
             max_tokens=str(max_tokens),
+        )
+
+
+class ModelUnusableError(EmbeddingError):
+    """A model's configuration does not work: its files, its provider or its credential."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = _name(ErrorReason.ERROR_REASON_MODEL_UNUSABLE)
+
+    def __init__(self, model: str, message: str) -> None:
+        super().__init__(f"the model {model!r} cannot be used: {message}", model=model)
+
+
+class ProviderError(EmbeddingError):
+    """A model's provider refuses the call for good."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = _name(ErrorReason.ERROR_REASON_PROVIDER_ERROR)
+
+    def __init__(self, model: str, message: str) -> None:
+        super().__init__(f"the provider of {model!r} refuses: {message}", model=model)
+
+
+class ProviderRateLimitedError(EmbeddingError):
+    """A model's provider answers too many calls already."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = _name(ErrorReason.ERROR_REASON_PROVIDER_RATE_LIMITED)
+
+    def __init__(self, model: str, *, retry_after: timedelta) -> None:
+        super().__init__(
+            f"the provider of {model!r} asks to wait", retry_after=retry_after, model=model
+        )
+
+
+class ProviderUnreachableError(EmbeddingError):
+    """A model's provider does not answer, or not now."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = _name(ErrorReason.ERROR_REASON_PROVIDER_UNREACHABLE)
+
+    def __init__(self, model: str, *, retry_after: timedelta = timedelta(seconds=1)) -> None:
+        super().__init__(
+            f"the provider of {model!r} does not answer", retry_after=retry_after, model=model
         )
 
 

