@@ -28,7 +28,7 @@ from turnpike.embedding.settings import Settings
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.credentials import Credentials, Exchanged
 from turnpike.rpc.errors import UnauthenticatedError
-from turnpike.rpc.identity import Signer, Verifier
+from turnpike.rpc.identity import GATEKEEPER, Signer, Verifier
 from turnpike.rpc.server import listen, new_server
 
 WAIT_SECONDS = 20
@@ -74,6 +74,8 @@ class HeldEncoder:
 def settings_for(**others: Any) -> Settings:
     """Returns a replica's settings; `others` override."""
     values: dict[str, Any] = {
+        "database_url": "postgresql://nobody.invalid/",
+        "system_database_url": "postgresql://nobody.invalid/",
         "gatekeeper_target": "dns:///nobody.invalid:1",
         "signing_key": token_bytes(32),
         "trusted_keys": {},
@@ -84,34 +86,46 @@ def settings_for(**others: Any) -> Settings:
 
 @asynccontextmanager
 async def embedding(
-    model: AnyEncoder | None = None, *, meter: Meter | None = None, **settings: Any
+    model: AnyEncoder | None = None,
+    *,
+    meter: Meter | None = None,
+    person: tuple[str, str] | None = None,
+    **settings: Any,
 ) -> AsyncGenerator[EmbeddingServiceStub]:
-    """Serves embedding while the block runs, and yields a client with a service's credential."""
+    """Serves embedding while the block runs, and yields a client of it.
+
+    Its credential is that of a tenant's `person`; without one a service's, for whom
+    gatekeeper is not asked.
+    """
     async with AsyncExitStack() as stack:
         if meter is None:
-            # Nobody is asked: a service's own calls were admitted elsewhere.
             nobody = open_channel("dns:///nobody.invalid:1")
             meter = Meter(GatekeeperServiceStub(await stack.enter_async_context(nobody)))
         opened = open_embedder(
             settings_for(**settings), meter, load_encoder=lambda: model or encoder()
         )
         embedder = await stack.enter_async_context(opened)
-        yield await stack.enter_async_context(_served(embedder))
+        yield await stack.enter_async_context(_served(embedder, person))
 
 
 @asynccontextmanager
-async def _served(embedder: Embedder) -> AsyncGenerator[EmbeddingServiceStub]:
+async def _served(
+    embedder: Embedder, person: tuple[str, str] | None
+) -> AsyncGenerator[EmbeddingServiceStub]:
     seed = token_bytes(32)
-    signer = Signer("agent-runtime", seed)
     public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
-    credentials = Credentials(Verifier({"agent-runtime": public}), _refuse_key)
+    credentials = Credentials(Verifier({"agent-runtime": public, GATEKEEPER: public}), _refuse_key)
     server = new_server("embedding", authenticate=credentials.caller)
     add_EmbeddingServiceServicer_to_server(EmbeddingServicer(embedder), server)
     port = listen(server, "127.0.0.1:0")
     await server.start()
 
     def token() -> str:
-        return signer.for_tenant(tenant="t", principal="p", role="viewer")
+        if person is None:
+            return Signer("agent-runtime", seed).for_tenant("t", "p", "viewer")
+        tenant, principal = person
+        signer = Signer(GATEKEEPER, seed)
+        return signer.principal_token(tenant=tenant, principal=principal, role="viewer")[0]
 
     try:
         async with open_channel(f"ipv4:127.0.0.1:{port}", authorization=token) as channel:

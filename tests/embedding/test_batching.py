@@ -177,7 +177,7 @@ async def test_the_event_loop_goes_on_while_the_model_works() -> None:
     async with embedding() as service:
         ticks = asyncio.create_task(tick())
         began = ticking.time()
-        await service.Embed(request(256, pb.PRIORITY_BULK, 48))
+        await service.Embed(request(256, pb.PRIORITY_BULK, 16), timeout=60)
         took = ticking.time() - began
         ticks.cancel()
 

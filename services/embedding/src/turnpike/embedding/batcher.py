@@ -136,8 +136,10 @@ class Batcher:
             entry = self._entry(wanted, priority)
             self._asked[wanted.key] = entry
             self._lines[priority].put(entry)
-        elif priority is Priority.INTERACTIVE:
-            self._promote(entry)
+        else:
+            metrics.SHARED.labels(priority.value).inc()
+            if priority is Priority.INTERACTIVE:
+                self._promote(entry)
         entry.callers += 1
         return entry
 

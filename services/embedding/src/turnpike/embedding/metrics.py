@@ -24,4 +24,5 @@ DROPPED = counter(
 REFUSED = counter(
     "embedding_refused_calls", "Calls refused, because too much was waiting.", _LABELS
 )
+SHARED = counter("embedding_shared_texts", "Texts that somebody else waited for already.", _LABELS)
 CACHED = counter("embedding_cached_texts", "Texts looked up among the vectors kept.", ("outcome",))
