@@ -69,9 +69,16 @@ def peers(gatekeeper_address: str, registry_address: str) -> Peers:
 
 
 @pytest.fixture(scope="session")
-def settings(urls: MigrationUrls, valkey: LocalRedis, keys: Keys, peers: Peers) -> Settings:
+def settings(
+    urls: MigrationUrls,
+    valkey: LocalRedis,
+    keys: Keys,
+    peers: Peers,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Settings:
     """The settings of a replica; `model_copy(update={…})` makes another's."""
-    return settings_for(urls, valkey.url, keys, peers)
+    blobs = tmp_path_factory.mktemp("blobs").as_uri()
+    return settings_for(urls, valkey.url, keys, peers, blobs_url=blobs, file_max_bytes=1 << 20)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from turnpike.blobs.model import (
     BlobRangeError,
     BlobStore,
     BlobTooLargeError,
+    Kept,
 )
 from turnpike.blobs.whole import put_whole, read_whole
 
@@ -128,6 +129,21 @@ async def test_what_breaks_off_leaves_nothing_behind(store: BlobStore):
 
     with pytest.raises(ConnectionResetError):
         await store.put(tenant, broken(), limit=LIMIT)
+
+    assert await blobs_of(store, tenant) == []
+
+
+async def test_a_blob_is_announced_before_it_is_there_and_not_kept_if_that_fails(store: BlobStore):
+    tenant = uuid4()
+
+    async def refuse(kept: Kept) -> None:
+        assert kept.size == len(TEXT)
+        with pytest.raises(BlobNotFoundError):
+            await store.size(kept.blob)
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await store.put(tenant, chunks(TEXT), limit=LIMIT, announce=refuse)
 
     assert await blobs_of(store, tenant) == []
 

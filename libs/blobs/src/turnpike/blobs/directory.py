@@ -14,6 +14,7 @@ from uuid import UUID
 from turnpike.blobs.links import Links
 from turnpike.blobs.model import (
     CHUNK,
+    Announce,
     Blob,
     BlobNotFoundError,
     BlobRangeError,
@@ -21,6 +22,7 @@ from turnpike.blobs.model import (
     Kept,
     Listed,
     parse_key,
+    unannounced,
 )
 from turnpike.blobs.spool import spool
 
@@ -42,7 +44,13 @@ class DirectoryStore:
         self._links = Links(root)
 
     async def put(
-        self, tenant: UUID, chunks: AsyncIterable[bytes], *, limit: int, edition: str = ""
+        self,
+        tenant: UUID,
+        chunks: AsyncIterable[bytes],
+        *,
+        limit: int,
+        edition: str = "",
+        announce: Announce = unannounced,
     ) -> Kept:
         """See `BlobStore.put`."""
         with _failures():
@@ -50,13 +58,14 @@ class DirectoryStore:
         try:
             with file:
                 digest, size = await spool(chunks, file, limit=limit)
-                blob = Blob(tenant, digest, edition)
+                kept = Kept(Blob(tenant, digest, edition), size)
+                await announce(kept)
                 with _failures():
-                    await asyncio.to_thread(_settle, file, partial, self._path(blob))
+                    await asyncio.to_thread(_settle, file, partial, self._path(kept.blob))
         finally:
             with suppress(FileNotFoundError):
                 partial.unlink()
-        return Kept(blob, size)
+        return kept
 
     async def read(
         self, blob: Blob, start: int = 0, end: int | None = None

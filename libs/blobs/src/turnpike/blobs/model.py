@@ -1,7 +1,7 @@
 """What a blob is, what a store promises, and how it fails."""
 
 import re
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -97,6 +97,15 @@ class LinkError(BlobError):
     """The link is no link of ours, or has expired."""
 
 
+Announce = Callable[[Kept], Awaitable[None]]
+"""Told of a blob when all of its bytes have come, before any of them is to be found: whoever must
+know of bytes that it may not live to see kept writes it down here. What it raises ends `put`."""
+
+
+async def unannounced(kept: Kept) -> None:
+    """Tells nobody."""
+
+
 class BlobStore(Protocol):
     """Keeps blobs; every method may raise BlobsUnavailableError.
 
@@ -104,7 +113,13 @@ class BlobStore(Protocol):
     """
 
     async def put(
-        self, tenant: UUID, chunks: AsyncIterable[bytes], *, limit: int, edition: str = ""
+        self,
+        tenant: UUID,
+        chunks: AsyncIterable[bytes],
+        *,
+        limit: int,
+        edition: str = "",
+        announce: Announce = unannounced,
     ) -> Kept:
         """Keeps all of `chunks`, or nothing: not a byte is to be seen before the last one came.
 

@@ -5,14 +5,27 @@ from datetime import timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from turnpike.blobs.model import Blob, BlobsUnavailableError, Kept, Listed
+from turnpike.blobs.model import (
+    Announce,
+    Blob,
+    BlobsUnavailableError,
+    Kept,
+    Listed,
+    unannounced,
+)
 
 
 class NoStore:
     """A `BlobStore` where no place is set: it keeps nothing, and says so."""
 
     async def put(
-        self, tenant: UUID, chunks: AsyncIterable[bytes], *, limit: int, edition: str = ""
+        self,
+        tenant: UUID,
+        chunks: AsyncIterable[bytes],
+        *,
+        limit: int,
+        edition: str = "",
+        announce: Announce = unannounced,
     ) -> Kept:
         """Raises BlobsUnavailableError, as everything does that needs a place."""
         _refuse()

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import UUID
 
-from turnpike.blobs.model import CHUNK, Blob, BlobRangeError, Kept, Listed, parse_key
+from turnpike.blobs.model import (
+    CHUNK,
+    Announce,
+    Blob,
+    BlobRangeError,
+    Kept,
+    Listed,
+    parse_key,
+    unannounced,
+)
 from turnpike.blobs.spool import spool
 
 if TYPE_CHECKING:
@@ -47,24 +56,31 @@ class S3Store:
         self._open = AsyncExitStack()
 
     async def put(
-        self, tenant: UUID, chunks: AsyncIterable[bytes], *, limit: int, edition: str = ""
+        self,
+        tenant: UUID,
+        chunks: AsyncIterable[bytes],
+        *,
+        limit: int,
+        edition: str = "",
+        announce: Announce = unannounced,
     ) -> Kept:
         """See `BlobStore.put`."""
         # A file without a name: the kernel forgets it, however this process ends.
         with await asyncio.to_thread(tempfile.TemporaryFile) as file:
             digest, size = await spool(chunks, file, limit=limit)
-            blob = Blob(tenant, digest, edition)
+            kept = Kept(Blob(tenant, digest, edition), size)
+            await announce(kept)
             await asyncio.to_thread(file.seek, 0)
             client, library = await self._client()
             with library.failures():
                 # One request: the object appears whole, and S3 checks the digest.
                 await client.put_object(
-                    **self._object(blob),
+                    **self._object(kept.blob),
                     Body=file,
                     ContentLength=size,
                     ChecksumSHA256=b64encode(bytes.fromhex(digest)).decode(),
                 )
-        return Kept(blob, size)
+        return kept
 
     async def read(
         self, blob: Blob, start: int = 0, end: int | None = None

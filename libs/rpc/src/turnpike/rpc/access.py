@@ -23,7 +23,9 @@ _ADMIN_WRITES = re.compile(r"(Create|Update|Delete|Activate)")
 # Whole services that administer, and those whose changes do.
 _ADMINISTRATION = frozenset({"TenancyService", "IdentityService"})
 _CONFIGURATION = frozenset({"AccountService", "AgentService", "ModelService", "ConnectorService"})
-_RUNNING = re.compile(r"(Turn|Thread|Approval|Grant|Session|Chat|Completion|Response|Embedding)")
+_RUNNING = re.compile(
+    r"(Turn|Thread|File|Artifact|Approval|Grant|Session|Chat|Completion|Response|Embedding)"
+)
 _FOR_SERVICES = frozenset(
     {
         *(

@@ -21,6 +21,7 @@ from turnpike.agent_runtime.connections import Peers, Stores, open_peers, open_s
 from turnpike.agent_runtime.events.batches import Batches
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.tails import Tails
+from turnpike.agent_runtime.files.sweeping import sweep_forever as sweep_files
 from turnpike.agent_runtime.models.cooldowns import Cooldowns
 from turnpike.agent_runtime.models.outages import Outages
 from turnpike.agent_runtime.models.planning import Planner
@@ -47,6 +48,7 @@ from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import (
     add_CompletionServiceServicer_to_server,
 )
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
+from turnpike.blobs.model import BlobError, BlobRangeError, BlobsUnavailableError
 from turnpike.database.failures import is_unavailable
 from turnpike.database.replicas import Lease
 from turnpike.rpc.credentials import Credentials
@@ -135,6 +137,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             ways.cooldowns.follow(),
             sweep_ledgers(stores.system_engine, settings.prefix_tenant_bytes),
             sweep_threads(stores.system_engine),
+            sweep_files(stores.system_engine, stores.blobs),
         )
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(work) for work in works]
@@ -229,10 +232,20 @@ def _salt(settings: Settings) -> Salt:
 def _translate(error: Exception) -> ServiceError | None:
     if is_unavailable(error):
         return UnavailableError("the database does not answer; try again")
+    if isinstance(error, BlobError):
+        return _blob_error(error)
     states = {getattr(each, "sqlstate", "") for each in (error, error.__cause__)}
     if states & _NO_TEXT:
         return InvalidArgumentError("request", "a text holds a character that none may hold")
     return None
+
+
+def _blob_error(error: BlobError) -> ServiceError:
+    if isinstance(error, BlobRangeError):
+        return InvalidArgumentError("start", str(error))
+    if isinstance(error, BlobsUnavailableError):
+        return UnavailableError("files cannot be kept or read now; try again")
+    return UnavailableError("the file's bytes cannot be read")
 
 
 def main() -> None:

@@ -14,6 +14,8 @@ from turnpike.agent_runtime.settings import Settings
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import ToolCallServiceStub
+from turnpike.blobs.model import BlobStore
+from turnpike.blobs.opening import open_store
 from turnpike.database.cache import open_redis
 from turnpike.database.engine import open_engine, open_pool
 from turnpike.rpc.channel import open_channel
@@ -37,6 +39,7 @@ class Stores:
     pool: asyncpg.Pool
     system_pool: asyncpg.Pool
     redis: Redis
+    blobs: BlobStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,7 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
         _pool(url, settings.pool_size) as pool,
         _pool(system_url, 3) as system_pool,
         open_redis(settings.redis_url.get_secret_value()) as redis,
+        _blobs(settings) as blobs,
     ):
         yield Stores(
             engine=engine,
@@ -90,7 +94,17 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
             pool=pool,
             system_pool=system_pool,
             redis=redis,
+            blobs=blobs,
         )
+
+
+@asynccontextmanager
+async def _blobs(settings: Settings) -> AsyncGenerator[BlobStore]:
+    store = open_store(settings, settings.service())
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 @asynccontextmanager

@@ -76,6 +76,16 @@ class IdempotencyKeyReusedError(AgentRuntimeError):
         super().__init__("this idempotency key was used for another payload", turn=turn)
 
 
+class FileTooLargeError(AgentRuntimeError):
+    """The file has more bytes than may be kept."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = _name(ErrorReason.ERROR_REASON_FILE_TOO_LARGE)
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"a file has {limit} bytes at most", limit=str(limit))
+
+
 class CursorBeyondEndError(AgentRuntimeError):
     """The cursor is beyond the end of the log."""
 

@@ -10,6 +10,8 @@ from turnpike.agent_runtime.connections import Peers, Stores
 from turnpike.agent_runtime.cursors import Cursors
 from turnpike.agent_runtime.events.batches import Batches
 from turnpike.agent_runtime.events.tails import Tails
+from turnpike.agent_runtime.files.catalogue import Bounds, Files
+from turnpike.agent_runtime.files.servicer import FileServicer
 from turnpike.agent_runtime.models import store as models_store
 from turnpike.agent_runtime.models.catalogue import ModelCatalogue, create_scripted_model
 from turnpike.agent_runtime.models.probing import Prober
@@ -37,6 +39,7 @@ from turnpike.agent_runtime.turns.servicer import TurnServicer
 from turnpike.agent_runtime.turns.starting import Starter
 from turnpike.agent_runtime.turns.viewing import Views
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
+from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import (
     add_PolicyServiceServicer_to_server,
@@ -58,6 +61,7 @@ SERVICES = tuple(
     for name in (
         "TurnService",
         "ThreadService",
+        "FileService",
         "AgentService",
         "ModelService",
         "CompletionService",
@@ -96,6 +100,9 @@ def add_servicers(
     threads = Threads(engine, views.cancel)
     add_TurnServiceServicer_to_server(TurnServicer(starter, views, cursors), server)
     add_ThreadServiceServicer_to_server(ThreadServicer(threads, cursors), server)
+    bounds = Bounds(size=settings.file_max_bytes, retention=settings.file_retention)
+    files = Files(engine, stores.blobs, bounds)
+    add_FileServiceServicer_to_server(FileServicer(files), server)
     add_AgentServiceServicer_to_server(AgentServicer(agents, default), server)
     prober = Prober(
         new_models(settings, stores), peers.clients, patience=settings.first_chunk_timeout

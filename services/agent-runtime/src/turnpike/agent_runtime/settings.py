@@ -55,6 +55,12 @@ class Settings(BlobSettings, ServiceSettings):
     """How many bytes of prompts the prefix ledger keeps for each tenant; what was used within ten
     minutes stays beyond that."""
 
+    file_max_bytes: int = Field(default=64 << 20, ge=1, le=4 << 30)
+    """How many bytes a file may have."""
+
+    file_retention: Seconds = timedelta(days=7)
+    """How many seconds a file is kept that never was of a turn."""
+
     first_chunk_timeout: Seconds = timedelta(seconds=120)
     """How many seconds a model may take to say the first thing."""
 

@@ -1,0 +1,71 @@
+"""Forgetting files that nobody holds any more."""
+
+import asyncio
+import logging
+import random
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from turnpike.agent_runtime.files.model import blob_of
+from turnpike.blobs.model import BlobStore, BlobsUnavailableError
+from turnpike.database.failures import is_unavailable
+from turnpike.database.tenancy import system_transaction
+
+logger = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 15.0
+_MOST_AT_ONCE = 100
+_HELD = "EXISTS (SELECT FROM thread_files h WHERE h.file = f.id)"
+# Locked first, judged by a later statement: a turn that was about to hold one has committed by
+# then, and is seen; one that comes after finds it deleted.
+_DUE = text(
+    "SELECT id FROM files WHERE due < statement_timestamp()"
+    " ORDER BY due LIMIT :most FOR UPDATE SKIP LOCKED"
+)
+_KEEP = text(
+    f"UPDATE files f SET due = NULL WHERE id = ANY(:ids) AND {_HELD}"  # noqa: S608 # a constant
+)
+# Another sweep looks again if this one dies before the bytes are gone.
+_DOOM = text(
+    "UPDATE files f SET state = 'DELETED',"  # noqa: S608 # a constant
+    " due = statement_timestamp() + interval '1 minute'"
+    f" WHERE id = ANY(:ids) AND NOT {_HELD} RETURNING id, tenant, digest"
+)
+_FORGET = text("DELETE FROM files WHERE id = ANY(:ids) AND state = 'DELETED'")
+
+
+async def sweep(engine: AsyncEngine, blobs: BlobStore) -> int:
+    """Deletes files that are due and that no thread holds, bytes first; returns how many.
+
+    Args:
+        engine: As the system role.
+        blobs: Where the bytes are.
+    """
+    async with system_transaction(engine) as connection:
+        due = list((await connection.scalars(_DUE, {"most": _MOST_AT_ONCE})).all())
+        if not due:
+            return 0
+        await connection.execute(_KEEP, {"ids": due})
+        doomed = (await connection.execute(_DOOM, {"ids": due})).all()
+    for each in doomed:
+        # They are this file's alone, and its row never comes back: however late this is, it
+        # takes nothing that anybody holds.
+        await blobs.delete(blob_of(each.tenant, each.digest, each.id))
+    async with system_transaction(engine) as connection:
+        await connection.execute(_FORGET, {"ids": [each.id for each in doomed]})
+    return len(doomed)
+
+
+async def sweep_forever(engine: AsyncEngine, blobs: BlobStore) -> None:
+    """Sweeps until cancelled."""
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 # jitter
+        try:
+            await sweep(engine, blobs)
+        except BlobsUnavailableError as error:
+            logger.warning("files are deleted later: %s", error)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            logger.warning("postgres is away; files are deleted later")

@@ -1,0 +1,1 @@
+"""Files, over a real channel."""
