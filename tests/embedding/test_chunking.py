@@ -48,6 +48,8 @@ def test_chunks_are_exact_parts_that_cover_the_text_and_fit(
         return
 
     assert all(each.text == text[each.start : each.end] for each in chunks)
+    assert all(each.first_line == 1 + text.count("\n", 0, each.start) for each in chunks)
+    assert all(each.last_line == 1 + text.count("\n", 0, each.end - 1) for each in chunks)
     assert (chunks[0].start, chunks[-1].end) == (0, len(text))
     for before, after in pairwise(chunks):
         assert before.start < after.start <= before.end < after.end
@@ -108,6 +110,38 @@ async def test_code_is_cut_before_definitions_and_what_belongs_to_them(
 
     assert len(chunks) > 3
     assert all(each.text.startswith("@cached\n# Returns ") for each in chunks)
+
+
+async def test_a_chunk_says_under_which_headings_it_is(service: EmbeddingServiceStub) -> None:
+    text = (
+        f"{PROSE[:300]}\n# Roads\n\n## Tolls ##\n\n{PROSE[:300]}\n\n### Night\n\n{PROSE[:300]}\n"
+        f"```\n# not a heading\n```\n\n{PROSE[:300]}\n\n# Bridges\n\n{PROSE[:300]}"
+    )
+
+    chunks = (await service.Chunk(pb.ChunkRequest(text=text, max_tokens=32))).chunks
+
+    def above(place: int) -> list[str]:
+        return list(next(each for each in chunks if each.start > place).headings)
+
+    assert list(chunks[0].headings) == []
+    assert above(text.index("## Tolls") + 20) == ["Roads", "Tolls"]
+    assert above(text.index("### Night") + 20) == ["Roads", "Tolls", "Night"]
+    assert above(text.index("not a heading")) == ["Roads", "Tolls", "Night"]
+    assert above(text.index("# Bridges") + 20) == ["Bridges"]
+
+
+async def test_a_chunk_of_code_says_which_definitions_it_is_in(
+    service: EmbeddingServiceStub,
+) -> None:
+    body = "".join(f"        total = total + {n}  # adds {n} to the total\n" for n in range(30))
+    text = f"class Toll:\n    def pay(self):\n{body}\n    def leave(self):\n{body}\nx = 1\n"
+    request = pb.ChunkRequest(text=text, strategy=pb.STRATEGY_CODE, max_tokens=96)
+
+    chunks = (await service.Chunk(request)).chunks
+
+    inside = [each for each in chunks if each.text.startswith("        total")]
+    assert list(inside[0].headings) == ["class Toll", "def pay(self)"]
+    assert list(inside[-1].headings) == ["class Toll", "def leave(self)"]
 
 
 async def test_each_part_of_a_table_has_the_tables_header(service: EmbeddingServiceStub) -> None:

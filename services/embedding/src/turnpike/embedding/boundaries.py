@@ -22,7 +22,7 @@ def _after(pattern: str) -> Level:
 
 def _before_definitions(indent: str) -> Level:
     """Returns the level that cuts before each definition, and the comments right above it."""
-    definition = re.compile(indent + _DEFINITION)
+    definition = re.compile(indent + DEFINITION)
 
     def cuts(text: str) -> Iterator[int]:
         start = above = 0
@@ -36,12 +36,14 @@ def _before_definitions(indent: str) -> Level:
     return cuts
 
 
-_DEFINITION = (
+DEFINITION = (
     r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|pub"
     r"|override|unsafe|extern|virtual|inline|const)(?:\([a-z]+\))? )*"
     r"(?:def|class|func|function|fn|fun|impl|struct|interface|enum|trait|module|namespace"
     r"|type|record|object|protocol|extension|macro_rules!|sub|proc|CREATE|create)\b"
 )
+"""How a line that defines something begins, after its indentation."""
+
 _ABOVE_DEFINITION = re.compile(r"[ \t]*(?:@|#|//|--|/\*|\*)")
 
 PROSE: tuple[Level, ...] = (

@@ -12,6 +12,7 @@ from typing import Protocol, Self
 
 from turnpike.embedding.boundaries import CODE, PROSE, Level
 from turnpike.embedding.model import Chunk, InputEmptyError, Strategy
+from turnpike.embedding.outline import Outline
 from turnpike.embedding.tables import Region, regions
 from turnpike.rpc.errors import InvalidArgumentError
 
@@ -89,7 +90,9 @@ def chunk(tokenizer: Tokenizer, text: str, strategy: Strategy, limits: Limits) -
     if division.count(0, len(text)) == 0:
         raise InputEmptyError(0)
     spans = division.fold_empty(division.divide(strategy, limits.overlap))
-    return _measured(tokenizer, text, division.overlapped(spans, limits.overlap), limits)
+    fitting = _measured(tokenizer, text, division.overlapped(spans, limits.overlap), limits)
+    outline = Outline(text, strategy)
+    return [_chunk(text, span, tokens, outline) for span, tokens in fitting]
 
 
 class _Division:
@@ -191,14 +194,16 @@ class _Division:
                 yield _Span(start, span.end, "" if at_top else header, overlaps=False)
 
 
-def _measured(tokenizer: Tokenizer, text: str, spans: list[_Span], limits: Limits) -> list[Chunk]:
-    """Counts each chunk by itself, as Embed will.
+def _measured(
+    tokenizer: Tokenizer, text: str, spans: list[_Span], limits: Limits
+) -> list[tuple[_Span, int]]:
+    """Counts each part by itself, as Embed will.
 
     Only a cut inside a word can make a part longer than it was within the
     text; such a part is halved until it fits.
     """
     encoded = tokenizer.encode([span.header + text[span.start : span.end] for span in spans])
-    chunks: list[Chunk] = []
+    measured: list[tuple[_Span, int]] = []
     for span, ids in zip(spans, encoded, strict=True):
         if len(ids) > limits.max_tokens and span.end - span.start > 1:
             middle = (span.start + span.end) // 2
@@ -206,12 +211,21 @@ def _measured(tokenizer: Tokenizer, text: str, spans: list[_Span], limits: Limit
                 _Span(span.start, middle, span.header),
                 _Span(middle, span.end, span.header),
             ]
-            chunks += _measured(tokenizer, text, halves, limits)
+            measured += _measured(tokenizer, text, halves, limits)
         else:
-            chunks.append(_chunk(text, span, len(ids)))
-    return chunks
+            measured.append((span, len(ids)))
+    return measured
 
 
-def _chunk(text: str, span: _Span, tokens: int) -> Chunk:
-    part = text[span.start : span.end]
-    return Chunk(text=part, start=span.start, end=span.end, tokens=tokens, header=span.header)
+def _chunk(text: str, span: _Span, tokens: int, outline: Outline) -> Chunk:
+    first, last = outline.lines(span.start, span.end)
+    return Chunk(
+        text=text[span.start : span.end],
+        start=span.start,
+        end=span.end,
+        tokens=tokens,
+        header=span.header,
+        headings=outline.headings(span.start),
+        first_line=first,
+        last_line=last,
+    )

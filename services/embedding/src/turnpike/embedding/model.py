@@ -85,6 +85,12 @@ class Chunk:
     end: int
     tokens: int
     header: str
+    headings: tuple[str, ...]
+    """Those above it, the outermost first."""
+
+    first_line: int
+    last_line: int
+    """Of its first and its last character, from 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

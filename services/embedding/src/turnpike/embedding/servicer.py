@@ -136,6 +136,9 @@ def _chunks_to_proto(chunks: Chunks) -> pb.ChunkResponse:
                 end=item.end,
                 tokens=item.tokens,
                 header=item.header,
+                headings=item.headings,
+                first_line=item.first_line,
+                last_line=item.last_line,
             )
             for item in chunks.items
         ],
