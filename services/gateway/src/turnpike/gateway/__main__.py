@@ -11,6 +11,7 @@ from turnpike.gateway.app import Channels, make_app
 from turnpike.gateway.authentication import Authentication
 from turnpike.gateway.calls import Patience
 from turnpike.gateway.readiness import Readiness
+from turnpike.gateway.routes.mcp.endpoint import McpRoute
 from turnpike.gateway.routes.route import Entrance
 from turnpike.gateway.seals import Seal
 from turnpike.gateway.serving import HttpServer, bind, stop_when_signalled
@@ -56,7 +57,13 @@ async def opened(settings: Settings) -> AsyncGenerator[Gateway]:
     async with AsyncExitStack() as resources:
         channels = await _open_channels(settings, resources)
         watched = watched_credentials(channels.gatekeeper, settings)
-        yield _assembled(settings, channels, await resources.enter_async_context(watched))
+        credentials = await resources.enter_async_context(watched)
+        entrance = _entrance(settings, credentials)
+        mcp = McpRoute(
+            entrance, channels.agent_runtime, channels.tool_registry, settings.cors_origins
+        )
+        resources.push_async_callback(mcp.close)
+        yield _assembled(settings, channels, entrance, mcp)
 
 
 async def _open_channels(settings: Settings, resources: AsyncExitStack) -> Channels:
@@ -74,7 +81,14 @@ async def _open_channels(settings: Settings, resources: AsyncExitStack) -> Chann
     )
 
 
-def _assembled(settings: Settings, channels: Channels, credentials: Credentials) -> Gateway:
+def _entrance(settings: Settings, credentials: Credentials) -> Entrance:
+    patience = Patience(answer=settings.call_deadline, loss=settings.loss_patience)
+    return Entrance(_authentication(settings, credentials), patience, settings.max_body_bytes)
+
+
+def _assembled(
+    settings: Settings, channels: Channels, entrance: Entrance, mcp: McpRoute
+) -> Gateway:
     streams = Streams(heartbeat=settings.heartbeat_interval, stall=settings.stall_time)
     readiness = Readiness(
         {
@@ -84,13 +98,12 @@ def _assembled(settings: Settings, channels: Channels, credentials: Credentials)
             "embedding": channels.embedding,
         }
     )
-    patience = Patience(answer=settings.call_deadline, loss=settings.loss_patience)
-    authentication = _authentication(settings, credentials)
     app = make_app(
         channels,
-        Entrance(authentication, patience, settings.max_body_bytes),
+        entrance,
         streams,
         readiness,
+        mcp,
         cors_origins=settings.cors_origins,
         secure_cookies=settings.secure_cookies,
     )

@@ -41,7 +41,9 @@ from turnpike.gateway.routes.connectors import ConnectorRoutes
 from turnpike.gateway.routes.effects import EffectRoutes
 from turnpike.gateway.routes.embeddings import EmbeddingRoutes
 from turnpike.gateway.routes.faults import faults_of
+from turnpike.gateway.routes.invocations import InvocationRoutes
 from turnpike.gateway.routes.issuers import IssuerRoutes
+from turnpike.gateway.routes.mcp.endpoint import McpRoute
 from turnpike.gateway.routes.models import ModelRoutes
 from turnpike.gateway.routes.openai.chat import ChatRoutes
 from turnpike.gateway.routes.openai.models import OpenAiModelRoutes
@@ -100,6 +102,7 @@ def make_app(
     entrance: Entrance,
     streams: Streams,
     readiness: Readiness,
+    mcp: McpRoute,
     *,
     cors_origins: Sequence[str] = (),
     secure_cookies: bool = False,
@@ -111,6 +114,7 @@ def make_app(
         entrance: Says who may come in, and how large.
         streams: Where open event streams are known, to be drained.
         readiness: What `/readyz` tells.
+        mcp: Where MCP clients come in.
         cors_origins: Origins whose pages may call; `*` for any, without sessions.
         secure_cookies: Whether sessions are for HTTPS alone, also where a proxy
             hides that from this process.
@@ -121,6 +125,7 @@ def make_app(
     app.router.routes[:0] = [
         *StreamRoutes(entrance, turns, streams).routes(),
         *_foreign_routes(channels.agent_runtime, entrance, streams),
+        *mcp.routes(),
     ]
     for router in (
         TurnRoutes(turns).router(entrance),
@@ -131,6 +136,7 @@ def make_app(
         ProviderKeyRoutes(ProviderKeyServiceStub(channels.agent_runtime)).router(entrance),
         PrefixSessionRoutes(PrefixServiceStub(channels.agent_runtime)).router(entrance),
         ConnectorRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
+        InvocationRoutes(turns, streams).router(entrance),
         ToolRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
         EffectRoutes(EffectServiceStub(channels.tool_registry)).router(entrance),
         TenancyRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),

@@ -1,13 +1,15 @@
 """`turnpike tools`: what connectors can do, and what of it waits for approval."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 import typer
 
 from turnpike.cli.commands.options import HomeFolder, Json, Key, Url, connected
+from turnpike.cli.errors import CommandError
 from turnpike.cli.terminal import Terminal
 
-app = typer.Typer(no_args_is_help=True, help="List, review, approve and switch tools.")
+app = typer.Typer(no_args_is_help=True, help="List, call, review, approve and switch tools.")
 
 Tool = Annotated[str, typer.Argument(help="connector/tool")]
 
@@ -27,6 +29,48 @@ def list_tools(
     for tool in found:
         first = (tool["description"].splitlines() or [""])[0]
         terminal.result(tool, f"{tool['name']:<40} {tool['state']:<12} {first}".rstrip())
+
+
+@app.command()
+def call(
+    tool: Tool,
+    arguments: Annotated[str, typer.Option(help="A JSON object.")] = "{}",
+    idempotency_key: Annotated[
+        str, typer.Option(help="The same key and arguments again give the same call.")
+    ] = "",
+    home: HomeFolder = None,
+    url: Url = "",
+    key: Key = "",
+    as_json: Json = False,
+) -> None:
+    """Call a tool, without a model; ends with 1 unless it answered."""
+    body = {"arguments": _object(arguments)}
+    headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
+    with connected(home, url, key) as client:
+        turn = client.fetch("POST", f"/api/v1/tools/{tool}:call", json=body, headers=headers)
+    made: dict[str, Any] = next(iter(turn["calls"]), {})
+    outcome = made.get("outcome") or turn["status"]
+    Terminal(as_json=as_json).result(turn, _told(turn, made, outcome))
+    if outcome != "OK":
+        raise typer.Exit(1)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"--arguments is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise CommandError("--arguments must be a JSON object")
+    return value
+
+
+def _told(turn: dict[str, Any], made: dict[str, Any], outcome: str) -> str:
+    blocks = made.get("result") or []
+    texts = [block.get("text") or json.dumps(block) for block in blocks]
+    why = [] if outcome == "OK" else [f"{outcome}  turn {turn['id']}"]
+    error = turn.get("error") or {}
+    return "\n".join([*why, *texts, *([error["message"]] if error else [])])
 
 
 @app.command()

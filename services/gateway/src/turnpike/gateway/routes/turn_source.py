@@ -12,7 +12,7 @@ from turnpike.gateway.problems import ProblemError
 from turnpike.gateway.projection import Projection
 
 _STATUS_SECONDS = 5.0
-_PAUSES = frozenset({"approval"})
+PAUSES = frozenset({"approval"})
 """What a turn waits for that somebody has to do."""
 
 
@@ -67,7 +67,7 @@ class TurnSource:
     async def at_rest(self) -> bytes:
         """Returns the end where the turn waits for somebody, else nothing."""
         turn = await self._look()
-        if turn.waiting_for not in _PAUSES or self.ended:
+        if turn.waiting_for not in PAUSES or self.ended:
             return b""
         return self._projection.rest(turn.waiting_for)
 
@@ -87,7 +87,7 @@ class TurnSource:
             try:
                 while not (await asyncio.wait({reading}, timeout=_STATUS_SECONDS))[0]:
                     waiting_for = (await self._look()).waiting_for
-                    if waiting_for in _PAUSES:
+                    if waiting_for in PAUSES:
                         break
                     waiting_for = ""
                 else:
