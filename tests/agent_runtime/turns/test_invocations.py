@@ -111,14 +111,13 @@ async def test_a_call_is_made_once_however_often_it_is_asked_for(tenant: Tenant,
 
 
 async def test_whoever_takes_a_call_over_joins_it(world: World, tools: Tools):
-    async with world.replica() as first:
+    async with world.replica() as first, world.replica():
         tenant = await world.tenant(first)
         await tools.offer(tenant)
-        turn = (await start(tenant, "effects/transfer", '{"tag": "taken", "seconds": 0.3}')).turn
+        turn = (await start(tenant, "effects/transfer", '{"tag": "taken", "seconds": 2}')).turn
         await tools.runs("taken")
-        async with world.replica():
-            await world.declare_dead(first)
-            ended = await world_ended(world, turn.id)
+        await world.declare_dead(first)
+        ended = await world_ended(world, turn.id)
 
     assert tools.effects("taken") == 1
     assert (ended["status"], ended["error_reason"]) == ("COMPLETED", "")
