@@ -72,6 +72,15 @@ class ScriptedServer:
     token: str = ""
     """Who does not send it as a bearer is answered 401."""
 
+    accepts: Callable[[str], bool] | None = None
+    """Whether it lets a bearer's token in; else 401 with `challenge`."""
+
+    challenge: str = ""
+    """Its `WWW-Authenticate`."""
+
+    documents: dict[str, Message] = field(default_factory=dict[str, Message])
+    """What it publishes beside the endpoint, by path."""
+
     tasks: bool = False
     others: dict[str, Callable[[Message], Message]] = field(
         default_factory=dict[str, Callable[[Message], Message]]
@@ -80,6 +89,9 @@ class ScriptedServer:
     """While it is set up and not set, lists wait."""
 
     seen: list[str] = field(default_factory=list[str])
+    refused: int = 0
+    """How many requests came without a token that is accepted."""
+
     shown: set[str] = field(default_factory=set[str])
     """Every `authorization` that came in."""
 
@@ -112,8 +124,15 @@ class ScriptedServer:
             yield f"http://127.0.0.1:{bound}/mcp"
 
     async def _respond(self, connection: Connection, request: Request) -> None:
+        if request.method == "GET" and request.path in self.documents:
+            connection.reply(200, self.documents[request.path])
+            return
         self.shown.add(request.headers.get("authorization", ""))
-        if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        if self.accepts is not None and not (scheme == "Bearer" and self.accepts(bearer)):
+            self.refused += 1
+            connection.reply(401, {"error": "who are you?"}, {"www-authenticate": self.challenge})
+        elif self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             connection.reply(401, {"error": "who are you?"})
         elif request.path == "/sse":
             await self._old_stream(connection)

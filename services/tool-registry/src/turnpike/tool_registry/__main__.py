@@ -34,6 +34,7 @@ from turnpike.rpc.errors import InvalidArgumentError, ServiceError, UnavailableE
 from turnpike.rpc.gatekeeper import AUTHENTICATE, watched_credentials
 from turnpike.rpc.process import StartError, metrics_served, start
 from turnpike.rpc.server import listen, new_server, serve_until_signalled
+from turnpike.tool_registry.access import Access
 from turnpike.tool_registry.administration import Administration
 from turnpike.tool_registry.call_servicer import ToolCallServicer
 from turnpike.tool_registry.calls import Calls
@@ -45,15 +46,20 @@ from turnpike.tool_registry.discovery import Discoveries
 from turnpike.tool_registry.effect_servicer import EffectServicer
 from turnpike.tool_registry.effects import Effects
 from turnpike.tool_registry.execution import Executor
+from turnpike.tool_registry.grants import Grants
 from turnpike.tool_registry.ledger import Ledger
 from turnpike.tool_registry.lending import Lending
 from turnpike.tool_registry.links.confines import Confines
 from turnpike.tool_registry.links.pool import Links
 from turnpike.tool_registry.listening import Listeners
+from turnpike.tool_registry.oauth.grants import Client
 from turnpike.tool_registry.preparation import Plans
+from turnpike.tool_registry.renewals import Renewals
 from turnpike.tool_registry.reviews import Reviews
 from turnpike.tool_registry.rules import Rules
 from turnpike.tool_registry.settings import Settings
+from turnpike.tool_registry.sign_ins import SignIns
+from turnpike.tool_registry.signing_in import SigningIn
 from turnpike.tool_registry.upkeep import Upkeep
 
 SERVICES = (
@@ -74,6 +80,7 @@ class Replica:
     server: grpc.aio.Server
     executor: Executor
     upkeep: Upkeep
+    renewals: Renewals
 
 
 async def serve(settings: Settings) -> None:
@@ -95,6 +102,7 @@ async def serve(settings: Settings) -> None:
         # Calls that nobody watches have the same grace. What is left then is
         # settled by whoever sees that this process is gone.
         await replica.executor.drained(settings.grace_time)
+        await replica.renewals.drained(settings.grace_time)
 
 
 @asynccontextmanager
@@ -119,20 +127,21 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         envelope, ledger = Envelope(settings.secret_keys), Ledger(pool)
         connectors = Connectors(envelope)
         links = Links(tasks, _confines(settings))
-        discoveries = Discoveries(engine=engine, connectors=connectors, links=links, tasks=tasks)
+        renewals = Renewals(
+            engine=engine,
+            grants=Grants(envelope),
+            tasks=tasks,
+            allow_private=settings.egress_allow_private,
+        )
+        access = Access(engine, connectors, renewals)
+        discoveries = Discoveries(engine=engine, access=access, links=links, tasks=tasks)
         links.on_change = discoveries.note_change
         catalogue = Catalogue(pool=pool, engine=engine, discoveries=discoveries)
-        plans = Plans(engine, connectors)
+        plans = Plans(access)
         executor = Executor(
             ledger=ledger, plans=plans, links=links, lease=lease, tasks=tasks, catalogue=catalogue
         )
-        listeners = Listeners(
-            engine=engine,
-            connectors=connectors,
-            discoveries=discoveries,
-            links=links,
-            tasks=tasks,
-        )
+        listeners = Listeners(access=access, discoveries=discoveries, links=links, tasks=tasks)
         upkeep = Upkeep(
             engine=system,
             lease=lease,
@@ -157,6 +166,17 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             credentials=Credentials(envelope),
             discoveries=discoveries,
         )
+        signing_in = SigningIn(
+            engine=engine,
+            connectors=connectors,
+            credentials=Credentials(envelope),
+            sign_ins=SignIns(envelope),
+            discoveries=discoveries,
+            tasks=tasks,
+            clients=_clients(settings),
+            redirects=settings.oauth_redirects,
+            allow_private=settings.egress_allow_private,
+        )
         calls = Calls(
             ledger=ledger,
             executor=executor,
@@ -165,10 +185,24 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             lease=lease,
             catalogue=catalogue,
         )
-        servicer = ConnectorServicer(administration, catalogue, Reviews(engine), lending)
+        servicer = ConnectorServicer(
+            administration, catalogue, Reviews(engine), lending, signing_in
+        )
         effects = EffectServicer(Effects(engine, calls))
         server = _new_server(keys, servicer, ToolCallServicer(calls), effects)
-        yield Replica(server, executor, upkeep)
+        yield Replica(server, executor, upkeep, renewals)
+
+
+def _clients(settings: Settings) -> dict[str, Client]:
+    return {
+        issuer: Client(
+            id=given.client_id,
+            secret=given.client_secret.get_secret_value(),
+            method=given.method
+            or ("client_secret_basic" if given.client_secret.get_secret_value() else "none"),
+        )
+        for issuer, given in settings.oauth_clients.items()
+    }
 
 
 def _confines(settings: Settings) -> Confines:

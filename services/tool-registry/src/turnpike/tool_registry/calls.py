@@ -187,9 +187,7 @@ class Calls:
             plan.check(request.arguments)
         except NotRunnableError:
             return Readiness()
-        return Readiness(
-            etag=plan.etag, repeatable=plan.is_repeatable, credential=plan.link.credential
-        )
+        return Readiness(etag=plan.etag, repeatable=plan.is_repeatable, credential=plan.credential)
 
     async def _poll(self, call: Call) -> AsyncGenerator[Sight]:
         """Yields a call that another process runs, as the ledger tells."""

@@ -14,11 +14,13 @@ from turnpike.tool_registry.lending import Lending
 from turnpike.tool_registry.model import Change
 from turnpike.tool_registry.ownership import Who
 from turnpike.tool_registry.reviews import Reviews
+from turnpike.tool_registry.signing_in import SigningIn
 from turnpike.tool_registry.wire import (
     connector_to_wire,
     credential_to_wire,
     probe_to_wire,
     review_to_wire,
+    sign_in_to_wire,
     to_spec,
     tool_to_wire,
 )
@@ -40,11 +42,13 @@ class ConnectorServicer(ConnectorServiceServicer):
         catalogue: Catalogue,
         reviews: Reviews,
         lending: Lending,
+        signing_in: SigningIn,
     ) -> None:
         self._administration = administration
         self._catalogue = catalogue
         self._reviews = reviews
         self._lending = lending
+        self._signing_in = signing_in
 
     async def CreateConnector(
         self, request: pb.CreateConnectorRequest, context: Context
@@ -137,6 +141,7 @@ class ConnectorServicer(ConnectorServiceServicer):
             _person(context),
             request.credential.connector,
             dict(request.credential.headers),
+            etag=request.etag,
         )
         return pb.SetCredentialResponse(credential=credential_to_wire(credential))
 
@@ -150,9 +155,46 @@ class ConnectorServicer(ConnectorServiceServicer):
         self, request: pb.DeleteCredentialRequest, context: Context
     ) -> pb.DeleteCredentialResponse:
         await self._lending.delete(
-            _tenant(context), _person(context), request.connector, request.principal
+            _tenant(context),
+            _person(context),
+            request.connector,
+            request.principal,
+            shared=request.shared,
         )
         return pb.DeleteCredentialResponse()
+
+    async def StartSignIn(
+        self, request: pb.StartSignInRequest, context: Context
+    ) -> pb.StartSignInResponse:
+        sign_in, url = await self._signing_in.start(
+            _tenant(context),
+            _person(context),
+            request.connector,
+            shared=request.shared,
+            redirect_uri=request.redirect_uri,
+            client_metadata_url=request.client_metadata_url,
+            state=request.state,
+        )
+        return pb.StartSignInResponse(sign_in=sign_in_to_wire(sign_in), authorization_url=url)
+
+    async def FinishSignIn(
+        self, request: pb.FinishSignInRequest, context: Context
+    ) -> pb.FinishSignInResponse:
+        sign_in = await self._signing_in.finish(
+            _tenant(context),
+            _person(context),
+            state=request.state,
+            code=request.code,
+            issuer=request.issuer,
+            error=request.error,
+        )
+        return pb.FinishSignInResponse(sign_in=sign_in_to_wire(sign_in))
+
+    async def GetSignIn(
+        self, request: pb.GetSignInRequest, context: Context
+    ) -> pb.GetSignInResponse:
+        sign_in = await self._signing_in.get(_tenant(context), _who(context), UUID(request.id))
+        return pb.GetSignInResponse(sign_in=sign_in_to_wire(sign_in))
 
     async def UpdateTool(
         self, request: pb.UpdateToolRequest, context: Context

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from turnpike.database.envelope import Envelope
-from turnpike.tool_registry.credentials import Credential, Credentials
+from turnpike.tool_registry.credentials import Credentials, Loan
 from turnpike.tool_registry.errors import (
     ConnectorExistsError,
     ConnectorNotFoundError,
@@ -54,8 +54,13 @@ class StoredConnector:
 
     connector: Connector
     spec: Spec
-    credential: str = ""
-    """The version of the person's credential that the endpoint carries, if it does."""
+    loan: Loan | None = None
+    """The credential that the endpoint carries, if it does."""
+
+    @property
+    def credential(self) -> str:
+        """The credential's version; empty without one."""
+        return self.loan.version if self.loan else ""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -102,30 +107,36 @@ class Connectors:
     async def for_call(
         self, connection: AsyncConnection, tenant: UUID, name: str, principal: str
     ) -> StoredConnector:
-        """Returns a connector with its requester's credential in place of its own.
+        """Returns a connector with its requester's credential, or the shared one, over its own.
 
         Raises:
             ConnectorNotFoundError: There is none.
             CredentialMissingError: The requester has none, and the connector wants one.
         """
         stored = await self.get(connection, tenant, name)
-        found = await self._credentials.find(connection, tenant, name, principal)
-        if found is None and stored.spec.personal:
+        loan = await self._credentials.for_call(
+            connection, tenant, name, principal, personal=stored.spec.personal
+        )
+        if loan is None and stored.spec.personal:
             raise CredentialMissingError(name)
-        return _with_credential(stored, found)
+        return _with_loan(stored, loan)
 
     async def for_discovery(
         self, connection: AsyncConnection, tenant: UUID, name: str
     ) -> StoredConnector:
         """Returns a connector as its tools are found out, or raises `ConnectorNotFoundError`.
 
-        Where only persons have credentials, the newest one is used.
+        Where only persons have credentials, the newest one is used; else the owner's, or
+        the shared one.
         """
         stored = await self.get(connection, tenant, name)
-        if not stored.spec.personal:
-            return stored
-        found = await self._credentials.find_newest(connection, tenant, name)
-        return _with_credential(stored, found)
+        if stored.spec.personal:
+            loan = await self._credentials.find_newest(connection, tenant, name)
+        else:
+            loan = await self._credentials.for_call(
+                connection, tenant, name, stored.spec.owner, personal=False
+            )
+        return _with_loan(stored, loan)
 
     async def lock(self, connection: AsyncConnection, tenant: UUID, name: str) -> StoredConnector:
         """Returns a connector that nobody else changes until the transaction ends."""
@@ -185,20 +196,15 @@ class Connectors:
         return StoredConnector(_to_connector(row), spec)
 
 
-def _with_credential(
-    stored: StoredConnector, found: tuple[Credential, dict[str, str]] | None
-) -> StoredConnector:
-    if found is None:
+def _with_loan(stored: StoredConnector, loan: Loan | None) -> StoredConnector:
+    if loan is None:
         return stored
-    credential, headers = found
-    lower = {name.lower() for name in headers}
+    lower = {name.lower() for name in loan.headers}
     kept = {
         name: value for name, value in stored.endpoint.headers.items() if name.lower() not in lower
     }
-    endpoint = replace(stored.endpoint, headers={**kept, **headers})
-    return replace(
-        stored, spec=replace(stored.spec, endpoint=endpoint), credential=credential.version
-    )
+    endpoint = replace(stored.endpoint, headers={**kept, **loan.headers}, serial=loan.serial)
+    return replace(stored, spec=replace(stored.spec, endpoint=endpoint), loan=loan)
 
 
 async def _one(connection: AsyncConnection, statement: Any, tenant: UUID, name: str) -> Any:

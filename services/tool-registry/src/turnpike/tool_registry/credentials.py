@@ -1,7 +1,11 @@
-"""What persons' calls carry, kept in Postgres, sealed."""
+"""What calls carry in somebody's name, kept in Postgres, sealed.
 
-from dataclasses import dataclass
-from datetime import datetime
+A row is one person's, or, of the empty principal, serves whoever has none. What came from
+an authorization server also has the means to renew it.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,24 +15,43 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from turnpike.database.envelope import Envelope
 
+SHARED = ""
+"""The principal of the credential that serves whoever has none."""
+
+# By Postgres' clock, as the statement that lets a call go judges it.
+_LEND = (
+    "SELECT *, coalesce(renew_at <= statement_timestamp(), false) AS due,"
+    " coalesce(expires <= statement_timestamp(), false) AS expired FROM credentials"
+    " WHERE tenant = :tenant AND connector = :connector"
+)
 _PUT = text(
-    "INSERT INTO credentials (tenant, connector, principal, headers, header_names, version)"
-    " VALUES (:tenant, :connector, :principal, :headers, :header_names, :version)"
+    "INSERT INTO credentials AS k (tenant, connector, principal, headers, header_names, version,"
+    " renewable, issuer, scope, expires, renew_at)"
+    " VALUES (:tenant, :connector, :principal, :headers, :header_names, :version, :renewable,"
+    " :issuer, :scope, statement_timestamp() + CAST(:life AS interval),"
+    " statement_timestamp() + CAST(:renew_in AS interval))"
     " ON CONFLICT (tenant, connector, principal) DO UPDATE SET headers = excluded.headers,"
     " header_names = excluded.header_names, version = excluded.version,"
+    " renewable = excluded.renewable, issuer = excluded.issuer, scope = excluded.scope,"
+    " expires = excluded.expires, renew_at = excluded.renew_at, serial = 0, refusal = '',"
+    " renewal = NULL, renewal_until = NULL, wanted_scope = '',"
     " updated = statement_timestamp() RETURNING *"
 )
-_GET = text(
-    "SELECT * FROM credentials"
-    " WHERE tenant = :tenant AND connector = :connector AND principal = :principal"
+# A person's own comes before the shared one, which is for connectors that do not want each
+# person's own.
+_FOR_CALL = text(
+    f"{_LEND} AND (principal = :principal OR principal = '') AND (principal <> '' OR NOT :personal)"
+    " ORDER BY principal = '' LIMIT 1"
 )
-_NEWEST = text(
-    "SELECT * FROM credentials WHERE tenant = :tenant AND connector = :connector"
-    " ORDER BY updated DESC LIMIT 1"
-)
+_NEWEST = text(f"{_LEND} AND principal <> '' ORDER BY refusal <> '', updated DESC LIMIT 1")
 _LIST = text(
     "SELECT * FROM credentials WHERE tenant = :tenant AND connector = :connector"
-    " AND (:principal = '' OR principal = :principal) ORDER BY principal LIMIT 500"
+    " AND (:principal = '' OR principal IN ('', :principal)) ORDER BY principal LIMIT 500"
+)
+_SCOPE = text(
+    "SELECT concat_ws(' ', nullif(scope, ''), nullif(wanted_scope, '')) FROM credentials"
+    " WHERE tenant = :tenant AND connector = :connector AND principal = :principal"
+    " AND wanted_scope <> ''"
 )
 _DELETE = text(
     "DELETE FROM credentials WHERE tenant = :tenant AND connector = :connector"
@@ -39,17 +62,59 @@ _DELETE_ALL = text("DELETE FROM credentials WHERE tenant = :tenant AND connector
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A person's credential for a connector, without its secrets."""
+    """A credential for a connector, without its secrets."""
 
     connector: str
     principal: str
     header_names: tuple[str, ...]
     version: str
     update_time: datetime
+    issuer: str = ""
+    scope: str = ""
+    expire_time: datetime | None = None
+    refusal: str = ""
+    """Why it cannot be renewed any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loan:
+    """A credential as a call is given it."""
+
+    principal: str
+    version: str
+    serial: int
+    headers: dict[str, str] = field(repr=False)
+    is_renewable: bool = False
+    is_due: bool = False
+    """It is to be renewed before it is used."""
+
+    is_expired: bool = False
+    refusal: str = ""
+
+    @property
+    def mark(self) -> str:
+        """What names the very secret: another one after each renewal."""
+        return f"{self.version}.{self.serial}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewable:
+    """What came from an authorization server, beside the header."""
+
+    grant: str = field(repr=False)
+    """What renews it, as text."""
+
+    issuer: str
+    scope: str
+    life: timedelta | None
+    """How long it is good; None when that was not said."""
+
+    renew_in: timedelta | None
+    """When it is to be renewed."""
 
 
 class Credentials:
-    """The credentials of every tenant's persons.
+    """The credentials of every tenant.
 
     Every method takes a transaction of the tenant that it works for.
     """
@@ -64,30 +129,58 @@ class Credentials:
         connector: str,
         principal: str,
         headers: dict[str, str],
+        renewable: Renewable | None = None,
     ) -> Credential:
-        """Stores what a person's calls carry from now on."""
-        sealed = self._envelope.seal(
-            _bound(tenant, connector, principal), orjson.dumps(headers).decode()
-        )
+        """Stores what calls carry from now on, in place of what was there."""
         values = {
             **_key(tenant, connector, principal),
-            "headers": sealed,
+            **self.columns(tenant, connector, principal, headers, renewable),
             "header_names": sorted(headers),
             "version": uuid4().hex,
         }
         return _to_credential((await connection.execute(_PUT, values)).one())
 
-    async def find(
-        self, connection: AsyncConnection, tenant: UUID, connector: str, principal: str
-    ) -> tuple[Credential, dict[str, str]] | None:
-        """Returns a person's credential with its headers."""
-        return await self._one(connection, _GET, tenant, connector, principal)
+    def columns(
+        self,
+        tenant: UUID,
+        connector: str,
+        principal: str,
+        headers: dict[str, str],
+        renewable: Renewable | None,
+    ) -> dict[str, Any]:
+        """Returns what is stored of a secret, sealed."""
+        bound = bound_to(tenant, connector, principal)
+        grant = renewable.grant if renewable else ""
+        return {
+            "headers": self._envelope.seal(bound, orjson.dumps(headers).decode()),
+            "renewable": self._envelope.seal(grant_bound_to(bound), grant) if grant else "",
+            "issuer": renewable.issuer if renewable else "",
+            "scope": renewable.scope if renewable else "",
+            "life": renewable.life if renewable else None,
+            "renew_in": renewable.renew_in if renewable else None,
+        }
+
+    async def for_call(
+        self,
+        connection: AsyncConnection,
+        tenant: UUID,
+        connector: str,
+        principal: str,
+        *,
+        personal: bool,
+    ) -> Loan | None:
+        """Returns a person's credential, or the shared one where it may serve."""
+        values = {**_key(tenant, connector, principal), "personal": personal}
+        row = (await connection.execute(_FOR_CALL, values)).one_or_none()
+        return None if row is None else self._to_loan(row)
 
     async def find_newest(
         self, connection: AsyncConnection, tenant: UUID, connector: str
-    ) -> tuple[Credential, dict[str, str]] | None:
-        """Returns the credential that was stored last, whosever it is."""
-        return await self._one(connection, _NEWEST, tenant, connector, "")
+    ) -> Loan | None:
+        """Returns the person's credential that was stored last, of those that still serve."""
+        values = {"tenant": tenant, "connector": connector}
+        row = (await connection.execute(_NEWEST, values)).one_or_none()
+        return None if row is None else self._to_loan(row)
 
     async def list_of(
         self, connection: AsyncConnection, tenant: UUID, connector: str, principal: str
@@ -96,35 +189,49 @@ class Credentials:
         rows = await connection.execute(_LIST, _key(tenant, connector, principal))
         return [_to_credential(row) for row in rows]
 
+    async def scope_of(
+        self, connection: AsyncConnection, tenant: UUID, connector: str, principal: str
+    ) -> str:
+        """Returns what a credential is for and what it fell short of; empty if of nothing."""
+        return await connection.scalar(_SCOPE, _key(tenant, connector, principal)) or ""
+
     async def delete(
         self, connection: AsyncConnection, tenant: UUID, connector: str, principal: str
     ) -> bool:
-        """Forgets a person's credential; says whether there was one."""
+        """Forgets a credential; says whether there was one."""
         key = _key(tenant, connector, principal)
         return await connection.scalar(_DELETE, key) is not None
 
     async def delete_all(self, connection: AsyncConnection, tenant: UUID, connector: str) -> None:
-        """Forgets everybody's credential for a connector."""
+        """Forgets every credential for a connector."""
         await connection.execute(_DELETE_ALL, {"tenant": tenant, "connector": connector})
 
-    async def _one(
-        self, connection: AsyncConnection, statement: Any, tenant: UUID, connector: str, who: str
-    ) -> tuple[Credential, dict[str, str]] | None:
-        key = _key(tenant, connector, who)
-        row = (await connection.execute(statement, key)).one_or_none()
-        if row is None:
-            return None
-        bound = _bound(tenant, connector, row.principal)
-        return _to_credential(row), orjson.loads(self._envelope.open(bound, row.headers))
+    def _to_loan(self, row: Any) -> Loan:
+        bound = bound_to(row.tenant, row.connector, row.principal)
+        return Loan(
+            principal=row.principal,
+            version=row.version,
+            serial=row.serial,
+            headers=orjson.loads(self._envelope.open(bound, row.headers)),
+            is_renewable=bool(row.renewable),
+            is_due=row.due,
+            is_expired=row.expired,
+            refusal=row.refusal,
+        )
+
+
+def bound_to(tenant: UUID, connector: str, principal: str) -> str:
+    """Returns what a person's secret is bound to: it opens nowhere else, whoever moves it."""
+    return f"{tenant}/{connector}/{principal}"
+
+
+def grant_bound_to(bound: str) -> str:
+    """Returns what the means to renew a secret are bound to: they are no headers."""
+    return f"{bound}/grant"
 
 
 def _key(tenant: UUID, connector: str, principal: str) -> dict[str, Any]:
     return {"tenant": tenant, "connector": connector, "principal": principal}
-
-
-def _bound(tenant: UUID, connector: str, principal: str) -> str:
-    # What is sealed for one person opens for nobody else, whoever moves the row.
-    return f"{tenant}/{connector}/{principal}"
 
 
 def _to_credential(row: Any) -> Credential:
@@ -134,4 +241,8 @@ def _to_credential(row: Any) -> Credential:
         header_names=tuple(row.header_names),
         version=row.version,
         update_time=row.updated,
+        issuer=row.issuer,
+        scope=row.scope,
+        expire_time=row.expires,
+        refusal=row.refusal,
     )

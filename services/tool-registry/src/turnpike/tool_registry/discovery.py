@@ -13,7 +13,8 @@ from turnpike.database.failures import is_unavailable
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.telemetry import adopt, span
 from turnpike.tool_registry import metrics, pins, refreshes, tools
-from turnpike.tool_registry.connectors import Connectors
+from turnpike.tool_registry.access import Access
+from turnpike.tool_registry.connectors import StoredConnector
 from turnpike.tool_registry.errors import ConnectorNotFoundError
 from turnpike.tool_registry.judgement import Judgement, judge
 from turnpike.tool_registry.links.faults import LinkError
@@ -38,12 +39,12 @@ class Discoveries:
         self,
         *,
         engine: AsyncEngine,
-        connectors: Connectors,
+        access: Access,
         links: Links,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._engine = engine
-        self._connectors = connectors
+        self._access = access
         self._links = links
         self._tasks = tasks
         self._running: dict[tuple[UUID, str], asyncio.Task[None]] = {}
@@ -126,8 +127,18 @@ class Discoveries:
             return await refreshes.claim(connection, tenant, connector, lease=_CLAIM)
 
     async def _fetch(self, tenant: UUID, connector: str) -> Listing:
-        async with tenant_transaction(self._engine, tenant) as connection:
-            stored = await self._connectors.for_discovery(connection, tenant, connector)
+        stored = await self._access.for_discovery(tenant, connector)
+        try:
+            return await self._list(tenant, connector, stored)
+        except LinkError as error:
+            if error.fault is not Fault.AUTH_NEEDED:
+                raise
+            if not await self._access.is_renewed(tenant, connector, stored.loan):
+                raise
+        stored = await self._access.for_discovery(tenant, connector)
+        return await self._list(tenant, connector, stored)
+
+    async def _list(self, tenant: UUID, connector: str, stored: StoredConnector) -> Listing:
         key = Key(tenant, connector, stored.connector.etag, stored.credential)
         async with (
             asyncio.timeout(_DISCOVERY_SECONDS),

@@ -43,6 +43,33 @@ class CredentialNotFoundError(NotFoundError):
         )
 
 
+class SignInNotFoundError(NotFoundError):
+    """The caller began no such sign-in, or it ended long ago."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"there is no sign-in {identity!r}", kind="sign_in", id=identity)
+
+
+class SignInImpossibleError(ServiceError):
+    """Nobody can sign in to the connector."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_SIGN_IN_IMPOSSIBLE).removeprefix(_PREFIX)
+
+    def __init__(self, connector: str, cause: str, message: str) -> None:
+        super().__init__(message, connector=connector, cause=cause)
+
+
+class SignInInvalidError(ServiceError):
+    """A state is unknown, another's, used already, or too old."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_SIGN_IN_INVALID).removeprefix(_PREFIX)
+
+    def __init__(self) -> None:
+        super().__init__("this sign-in is not one that can be ended; begin another")
+
+
 class CredentialMissingError(Exception):
     """A call needs its requester's credential, and there is none."""
 

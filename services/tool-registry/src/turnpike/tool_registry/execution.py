@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 from datetime import timedelta
+from typing import Any
 
 from turnpike.database.replicas import Lease
 from turnpike.telemetry import adopt, span
@@ -25,6 +26,14 @@ MAX_RUNNING = 512
 
 _TRIES = 3
 _PAUSE_SECONDS = 0.2
+
+
+class _RefusedForSignInError(Exception):
+    """The server wants another credential, and has executed nothing."""
+
+    def __init__(self, error: faults.LinkError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Executor:
@@ -112,6 +121,9 @@ class Executor:
             async with asyncio.timeout_at(run.deadline):
                 return await self._perform(run)
         except NotRunnableError as refusal:
+            if refusal.outcome.reason == "AUTH_REQUIRED":
+                # What has ended is nobody's to find out by asking.
+                self._catalogue.expire_soon(run.call.tenant, run.call.tool.partition("/")[0])
             return refusal.outcome
         except TimeoutError:
             return _ended(run, "DEADLINE_EXCEEDED", "the call took longer than it may")
@@ -125,6 +137,18 @@ class Executor:
         if plan is None or not run.is_cleared:
             plan = await persistently(lambda: self._plans.prepare(run.call))
         arguments = plan.check(run.call.arguments)
+        try:
+            return await self._sent(run, plan, arguments)
+        except _RefusedForSignInError as refusal:
+            renewed = await self._renewed(run, plan)
+            if renewed is None:
+                return self._failed(run.call, refusal.error)
+        try:
+            return await self._sent(run, renewed, arguments)
+        except _RefusedForSignInError as refusal:
+            return self._failed(run.call, refusal.error)
+
+    async def _sent(self, run: Run, plan: Plan, arguments: dict[str, Any]) -> Outcome | None:
         for tries in itertools.count(1):
             try:
                 return await self._sender.send(run, plan, arguments)
@@ -141,10 +165,20 @@ class Executor:
                 await asyncio.sleep(_PAUSE_SECONDS)
         return results.failure("TOOL_UNREACHABLE", "the server does not keep a session")
 
+    async def _renewed(self, run: Run, plan: Plan) -> Plan | None:
+        """Returns a plan with another credential than the one that was refused, if any is."""
+        if not await persistently(lambda: self._plans.is_renewed(plan)):
+            return None
+        return await persistently(lambda: self._plans.prepare(run.call))
+
     def _judged(
         self, run: Run, plan: Plan, error: faults.LinkError, *, is_last: bool
     ) -> Outcome | None:
         """Returns the outcome that an error means; None when the request goes out again."""
+        if _is_refused_for_sign_in(error):
+            # Who answers 401 has executed nothing: another credential may do.
+            run.was_sent = bool(run.call.task)
+            raise _RefusedForSignInError(error)
         # What became a task is asked after until its deadline: asking has no effect.
         if isinstance(error, faults.LostError):
             self._links.retire(plan.link, run.call.conversation)
@@ -174,6 +208,11 @@ class Executor:
 
 
 _INVALID_PARAMS = -32602
+
+
+def _is_refused_for_sign_in(error: faults.LinkError) -> bool:
+    refused = isinstance(error, faults.RefusedError | faults.UnreachableError)
+    return refused and error.fault is Fault.AUTH_NEEDED
 
 
 def _ended(run: Run, reason: str, message: str) -> Outcome:

@@ -7,9 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import InvalidArgumentError
 from turnpike.tool_registry.connectors import Connectors
-from turnpike.tool_registry.credentials import Credential, Credentials
+from turnpike.tool_registry.credentials import SHARED, Credential, Credentials
 from turnpike.tool_registry.discovery import Discoveries
-from turnpike.tool_registry.errors import ConnectorNotFoundError, CredentialNotFoundError
+from turnpike.tool_registry.errors import (
+    ConnectorNotFoundError,
+    CredentialNotFoundError,
+    EtagMismatchError,
+)
 from turnpike.tool_registry.model import Transport
 from turnpike.tool_registry.ownership import Who
 from turnpike.tool_registry.rules import check_headers
@@ -32,12 +36,13 @@ class Lending:
         self._discoveries = discoveries
 
     async def put(
-        self, tenant: UUID, who: Who, connector: str, headers: dict[str, str]
+        self, tenant: UUID, who: Who, connector: str, headers: dict[str, str], *, etag: str
     ) -> Credential:
         """Stores what a person's calls carry from now on.
 
         Raises:
             ConnectorNotFoundError: There is none, or it is another person's.
+            EtagMismatchError: The connector is not the one that it is meant for.
             InvalidArgumentError: A header cannot be set, or the connector takes none.
         """
         field = "credential.headers"
@@ -48,14 +53,16 @@ class Lending:
             stored = await self._connectors.lock(connection, tenant, connector)
             if not who.sees(stored.spec.owner):
                 raise ConnectorNotFoundError(connector)
+            if etag and etag != stored.connector.etag:
+                raise EtagMismatchError(stored.connector.etag)
             if stored.endpoint.transport is Transport.STDIO:
                 raise InvalidArgumentError(field, "a stdio connector has none")
             credential = await self._credentials.put(
                 connection, tenant, connector, who.principal, headers
             )
-        # What was refused without it may be let in with it.
-        if stored.spec.personal:
-            self._discoveries.start(tenant, connector, anyway=True)
+        # What was refused without it may be let in with it, also what is being read now.
+        if stored.spec.personal or stored.spec.owner == who.principal:
+            self._discoveries.note_change(tenant, connector)
         return credential
 
     async def list_of(self, tenant: UUID, who: Who, connector: str) -> list[Credential]:
@@ -70,15 +77,21 @@ class Lending:
                 raise ConnectorNotFoundError(connector)
             return await self._credentials.list_of(connection, tenant, connector, who.narrowed_to)
 
-    async def delete(self, tenant: UUID, who: Who, connector: str, principal: str) -> None:
-        """Forgets a credential: the own one, or `principal`'s.
+    async def delete(
+        self, tenant: UUID, who: Who, connector: str, principal: str, *, shared: bool
+    ) -> None:
+        """Forgets a credential: the own one, `principal`'s, or the shared one.
 
         Raises:
             ForbiddenError: It is another's, and this is no admin.
             CredentialNotFoundError: There is none.
         """
-        whose = principal or who.principal
-        who.require(whose)
+        whose = SHARED if shared else principal or who.principal
         async with tenant_transaction(self._engine, tenant) as connection:
+            if shared:
+                stored = await self._connectors.get(connection, tenant, connector)
+                who.require(stored.spec.owner)
+            else:
+                who.require(whose)
             if not await self._credentials.delete(connection, tenant, connector, whose):
                 raise CredentialNotFoundError(connector)

@@ -4,14 +4,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from turnpike.database.envelope import SealBrokenError
 from turnpike.database.failures import is_unavailable
-from turnpike.database.tenancy import tenant_transaction
 from turnpike.telemetry import adopt
 from turnpike.tool_registry import metrics
-from turnpike.tool_registry.connectors import Connectors
+from turnpike.tool_registry.access import Access
 from turnpike.tool_registry.discovery import Discoveries
 from turnpike.tool_registry.errors import ConnectorNotFoundError
 from turnpike.tool_registry.links.faults import LinkError, LostError, RefusedError
@@ -35,14 +32,12 @@ class Listeners:
     def __init__(
         self,
         *,
-        engine: AsyncEngine,
-        connectors: Connectors,
+        access: Access,
         discoveries: Discoveries,
         links: Links,
         tasks: asyncio.TaskGroup,
     ) -> None:
-        self._engine = engine
-        self._connectors = connectors
+        self._access = access
         self._discoveries = discoveries
         self._links = links
         self._tasks = tasks
@@ -86,8 +81,7 @@ class Listeners:
             await asyncio.sleep(pause)
 
     async def _listen(self, ear: Ear) -> None:
-        async with tenant_transaction(self._engine, ear.tenant) as connection:
-            stored = await self._connectors.for_discovery(connection, ear.tenant, ear.connector)
+        stored = await self._access.for_discovery(ear.tenant, ear.connector)
         key = Key(ear.tenant, ear.connector, stored.connector.etag, stored.credential)
         async with self._links.using(key, stored.endpoint, _CONVERSATION) as link:
             await link.listen()

@@ -19,3 +19,7 @@ QUARANTINED = counter("tool_quarantined", "Definitions that were set aside, by d
 SESSIONS = gauge("tool_sessions", "Sessions with MCP servers that are open in this process.")
 OPENED = counter("tool_sessions_opened", "Sessions with MCP servers that were opened.")
 LISTENERS = gauge("tool_listeners", "Connectors whose changes this process listens for.")
+RENEWALS = counter(
+    "tool_credential_renewals", "Renewals of OAuth credentials, by outcome.", ["outcome"]
+)
+SIGN_INS = counter("tool_sign_ins", "Sign-ins to connectors that ended, by reason.", ["reason"])

@@ -97,6 +97,8 @@ class Endpoint:
     command: tuple[str, ...] = ()
     headers: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     env: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    serial: int = 0
+    """Raised by each renewal of the credential among the headers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,18 @@
 """What is known of a tool before it is called: where it is, what it takes, whether it repeats."""
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from jsonschema.protocols import Validator
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from turnpike.database.tenancy import tenant_transaction
 from turnpike.tool_registry import tools
-from turnpike.tool_registry.connectors import Connectors, StoredConnector
+from turnpike.tool_registry.access import Access
+from turnpike.tool_registry.connectors import StoredConnector
+from turnpike.tool_registry.credentials import Loan
 from turnpike.tool_registry.definitions import (
     InvalidArgumentsError,
     parse,
@@ -18,8 +20,9 @@ from turnpike.tool_registry.definitions import (
     validator_of,
 )
 from turnpike.tool_registry.errors import ConnectorNotFoundError, CredentialMissingError
+from turnpike.tool_registry.links.faults import UnreachableError
 from turnpike.tool_registry.links.pool import Key
-from turnpike.tool_registry.model import Call, CallRequest, Endpoint, Outcome, ToolState
+from turnpike.tool_registry.model import Call, CallRequest, Endpoint, Fault, Outcome, ToolState
 from turnpike.tool_registry.results import failure
 from turnpike.tool_registry.tools import CallableTool
 
@@ -46,6 +49,12 @@ class Plan:
     input_schema: dict[str, Any]
     validator: Validator
     is_repeatable: bool
+    loan: Loan | None
+
+    @property
+    def credential(self) -> str:
+        """The mark of the very secret that the endpoint carries."""
+        return self.loan.mark if self.loan else ""
 
     @property
     def etag(self) -> str:
@@ -67,9 +76,8 @@ class Plans:
     statement that lets a call go, and `prepare` reads anew.
     """
 
-    def __init__(self, engine: AsyncEngine, connectors: Connectors) -> None:
-        self._engine = engine
-        self._connectors = connectors
+    def __init__(self, access: Access) -> None:
+        self._access = access
         self._plans: OrderedDict[_PlanKey, Plan] = OrderedDict()
 
     def remembered(self, call: Call | CallRequest) -> Plan | None:
@@ -79,27 +87,42 @@ class Plans:
     async def prepare(self, call: Call) -> Plan:
         """Returns how to make a call, or raises `NotRunnableError`."""
         connector, _, name = call.tool.partition("/")
-        async with tenant_transaction(self._engine, call.tenant) as connection:
-            found = await tools.get_tool(connection, call.tenant, connector, name)
-            if found is None:
+        found: list[CallableTool] = []
+
+        async def check(connection: AsyncConnection) -> None:
+            shown = await tools.get_tool(connection, call.tenant, connector, name)
+            if shown is None:
                 raise _refusal("TOOL_NOT_FOUND", f"there is no tool {call.tool!r}")
-            _check_tool(found, call)
-            try:
-                stored = await self._connectors.for_call(
-                    connection, call.tenant, connector, call.principal
-                )
-            except ConnectorNotFoundError as error:
-                raise _refusal("TOOL_NOT_FOUND", f"there is no tool {call.tool!r}") from error
-            except CredentialMissingError as error:
-                message = f"{connector!r} needs a credential of the requester's own"
-                raise _refusal("CREDENTIAL_MISSING", message) from error
+            _check_tool(shown, call)
+            found[:] = [shown]
+
+        stored = await self._stored(call, connector, check)
         link = Key(call.tenant, connector, stored.connector.etag, stored.credential)
         known = self.remembered(call)
-        if known is not None and known.link == link:
+        if known is not None and (known.link, known.credential) == (link, _mark(stored)):
             return known
-        plan = _plan(link, found, stored)
+        plan = _plan(link, found[0], stored)
         self._remember(_key(call), plan)
         return plan
+
+    async def is_renewed(self, plan: Plan) -> bool:
+        """Says whether a server that refused a plan's credential may be shown another one."""
+        return await self._access.is_renewed(plan.link.tenant, plan.link.connector, plan.loan)
+
+    async def _stored(
+        self, call: Call, connector: str, check: Callable[[AsyncConnection], Awaitable[None]]
+    ) -> StoredConnector:
+        try:
+            return await self._access.for_call(call.tenant, connector, call.principal, check)
+        except ConnectorNotFoundError as error:
+            raise _refusal("TOOL_NOT_FOUND", f"there is no tool {call.tool!r}") from error
+        except CredentialMissingError as error:
+            message = f"{connector!r} needs a credential of the requester's own"
+            raise _refusal("CREDENTIAL_MISSING", message) from error
+        except UnreachableError as error:
+            needs_sign_in = error.fault is Fault.AUTH_NEEDED
+            reason = "AUTH_REQUIRED" if needs_sign_in else "TOOL_UNREACHABLE"
+            raise _refusal(reason, str(error)) from error
 
     def _remember(self, key: _PlanKey, plan: Plan) -> None:
         self._plans[key] = plan
@@ -135,7 +158,12 @@ def _plan(link: Key, found: CallableTool, stored: StoredConnector) -> Plan:
         input_schema=definition.input_schema,
         validator=validator_of(definition.input_schema),
         is_repeatable=definition.is_repeatable and not found.kept.distrusted,
+        loan=stored.loan,
     )
+
+
+def _mark(stored: StoredConnector) -> str:
+    return stored.loan.mark if stored.loan else ""
 
 
 def _refusal(reason: str, message: str) -> NotRunnableError:

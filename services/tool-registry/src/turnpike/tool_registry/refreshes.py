@@ -36,7 +36,9 @@ _NOTE_CHANGE = text(
 _SETTLE_FAILED = text(
     "UPDATE connectors SET state = :state, state_reason = :reason, fault = :fault,"
     " failures = failures + 1, claimed_until = NULL, changed = false,"
-    " refresh_at = statement_timestamp() + CAST(:pause AS interval)"
+    # What changed meanwhile, a credential say, may be what it failed for want of.
+    " refresh_at = CASE WHEN changed THEN statement_timestamp()"
+    " ELSE statement_timestamp() + CAST(:pause AS interval) END"
     " WHERE tenant = :tenant AND name = :name AND generation = :generation"
 )
 _IS_CLAIMED = text(

@@ -1,12 +1,23 @@
 """Everything an operator can set, read once from the environment."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, PostgresDsn
+from pydantic import BaseModel, ConfigDict, Field, PostgresDsn, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from turnpike.blobs.settings import BlobSettings
 from turnpike.rpc.settings import Key, ServiceSettings
+
+
+class OAuthClient(BaseModel):
+    """A client that an authorization server's operator registered by hand."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    client_id: Annotated[str, Field(min_length=1, max_length=2000)]
+    client_secret: SecretStr = SecretStr("")
+    method: Literal["client_secret_basic", "client_secret_post", "none", ""] = ""
+    """How it shows itself; empty: `client_secret_basic` with a secret, else `none`."""
 
 
 class Settings(BlobSettings, ServiceSettings):
@@ -39,6 +50,13 @@ class Settings(BlobSettings, ServiceSettings):
 
     stdio_cpu_seconds: Annotated[int, Field(ge=1)] = 3600
     """How long a child may compute before it is killed."""
+
+    oauth_clients: dict[str, OAuthClient] = Field(default_factory=dict[str, OAuthClient])
+    """Clients that authorization servers know: a JSON object of issuers, each with
+    `client_id`, and maybe `client_secret` and `method`."""
+
+    oauth_redirects: tuple[str, ...] = ()
+    """The pages that sign-ins may come back to: a JSON list; empty allows any."""
 
     egress_allow_private: bool = False
     """Whether connectors may be at private and loopback addresses."""

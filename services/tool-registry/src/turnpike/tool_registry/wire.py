@@ -4,7 +4,7 @@ from typing import Any
 
 from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.tool_registry.catalogue import ListedTool
-from turnpike.tool_registry.credentials import Credential
+from turnpike.tool_registry.credentials import SHARED, Credential
 from turnpike.tool_registry.model import (
     Call,
     CallStatus,
@@ -18,6 +18,7 @@ from turnpike.tool_registry.model import (
 from turnpike.tool_registry.needs import Need, needs_of
 from turnpike.tool_registry.probing import Probe
 from turnpike.tool_registry.reviews import Review
+from turnpike.tool_registry.sign_ins import SignIn
 
 _TRANSPORTS = {
     tool_pb2.TRANSPORT_HTTP: Transport.HTTP,
@@ -31,6 +32,13 @@ _STATES = {
     ConnectorState.DEGRADED: tool_pb2.CONNECTOR_STATE_DEGRADED,
     ConnectorState.NEEDS_AUTH: tool_pb2.CONNECTOR_STATE_NEEDS_AUTH,
     ConnectorState.DISABLED: tool_pb2.CONNECTOR_STATE_DISABLED,
+}
+
+_SIGN_IN_STATES = {
+    "PENDING": tool_pb2.SIGN_IN_STATE_PENDING,
+    "EXCHANGING": tool_pb2.SIGN_IN_STATE_PENDING,
+    "DONE": tool_pb2.SIGN_IN_STATE_DONE,
+    "FAILED": tool_pb2.SIGN_IN_STATE_FAILED,
 }
 
 _CALL_STATUSES = {
@@ -109,6 +117,24 @@ def credential_to_wire(credential: Credential) -> tool_pb2.Credential:
         principal=credential.principal,
         header_names=credential.header_names,
         update_time=credential.update_time,
+        issuer=credential.issuer,
+        scope=credential.scope,
+        expire_time=credential.expire_time,
+        refusal=credential.refusal,
+    )
+
+
+def sign_in_to_wire(sign_in: SignIn) -> tool_pb2.SignIn:
+    """Returns a sign-in as a message."""
+    return tool_pb2.SignIn(
+        id=str(sign_in.id),
+        connector=sign_in.connector,
+        shared=sign_in.owner == SHARED,
+        state=_SIGN_IN_STATES[sign_in.status],
+        reason=sign_in.reason,
+        message=sign_in.message,
+        expire_time=sign_in.expire_time,
+        issuer=sign_in.issuer,
     )
 
 

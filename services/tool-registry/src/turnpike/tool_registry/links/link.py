@@ -128,6 +128,12 @@ class Link:
         """Whether calls can be sent as the protocol wants, with the headers that a schema names."""
         return not self.is_stateless or find_invalid_x_mcp_header(input_schema) is None
 
+    def carry(self, endpoint: Endpoint) -> None:
+        """Has requests carry a renewed credential from now on; an older one changes nothing."""
+        if endpoint.serial > self._endpoint.serial and self._streams is not None:
+            self._streams.carry(endpoint.headers)
+            self._endpoint = endpoint
+
     def close(self) -> None:
         """Asks the holding task to end the session."""
         self._closing.set()

@@ -35,6 +35,7 @@ MAX_SESSIONS = 1000
 MAX_CHILDREN = 32
 """How many children one connector has in this process."""
 
+_IS_THERE = frozenset({Fault.AUTH_NEEDED, Fault.FORBIDDEN})
 _ROOM_SECONDS = 0.05
 _KNOWN_KINDS = 4096
 _FAILED_PINGS = 2
@@ -160,8 +161,9 @@ class Links:
             )
         try:
             entry = await self._entry(key, endpoint, conversation)
-        except LinkError:
-            breaker.note(success=False)
+        except LinkError as error:
+            # Who asks for a credential is there, and others may have one.
+            breaker.note(success=error.fault in _IS_THERE)
             raise
         breaker.note(success=True)
         return entry
@@ -177,6 +179,7 @@ class Links:
             await asyncio.shield(entry.opened)
             self._learn(key, is_shared=entry.link.is_shareable)
             if self._slot(key, conversation) == slot and not entry.retired:
+                entry.link.carry(endpoint)
                 return entry
 
     def _slot(self, key: Key, conversation: str) -> _Slot:

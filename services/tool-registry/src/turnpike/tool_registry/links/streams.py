@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +35,9 @@ class Streams:
     has_session: Callable[[], bool]
     """Whether the other side keeps anything from one request to the next."""
 
+    carry: Callable[[Mapping[str, str]], None]
+    """Has requests carry these headers from now on."""
+
 
 @asynccontextmanager
 async def open_streams(endpoint: Endpoint, confines: Confines) -> AsyncGenerator[Streams]:
@@ -59,30 +62,38 @@ async def _http(endpoint: Endpoint, confines: Confines) -> AsyncGenerator[Stream
             endpoint.url, http_client=client, max_sse_event_size=MAX_MESSAGE_BYTES
         ) as pair,
     ):
-        yield Streams(pair, lambda: transport.has_session)
+        yield Streams(pair, lambda: transport.has_session, client.headers.update)
 
 
 @asynccontextmanager
 async def _sse(endpoint: Endpoint, confines: Confines) -> AsyncGenerator[Streams]:
+    made: list[httpx2.AsyncClient] = []
+
     def client(
         headers: dict[str, str] | None = None,
         timeout: httpx2.Timeout | None = None,
         auth: httpx2.Auth | None = None,
     ) -> httpx2.AsyncClient:
         del headers, timeout, auth
-        return httpx2.AsyncClient(
+        opened = httpx2.AsyncClient(
             transport=_guarded(confines, most=_MAX_SSE_BYTES),
             headers=endpoint.headers,
             timeout=_TIMEOUTS,
             trust_env=False,
         )
+        made.append(opened)
+        return opened
+
+    def carry(headers: Mapping[str, str]) -> None:
+        for opened in made:
+            opened.headers.update(headers)
 
     async with sse_client(
         endpoint.url,
         sse_read_timeout=_SSE_SILENCE_SECONDS,
         httpx_client_factory=client,
     ) as pair:
-        yield Streams(pair, lambda: True)
+        yield Streams(pair, lambda: True, carry)
 
 
 @asynccontextmanager
@@ -103,7 +114,7 @@ async def _child(endpoint: Endpoint, confines: Confines) -> AsyncGenerator[Strea
     # What a server prints beside the protocol is its own; our log is JSON.
     with open(os.devnull, "w") as silence:  # noqa: ASYNC230 # never blocks
         async with stdio_client(parameters, errlog=silence) as pair:
-            yield Streams(pair, lambda: True)
+            yield Streams(pair, lambda: True, lambda _headers: None)
 
 
 def _ours(confines: Confines) -> dict[str, str]:

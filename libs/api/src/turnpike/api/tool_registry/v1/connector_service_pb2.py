@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from turnpike.api.tool_registry.v1 import tool_pb2 as turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5turnpike/api/tool_registry/v1/connector_service.proto\x12\x1dturnpike.api.tool_registry.v1\x1a\x1b\x62uf/validate/validate.proto\x1a(turnpike/api/tool_registry/v1/tool.proto\"\x83\x01\n\x16\x43reateConnectorRequest\x12\x43\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.ConnectorB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\r\n\x05probe\x18\x03 \x01(\x08\"\x8b\x01\n\x17\x43reateConnectorResponse\x12;\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.Connector\x12\x33\n\x05probe\x18\x02 \x01(\x0b\x32$.turnpike.api.tool_registry.v1.Probe\",\n\x13GetConnectorRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"S\n\x14GetConnectorResponse\x12;\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.Connector\"R\n\x15ListConnectorsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"o\n\x16ListConnectorsResponse\x12<\n\nconnectors\x18\x01 \x03(\x0b\x32(.turnpike.api.tool_registry.v1.Connector\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa2\x01\n\x16UpdateConnectorRequest\x12\x43\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.ConnectorB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\rallow_missing\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x8d\x01\n\x17UpdateConnectorResponse\x12;\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.Connector\x12\x35\n\x06\x63hange\x18\x02 \x01(\x0e\x32%.turnpike.api.tool_registry.v1.Change\"F\n\x16\x44\x65leteConnectorRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x19\n\x17\x44\x65leteConnectorResponse\"6\n\x10ListToolsRequest\x12\"\n\x08patterns\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xe8\x07\"\x05r\x03\x18\xac\x02\"_\n\x11ListToolsResponse\x12\x32\n\x05tools\x18\x01 \x03(\x0b\x32#.turnpike.api.tool_registry.v1.Tool\x12\x16\n\x0etoolset_digest\x18\x02 \x01(\t\"\\\n\x15ProbeConnectorRequest\x12\x43\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.ConnectorB\x06\xbaH\x03\xc8\x01\x01\"M\n\x16ProbeConnectorResponse\x12\x33\n\x05probe\x18\x01 \x01(\x0b\x32$.turnpike.api.tool_registry.v1.Probe\"0\n\x17RefreshConnectorRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"W\n\x18RefreshConnectorResponse\x12;\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.Connector\"]\n\x14SetCredentialRequest\x12\x45\n\ncredential\x18\x01 \x01(\x0b\x32).turnpike.api.tool_registry.v1.CredentialB\x06\xbaH\x03\xc8\x01\x01\"V\n\x15SetCredentialResponse\x12=\n\ncredential\x18\x01 \x01(\x0b\x32).turnpike.api.tool_registry.v1.Credential\"4\n\x16ListCredentialsRequest\x12\x1a\n\tconnector\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"Y\n\x17ListCredentialsResponse\x12>\n\x0b\x63redentials\x18\x01 \x03(\x0b\x32).turnpike.api.tool_registry.v1.Credential\"Q\n\x17\x44\x65leteCredentialRequest\x12\x1a\n\tconnector\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1a\n\tprincipal\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x1a\n\x18\x44\x65leteCredentialResponse\"l\n\x11UpdateToolRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xac\x02\x12\x10\n\x08\x64isabled\x18\x02 \x01(\x08\x12+\n\x05\x61lias\x18\x03 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\"\x14\n\x12UpdateToolResponse\"k\n\x12ListReviewsRequest\x12\x1a\n\tconnector\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"f\n\x13ListReviewsResponse\x12\x36\n\x07reviews\x18\x01 \x03(\x0b\x32%.turnpike.api.tool_registry.v1.Review\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"I\n\x12\x41pproveToolRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xac\x02\x12\x19\n\x06\x64igest\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"\x15\n\x13\x41pproveToolResponse*^\n\x06\x43hange\x12\x16\n\x12\x43HANGE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43HANGE_CREATED\x10\x01\x12\x12\n\x0e\x43HANGE_CHANGED\x10\x02\x12\x14\n\x10\x43HANGE_UNCHANGED\x10\x03\x32\xec\r\n\x10\x43onnectorService\x12\x80\x01\n\x0f\x43reateConnector\x12\x35.turnpike.api.tool_registry.v1.CreateConnectorRequest\x1a\x36.turnpike.api.tool_registry.v1.CreateConnectorResponse\x12w\n\x0cGetConnector\x12\x32.turnpike.api.tool_registry.v1.GetConnectorRequest\x1a\x33.turnpike.api.tool_registry.v1.GetConnectorResponse\x12}\n\x0eListConnectors\x12\x34.turnpike.api.tool_registry.v1.ListConnectorsRequest\x1a\x35.turnpike.api.tool_registry.v1.ListConnectorsResponse\x12\x80\x01\n\x0fUpdateConnector\x12\x35.turnpike.api.tool_registry.v1.UpdateConnectorRequest\x1a\x36.turnpike.api.tool_registry.v1.UpdateConnectorResponse\x12\x80\x01\n\x0f\x44\x65leteConnector\x12\x35.turnpike.api.tool_registry.v1.DeleteConnectorRequest\x1a\x36.turnpike.api.tool_registry.v1.DeleteConnectorResponse\x12n\n\tListTools\x12/.turnpike.api.tool_registry.v1.ListToolsRequest\x1a\x30.turnpike.api.tool_registry.v1.ListToolsResponse\x12}\n\x0eProbeConnector\x12\x34.turnpike.api.tool_registry.v1.ProbeConnectorRequest\x1a\x35.turnpike.api.tool_registry.v1.ProbeConnectorResponse\x12\x83\x01\n\x10RefreshConnector\x12\x36.turnpike.api.tool_registry.v1.RefreshConnectorRequest\x1a\x37.turnpike.api.tool_registry.v1.RefreshConnectorResponse\x12z\n\rSetCredential\x12\x33.turnpike.api.tool_registry.v1.SetCredentialRequest\x1a\x34.turnpike.api.tool_registry.v1.SetCredentialResponse\x12\x80\x01\n\x0fListCredentials\x12\x35.turnpike.api.tool_registry.v1.ListCredentialsRequest\x1a\x36.turnpike.api.tool_registry.v1.ListCredentialsResponse\x12\x83\x01\n\x10\x44\x65leteCredential\x12\x36.turnpike.api.tool_registry.v1.DeleteCredentialRequest\x1a\x37.turnpike.api.tool_registry.v1.DeleteCredentialResponse\x12q\n\nUpdateTool\x12\x30.turnpike.api.tool_registry.v1.UpdateToolRequest\x1a\x31.turnpike.api.tool_registry.v1.UpdateToolResponse\x12t\n\x0bListReviews\x12\x31.turnpike.api.tool_registry.v1.ListReviewsRequest\x1a\x32.turnpike.api.tool_registry.v1.ListReviewsResponse\x12t\n\x0b\x41pproveTool\x12\x31.turnpike.api.tool_registry.v1.ApproveToolRequest\x1a\x32.turnpike.api.tool_registry.v1.ApproveToolResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5turnpike/api/tool_registry/v1/connector_service.proto\x12\x1dturnpike.api.tool_registry.v1\x1a\x1b\x62uf/validate/validate.proto\x1a(turnpike/api/tool_registry/v1/tool.proto\"\x83\x01\n\x16\x43reateConnectorRequest\x12\x43\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.ConnectorB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\r\n\x05probe\x18\x03 \x01(\x08\"\x8b\x01\n\x17\x43reateConnectorResponse\x12;\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.Connector\x12\x33\n\x05probe\x18\x02 \x01(\x0b\x32$.turnpike.api.tool_registry.v1.Probe\",\n\x13GetConnectorRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"S\n\x14GetConnectorResponse\x12;\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.Connector\"R\n\x15ListConnectorsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"o\n\x16ListConnectorsResponse\x12<\n\nconnectors\x18\x01 \x03(\x0b\x32(.turnpike.api.tool_registry.v1.Connector\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa2\x01\n\x16UpdateConnectorRequest\x12\x43\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.ConnectorB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\rallow_missing\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x8d\x01\n\x17UpdateConnectorResponse\x12;\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.Connector\x12\x35\n\x06\x63hange\x18\x02 \x01(\x0e\x32%.turnpike.api.tool_registry.v1.Change\"F\n\x16\x44\x65leteConnectorRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x19\n\x17\x44\x65leteConnectorResponse\"6\n\x10ListToolsRequest\x12\"\n\x08patterns\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xe8\x07\"\x05r\x03\x18\xac\x02\"_\n\x11ListToolsResponse\x12\x32\n\x05tools\x18\x01 \x03(\x0b\x32#.turnpike.api.tool_registry.v1.Tool\x12\x16\n\x0etoolset_digest\x18\x02 \x01(\t\"\\\n\x15ProbeConnectorRequest\x12\x43\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.ConnectorB\x06\xbaH\x03\xc8\x01\x01\"M\n\x16ProbeConnectorResponse\x12\x33\n\x05probe\x18\x01 \x01(\x0b\x32$.turnpike.api.tool_registry.v1.Probe\"0\n\x17RefreshConnectorRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"W\n\x18RefreshConnectorResponse\x12;\n\tconnector\x18\x01 \x01(\x0b\x32(.turnpike.api.tool_registry.v1.Connector\"t\n\x14SetCredentialRequest\x12\x45\n\ncredential\x18\x01 \x01(\x0b\x32).turnpike.api.tool_registry.v1.CredentialB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"V\n\x15SetCredentialResponse\x12=\n\ncredential\x18\x01 \x01(\x0b\x32).turnpike.api.tool_registry.v1.Credential\"4\n\x16ListCredentialsRequest\x12\x1a\n\tconnector\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"Y\n\x17ListCredentialsResponse\x12>\n\x0b\x63redentials\x18\x01 \x03(\x0b\x32).turnpike.api.tool_registry.v1.Credential\"a\n\x17\x44\x65leteCredentialRequest\x12\x1a\n\tconnector\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1a\n\tprincipal\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x0e\n\x06shared\x18\x03 \x01(\x08\"\x1a\n\x18\x44\x65leteCredentialResponse\"\xa4\x01\n\x12StartSignInRequest\x12\x1a\n\tconnector\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x0e\n\x06shared\x18\x02 \x01(\x08\x12 \n\x0credirect_uri\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12%\n\x13\x63lient_metadata_url\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x19\n\x05state\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10 \x18\xa0\x1f\"h\n\x13StartSignInResponse\x12\x36\n\x07sign_in\x18\x01 \x01(\x0b\x32%.turnpike.api.tool_registry.v1.SignIn\x12\x19\n\x11\x61uthorization_url\x18\x02 \x01(\t\"{\n\x13\x46inishSignInRequest\x12\x19\n\x05state\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10 \x18\xa0\x1f\x12\x16\n\x04\x63ode\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80@\x12\x18\n\x06issuer\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x17\n\x05\x65rror\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"N\n\x14\x46inishSignInResponse\x12\x36\n\x07sign_in\x18\x01 \x01(\x0b\x32%.turnpike.api.tool_registry.v1.SignIn\"(\n\x10GetSignInRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"K\n\x11GetSignInResponse\x12\x36\n\x07sign_in\x18\x01 \x01(\x0b\x32%.turnpike.api.tool_registry.v1.SignIn\"l\n\x11UpdateToolRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xac\x02\x12\x10\n\x08\x64isabled\x18\x02 \x01(\x08\x12+\n\x05\x61lias\x18\x03 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\"\x14\n\x12UpdateToolResponse\"k\n\x12ListReviewsRequest\x12\x1a\n\tconnector\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"f\n\x13ListReviewsResponse\x12\x36\n\x07reviews\x18\x01 \x03(\x0b\x32%.turnpike.api.tool_registry.v1.Review\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"I\n\x12\x41pproveToolRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xac\x02\x12\x19\n\x06\x64igest\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"\x15\n\x13\x41pproveToolResponse*^\n\x06\x43hange\x12\x16\n\x12\x43HANGE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43HANGE_CREATED\x10\x01\x12\x12\n\x0e\x43HANGE_CHANGED\x10\x02\x12\x14\n\x10\x43HANGE_UNCHANGED\x10\x03\x32\xcb\x10\n\x10\x43onnectorService\x12\x80\x01\n\x0f\x43reateConnector\x12\x35.turnpike.api.tool_registry.v1.CreateConnectorRequest\x1a\x36.turnpike.api.tool_registry.v1.CreateConnectorResponse\x12w\n\x0cGetConnector\x12\x32.turnpike.api.tool_registry.v1.GetConnectorRequest\x1a\x33.turnpike.api.tool_registry.v1.GetConnectorResponse\x12}\n\x0eListConnectors\x12\x34.turnpike.api.tool_registry.v1.ListConnectorsRequest\x1a\x35.turnpike.api.tool_registry.v1.ListConnectorsResponse\x12\x80\x01\n\x0fUpdateConnector\x12\x35.turnpike.api.tool_registry.v1.UpdateConnectorRequest\x1a\x36.turnpike.api.tool_registry.v1.UpdateConnectorResponse\x12\x80\x01\n\x0f\x44\x65leteConnector\x12\x35.turnpike.api.tool_registry.v1.DeleteConnectorRequest\x1a\x36.turnpike.api.tool_registry.v1.DeleteConnectorResponse\x12n\n\tListTools\x12/.turnpike.api.tool_registry.v1.ListToolsRequest\x1a\x30.turnpike.api.tool_registry.v1.ListToolsResponse\x12}\n\x0eProbeConnector\x12\x34.turnpike.api.tool_registry.v1.ProbeConnectorRequest\x1a\x35.turnpike.api.tool_registry.v1.ProbeConnectorResponse\x12\x83\x01\n\x10RefreshConnector\x12\x36.turnpike.api.tool_registry.v1.RefreshConnectorRequest\x1a\x37.turnpike.api.tool_registry.v1.RefreshConnectorResponse\x12z\n\rSetCredential\x12\x33.turnpike.api.tool_registry.v1.SetCredentialRequest\x1a\x34.turnpike.api.tool_registry.v1.SetCredentialResponse\x12\x80\x01\n\x0fListCredentials\x12\x35.turnpike.api.tool_registry.v1.ListCredentialsRequest\x1a\x36.turnpike.api.tool_registry.v1.ListCredentialsResponse\x12\x83\x01\n\x10\x44\x65leteCredential\x12\x36.turnpike.api.tool_registry.v1.DeleteCredentialRequest\x1a\x37.turnpike.api.tool_registry.v1.DeleteCredentialResponse\x12t\n\x0bStartSignIn\x12\x31.turnpike.api.tool_registry.v1.StartSignInRequest\x1a\x32.turnpike.api.tool_registry.v1.StartSignInResponse\x12w\n\x0c\x46inishSignIn\x12\x32.turnpike.api.tool_registry.v1.FinishSignInRequest\x1a\x33.turnpike.api.tool_registry.v1.FinishSignInResponse\x12n\n\tGetSignIn\x12/.turnpike.api.tool_registry.v1.GetSignInRequest\x1a\x30.turnpike.api.tool_registry.v1.GetSignInResponse\x12q\n\nUpdateTool\x12\x30.turnpike.api.tool_registry.v1.UpdateToolRequest\x1a\x31.turnpike.api.tool_registry.v1.UpdateToolResponse\x12t\n\x0bListReviews\x12\x31.turnpike.api.tool_registry.v1.ListReviewsRequest\x1a\x32.turnpike.api.tool_registry.v1.ListReviewsResponse\x12t\n\x0b\x41pproveTool\x12\x31.turnpike.api.tool_registry.v1.ApproveToolRequest\x1a\x32.turnpike.api.tool_registry.v1.ApproveToolResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,12 +57,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFRESHCONNECTORREQUEST'].fields_by_name['name']._serialized_options = b'\272H\004r\002\030@'
   _globals['_SETCREDENTIALREQUEST'].fields_by_name['credential']._loaded_options = None
   _globals['_SETCREDENTIALREQUEST'].fields_by_name['credential']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_SETCREDENTIALREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_SETCREDENTIALREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTCREDENTIALSREQUEST'].fields_by_name['connector']._loaded_options = None
   _globals['_LISTCREDENTIALSREQUEST'].fields_by_name['connector']._serialized_options = b'\272H\004r\002\030@'
   _globals['_DELETECREDENTIALREQUEST'].fields_by_name['connector']._loaded_options = None
   _globals['_DELETECREDENTIALREQUEST'].fields_by_name['connector']._serialized_options = b'\272H\004r\002\030@'
   _globals['_DELETECREDENTIALREQUEST'].fields_by_name['principal']._loaded_options = None
   _globals['_DELETECREDENTIALREQUEST'].fields_by_name['principal']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_STARTSIGNINREQUEST'].fields_by_name['connector']._loaded_options = None
+  _globals['_STARTSIGNINREQUEST'].fields_by_name['connector']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_STARTSIGNINREQUEST'].fields_by_name['redirect_uri']._loaded_options = None
+  _globals['_STARTSIGNINREQUEST'].fields_by_name['redirect_uri']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
+  _globals['_STARTSIGNINREQUEST'].fields_by_name['client_metadata_url']._loaded_options = None
+  _globals['_STARTSIGNINREQUEST'].fields_by_name['client_metadata_url']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_STARTSIGNINREQUEST'].fields_by_name['state']._loaded_options = None
+  _globals['_STARTSIGNINREQUEST'].fields_by_name['state']._serialized_options = b'\272H\007r\005\020 \030\240\037'
+  _globals['_FINISHSIGNINREQUEST'].fields_by_name['state']._loaded_options = None
+  _globals['_FINISHSIGNINREQUEST'].fields_by_name['state']._serialized_options = b'\272H\007r\005\020 \030\240\037'
+  _globals['_FINISHSIGNINREQUEST'].fields_by_name['code']._loaded_options = None
+  _globals['_FINISHSIGNINREQUEST'].fields_by_name['code']._serialized_options = b'\272H\005r\003\030\200@'
+  _globals['_FINISHSIGNINREQUEST'].fields_by_name['issuer']._loaded_options = None
+  _globals['_FINISHSIGNINREQUEST'].fields_by_name['issuer']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_FINISHSIGNINREQUEST'].fields_by_name['error']._loaded_options = None
+  _globals['_FINISHSIGNINREQUEST'].fields_by_name['error']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_GETSIGNINREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_GETSIGNINREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_UPDATETOOLREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_UPDATETOOLREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\003\030\254\002'
   _globals['_UPDATETOOLREQUEST'].fields_by_name['alias']._loaded_options = None
@@ -77,8 +97,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPROVETOOLREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\003\030\254\002'
   _globals['_APPROVETOOLREQUEST'].fields_by_name['digest']._loaded_options = None
   _globals['_APPROVETOOLREQUEST'].fields_by_name['digest']._serialized_options = b'\272H\006r\004\020\001\030d'
-  _globals['_CHANGE']._serialized_start=2518
-  _globals['_CHANGE']._serialized_end=2612
+  _globals['_CHANGE']._serialized_start=3154
+  _globals['_CHANGE']._serialized_end=3248
   _globals['_CREATECONNECTORREQUEST']._serialized_start=160
   _globals['_CREATECONNECTORREQUEST']._serialized_end=291
   _globals['_CREATECONNECTORRESPONSE']._serialized_start=294
@@ -112,29 +132,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFRESHCONNECTORRESPONSE']._serialized_start=1547
   _globals['_REFRESHCONNECTORRESPONSE']._serialized_end=1634
   _globals['_SETCREDENTIALREQUEST']._serialized_start=1636
-  _globals['_SETCREDENTIALREQUEST']._serialized_end=1729
-  _globals['_SETCREDENTIALRESPONSE']._serialized_start=1731
-  _globals['_SETCREDENTIALRESPONSE']._serialized_end=1817
-  _globals['_LISTCREDENTIALSREQUEST']._serialized_start=1819
-  _globals['_LISTCREDENTIALSREQUEST']._serialized_end=1871
-  _globals['_LISTCREDENTIALSRESPONSE']._serialized_start=1873
-  _globals['_LISTCREDENTIALSRESPONSE']._serialized_end=1962
-  _globals['_DELETECREDENTIALREQUEST']._serialized_start=1964
-  _globals['_DELETECREDENTIALREQUEST']._serialized_end=2045
-  _globals['_DELETECREDENTIALRESPONSE']._serialized_start=2047
-  _globals['_DELETECREDENTIALRESPONSE']._serialized_end=2073
-  _globals['_UPDATETOOLREQUEST']._serialized_start=2075
-  _globals['_UPDATETOOLREQUEST']._serialized_end=2183
-  _globals['_UPDATETOOLRESPONSE']._serialized_start=2185
-  _globals['_UPDATETOOLRESPONSE']._serialized_end=2205
-  _globals['_LISTREVIEWSREQUEST']._serialized_start=2207
-  _globals['_LISTREVIEWSREQUEST']._serialized_end=2314
-  _globals['_LISTREVIEWSRESPONSE']._serialized_start=2316
-  _globals['_LISTREVIEWSRESPONSE']._serialized_end=2418
-  _globals['_APPROVETOOLREQUEST']._serialized_start=2420
-  _globals['_APPROVETOOLREQUEST']._serialized_end=2493
-  _globals['_APPROVETOOLRESPONSE']._serialized_start=2495
-  _globals['_APPROVETOOLRESPONSE']._serialized_end=2516
-  _globals['_CONNECTORSERVICE']._serialized_start=2615
-  _globals['_CONNECTORSERVICE']._serialized_end=4387
+  _globals['_SETCREDENTIALREQUEST']._serialized_end=1752
+  _globals['_SETCREDENTIALRESPONSE']._serialized_start=1754
+  _globals['_SETCREDENTIALRESPONSE']._serialized_end=1840
+  _globals['_LISTCREDENTIALSREQUEST']._serialized_start=1842
+  _globals['_LISTCREDENTIALSREQUEST']._serialized_end=1894
+  _globals['_LISTCREDENTIALSRESPONSE']._serialized_start=1896
+  _globals['_LISTCREDENTIALSRESPONSE']._serialized_end=1985
+  _globals['_DELETECREDENTIALREQUEST']._serialized_start=1987
+  _globals['_DELETECREDENTIALREQUEST']._serialized_end=2084
+  _globals['_DELETECREDENTIALRESPONSE']._serialized_start=2086
+  _globals['_DELETECREDENTIALRESPONSE']._serialized_end=2112
+  _globals['_STARTSIGNINREQUEST']._serialized_start=2115
+  _globals['_STARTSIGNINREQUEST']._serialized_end=2279
+  _globals['_STARTSIGNINRESPONSE']._serialized_start=2281
+  _globals['_STARTSIGNINRESPONSE']._serialized_end=2385
+  _globals['_FINISHSIGNINREQUEST']._serialized_start=2387
+  _globals['_FINISHSIGNINREQUEST']._serialized_end=2510
+  _globals['_FINISHSIGNINRESPONSE']._serialized_start=2512
+  _globals['_FINISHSIGNINRESPONSE']._serialized_end=2590
+  _globals['_GETSIGNINREQUEST']._serialized_start=2592
+  _globals['_GETSIGNINREQUEST']._serialized_end=2632
+  _globals['_GETSIGNINRESPONSE']._serialized_start=2634
+  _globals['_GETSIGNINRESPONSE']._serialized_end=2709
+  _globals['_UPDATETOOLREQUEST']._serialized_start=2711
+  _globals['_UPDATETOOLREQUEST']._serialized_end=2819
+  _globals['_UPDATETOOLRESPONSE']._serialized_start=2821
+  _globals['_UPDATETOOLRESPONSE']._serialized_end=2841
+  _globals['_LISTREVIEWSREQUEST']._serialized_start=2843
+  _globals['_LISTREVIEWSREQUEST']._serialized_end=2950
+  _globals['_LISTREVIEWSRESPONSE']._serialized_start=2952
+  _globals['_LISTREVIEWSRESPONSE']._serialized_end=3054
+  _globals['_APPROVETOOLREQUEST']._serialized_start=3056
+  _globals['_APPROVETOOLREQUEST']._serialized_end=3129
+  _globals['_APPROVETOOLRESPONSE']._serialized_start=3131
+  _globals['_APPROVETOOLRESPONSE']._serialized_end=3152
+  _globals['_CONNECTORSERVICE']._serialized_start=3251
+  _globals['_CONNECTORSERVICE']._serialized_end=5374
 # @@protoc_insertion_point(module_scope)

@@ -137,10 +137,12 @@ class RefreshConnectorResponse(_message.Message):
     def __init__(self, connector: _Optional[_Union[_tool_pb2.Connector, _Mapping]] = ...) -> None: ...
 
 class SetCredentialRequest(_message.Message):
-    __slots__ = ("credential",)
+    __slots__ = ("credential", "etag")
     CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
     credential: _tool_pb2.Credential
-    def __init__(self, credential: _Optional[_Union[_tool_pb2.Credential, _Mapping]] = ...) -> None: ...
+    etag: str
+    def __init__(self, credential: _Optional[_Union[_tool_pb2.Credential, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
 
 class SetCredentialResponse(_message.Message):
     __slots__ = ("credential",)
@@ -161,16 +163,70 @@ class ListCredentialsResponse(_message.Message):
     def __init__(self, credentials: _Optional[_Iterable[_Union[_tool_pb2.Credential, _Mapping]]] = ...) -> None: ...
 
 class DeleteCredentialRequest(_message.Message):
-    __slots__ = ("connector", "principal")
+    __slots__ = ("connector", "principal", "shared")
     CONNECTOR_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
     connector: str
     principal: str
-    def __init__(self, connector: _Optional[str] = ..., principal: _Optional[str] = ...) -> None: ...
+    shared: bool
+    def __init__(self, connector: _Optional[str] = ..., principal: _Optional[str] = ..., shared: _Optional[bool] = ...) -> None: ...
 
 class DeleteCredentialResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class StartSignInRequest(_message.Message):
+    __slots__ = ("connector", "shared", "redirect_uri", "client_metadata_url", "state")
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
+    REDIRECT_URI_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_METADATA_URL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    connector: str
+    shared: bool
+    redirect_uri: str
+    client_metadata_url: str
+    state: str
+    def __init__(self, connector: _Optional[str] = ..., shared: _Optional[bool] = ..., redirect_uri: _Optional[str] = ..., client_metadata_url: _Optional[str] = ..., state: _Optional[str] = ...) -> None: ...
+
+class StartSignInResponse(_message.Message):
+    __slots__ = ("sign_in", "authorization_url")
+    SIGN_IN_FIELD_NUMBER: _ClassVar[int]
+    AUTHORIZATION_URL_FIELD_NUMBER: _ClassVar[int]
+    sign_in: _tool_pb2.SignIn
+    authorization_url: str
+    def __init__(self, sign_in: _Optional[_Union[_tool_pb2.SignIn, _Mapping]] = ..., authorization_url: _Optional[str] = ...) -> None: ...
+
+class FinishSignInRequest(_message.Message):
+    __slots__ = ("state", "code", "issuer", "error")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    code: str
+    issuer: str
+    error: str
+    def __init__(self, state: _Optional[str] = ..., code: _Optional[str] = ..., issuer: _Optional[str] = ..., error: _Optional[str] = ...) -> None: ...
+
+class FinishSignInResponse(_message.Message):
+    __slots__ = ("sign_in",)
+    SIGN_IN_FIELD_NUMBER: _ClassVar[int]
+    sign_in: _tool_pb2.SignIn
+    def __init__(self, sign_in: _Optional[_Union[_tool_pb2.SignIn, _Mapping]] = ...) -> None: ...
+
+class GetSignInRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class GetSignInResponse(_message.Message):
+    __slots__ = ("sign_in",)
+    SIGN_IN_FIELD_NUMBER: _ClassVar[int]
+    sign_in: _tool_pb2.SignIn
+    def __init__(self, sign_in: _Optional[_Union[_tool_pb2.SignIn, _Mapping]] = ...) -> None: ...
 
 class UpdateToolRequest(_message.Message):
     __slots__ = ("name", "disabled", "alias")

@@ -96,6 +96,21 @@ class ConnectorServiceStub:
                 request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.DeleteCredentialRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.DeleteCredentialResponse.FromString,
                 _registered_method=True)
+        self.StartSignIn = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ConnectorService/StartSignIn',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.StartSignInRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.StartSignInResponse.FromString,
+                _registered_method=True)
+        self.FinishSignIn = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ConnectorService/FinishSignIn',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.FinishSignInRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.FinishSignInResponse.FromString,
+                _registered_method=True)
+        self.GetSignIn = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ConnectorService/GetSignIn',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.GetSignInRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.GetSignInResponse.FromString,
+                _registered_method=True)
         self.UpdateTool = channel.unary_unary(
                 '/turnpike.api.tool_registry.v1.ConnectorService/UpdateTool',
                 request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.UpdateToolRequest.SerializeToString,
@@ -199,8 +214,10 @@ class ConnectorServiceServicer:
 
     def SetCredential(self, request, context):
         """Stores the caller's own credential for a connector, in place of the one
-        before. Fails with NOT_FOUND, and with INVALID_ARGUMENT for a header that
-        cannot be set. Safe to retry.
+        before, and discovers its tools anew. Fails with NOT_FOUND, with
+        INVALID_ARGUMENT for a header that cannot be set, and with
+        FAILED_PRECONDITION (ETAG_MISMATCH) when the connector is another by now
+        than the one that the credential was meant for. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -217,6 +234,41 @@ class ConnectorServiceServicer:
     def DeleteCredential(self, request, context):
         """Deletes a credential: the caller's own, or as an admin anybody's. Fails
         with NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartSignIn(self, request, context):
+        """Begins a sign-in by OAuth 2.1: finds out who gives out tokens for the
+        connector's server, and says where to send the person's browser. It comes
+        back to `redirect_uri` with `state`, which FinishSignIn takes, once, from
+        the same principal, within ten minutes.
+
+        Fails with NOT_FOUND, PERMISSION_DENIED (FORBIDDEN) for a shared
+        credential of a connector that is not the caller's, INVALID_ARGUMENT, and
+        FAILED_PRECONDITION (SIGN_IN_IMPOSSIBLE), which says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishSignIn(self, request, context):
+        """Ends a sign-in with what the browser brought back, stores the credential
+        and discovers the connector's tools anew; what was approved and granted
+        stays. Whatever is wrong with the authorization server's word is in the
+        response, as a sign-in that failed.
+
+        Fails with FAILED_PRECONDITION (SIGN_IN_INVALID) when the state is not one
+        that the caller may use, or not any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSignIn(self, request, context):
+        """Returns a sign-in that the caller began, as it stands; NOT_FOUND when it
+        ended an hour ago. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -305,6 +357,21 @@ def add_ConnectorServiceServicer_to_server(servicer, server):
                     servicer.DeleteCredential,
                     request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.DeleteCredentialRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.DeleteCredentialResponse.SerializeToString,
+            ),
+            'StartSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartSignIn,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.StartSignInRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.StartSignInResponse.SerializeToString,
+            ),
+            'FinishSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishSignIn,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.FinishSignInRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.FinishSignInResponse.SerializeToString,
+            ),
+            'GetSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSignIn,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.GetSignInRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.GetSignInResponse.SerializeToString,
             ),
             'UpdateTool': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateTool,
@@ -626,6 +693,87 @@ class ConnectorService:
             '/turnpike.api.tool_registry.v1.ConnectorService/DeleteCredential',
             turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.DeleteCredentialRequest.SerializeToString,
             turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.DeleteCredentialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ConnectorService/StartSignIn',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.StartSignInRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.StartSignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ConnectorService/FinishSignIn',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.FinishSignInRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.FinishSignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ConnectorService/GetSignIn',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.GetSignInRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_connector__service__pb2.GetSignInResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,8 +64,10 @@ class ConnectorServiceStub:
     """
     SetCredential: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.SetCredentialRequest, _connector_service_pb2.SetCredentialResponse]
     """Stores the caller's own credential for a connector, in place of the one
-    before. Fails with NOT_FOUND, and with INVALID_ARGUMENT for a header that
-    cannot be set. Safe to retry.
+    before, and discovers its tools anew. Fails with NOT_FOUND, with
+    INVALID_ARGUMENT for a header that cannot be set, and with
+    FAILED_PRECONDITION (ETAG_MISMATCH) when the connector is another by now
+    than the one that the credential was meant for. Safe to retry.
     """
     ListCredentials: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.ListCredentialsRequest, _connector_service_pb2.ListCredentialsResponse]
     """Lists who has a credential for a connector, without its secrets: to
@@ -74,6 +76,29 @@ class ConnectorServiceStub:
     DeleteCredential: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.DeleteCredentialRequest, _connector_service_pb2.DeleteCredentialResponse]
     """Deletes a credential: the caller's own, or as an admin anybody's. Fails
     with NOT_FOUND.
+    """
+    StartSignIn: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.StartSignInRequest, _connector_service_pb2.StartSignInResponse]
+    """Begins a sign-in by OAuth 2.1: finds out who gives out tokens for the
+    connector's server, and says where to send the person's browser. It comes
+    back to `redirect_uri` with `state`, which FinishSignIn takes, once, from
+    the same principal, within ten minutes.
+
+    Fails with NOT_FOUND, PERMISSION_DENIED (FORBIDDEN) for a shared
+    credential of a connector that is not the caller's, INVALID_ARGUMENT, and
+    FAILED_PRECONDITION (SIGN_IN_IMPOSSIBLE), which says why.
+    """
+    FinishSignIn: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.FinishSignInRequest, _connector_service_pb2.FinishSignInResponse]
+    """Ends a sign-in with what the browser brought back, stores the credential
+    and discovers the connector's tools anew; what was approved and granted
+    stays. Whatever is wrong with the authorization server's word is in the
+    response, as a sign-in that failed.
+
+    Fails with FAILED_PRECONDITION (SIGN_IN_INVALID) when the state is not one
+    that the caller may use, or not any more.
+    """
+    GetSignIn: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.GetSignInRequest, _connector_service_pb2.GetSignInResponse]
+    """Returns a sign-in that the caller began, as it stands; NOT_FOUND when it
+    ended an hour ago. Safe to retry.
     """
     UpdateTool: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.UpdateToolRequest, _connector_service_pb2.UpdateToolResponse]
     """Switches a tool on or off, and says what models call it. Fails with
@@ -194,8 +219,10 @@ class ConnectorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_connector_service_pb2.SetCredentialRequest, _abc.Awaitable[_connector_service_pb2.SetCredentialResponse]],
     ) -> _abc.Awaitable[_connector_service_pb2.SetCredentialResponse]:
         """Stores the caller's own credential for a connector, in place of the one
-        before. Fails with NOT_FOUND, and with INVALID_ARGUMENT for a header that
-        cannot be set. Safe to retry.
+        before, and discovers its tools anew. Fails with NOT_FOUND, with
+        INVALID_ARGUMENT for a header that cannot be set, and with
+        FAILED_PRECONDITION (ETAG_MISMATCH) when the connector is another by now
+        than the one that the credential was meant for. Safe to retry.
         """
 
     @_abc_1.abstractmethod
@@ -216,6 +243,47 @@ class ConnectorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_connector_service_pb2.DeleteCredentialResponse]:
         """Deletes a credential: the caller's own, or as an admin anybody's. Fails
         with NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def StartSignIn(
+        self,
+        request: _connector_service_pb2.StartSignInRequest,
+        context: _aio.ServicerContext[_connector_service_pb2.StartSignInRequest, _abc.Awaitable[_connector_service_pb2.StartSignInResponse]],
+    ) -> _abc.Awaitable[_connector_service_pb2.StartSignInResponse]:
+        """Begins a sign-in by OAuth 2.1: finds out who gives out tokens for the
+        connector's server, and says where to send the person's browser. It comes
+        back to `redirect_uri` with `state`, which FinishSignIn takes, once, from
+        the same principal, within ten minutes.
+
+        Fails with NOT_FOUND, PERMISSION_DENIED (FORBIDDEN) for a shared
+        credential of a connector that is not the caller's, INVALID_ARGUMENT, and
+        FAILED_PRECONDITION (SIGN_IN_IMPOSSIBLE), which says why.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishSignIn(
+        self,
+        request: _connector_service_pb2.FinishSignInRequest,
+        context: _aio.ServicerContext[_connector_service_pb2.FinishSignInRequest, _abc.Awaitable[_connector_service_pb2.FinishSignInResponse]],
+    ) -> _abc.Awaitable[_connector_service_pb2.FinishSignInResponse]:
+        """Ends a sign-in with what the browser brought back, stores the credential
+        and discovers the connector's tools anew; what was approved and granted
+        stays. Whatever is wrong with the authorization server's word is in the
+        response, as a sign-in that failed.
+
+        Fails with FAILED_PRECONDITION (SIGN_IN_INVALID) when the state is not one
+        that the caller may use, or not any more.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSignIn(
+        self,
+        request: _connector_service_pb2.GetSignInRequest,
+        context: _aio.ServicerContext[_connector_service_pb2.GetSignInRequest, _abc.Awaitable[_connector_service_pb2.GetSignInResponse]],
+    ) -> _abc.Awaitable[_connector_service_pb2.GetSignInResponse]:
+        """Returns a sign-in that the caller began, as it stands; NOT_FOUND when it
+        ended an hour ago. Safe to retry.
         """
 
     @_abc_1.abstractmethod

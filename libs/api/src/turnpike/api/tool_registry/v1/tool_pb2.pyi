@@ -54,6 +54,13 @@ class Transport(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRANSPORT_STDIO: _ClassVar[Transport]
     TRANSPORT_SSE: _ClassVar[Transport]
 
+class SignInState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SIGN_IN_STATE_UNSPECIFIED: _ClassVar[SignInState]
+    SIGN_IN_STATE_PENDING: _ClassVar[SignInState]
+    SIGN_IN_STATE_DONE: _ClassVar[SignInState]
+    SIGN_IN_STATE_FAILED: _ClassVar[SignInState]
+
 class CallStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CALL_STATUS_UNSPECIFIED: _ClassVar[CallStatus]
@@ -101,6 +108,10 @@ TRANSPORT_UNSPECIFIED: Transport
 TRANSPORT_HTTP: Transport
 TRANSPORT_STDIO: Transport
 TRANSPORT_SSE: Transport
+SIGN_IN_STATE_UNSPECIFIED: SignInState
+SIGN_IN_STATE_PENDING: SignInState
+SIGN_IN_STATE_DONE: SignInState
+SIGN_IN_STATE_FAILED: SignInState
 CALL_STATUS_UNSPECIFIED: CallStatus
 CALL_STATUS_PENDING: CallStatus
 CALL_STATUS_DISPATCHED: CallStatus
@@ -172,7 +183,7 @@ class Connector(_message.Message):
     def __init__(self, name: _Optional[str] = ..., transport: _Optional[_Union[Transport, str]] = ..., url: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., headers: _Optional[_Mapping[str, str]] = ..., env: _Optional[_Mapping[str, str]] = ..., header_names: _Optional[_Iterable[str]] = ..., env_names: _Optional[_Iterable[str]] = ..., state: _Optional[_Union[ConnectorState, str]] = ..., state_reason: _Optional[str] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., owner: _Optional[str] = ..., disabled: _Optional[bool] = ..., personal_credentials: _Optional[bool] = ..., distrust_annotations: _Optional[bool] = ..., fault: _Optional[_Union[Fault, str]] = ..., warnings: _Optional[_Iterable[_Union[Warning, str]]] = ..., discover_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Credential(_message.Message):
-    __slots__ = ("connector", "principal", "headers", "header_names", "update_time")
+    __slots__ = ("connector", "principal", "headers", "header_names", "update_time", "issuer", "scope", "expire_time", "refusal")
     class HeadersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -185,12 +196,40 @@ class Credential(_message.Message):
     HEADERS_FIELD_NUMBER: _ClassVar[int]
     HEADER_NAMES_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
     connector: str
     principal: str
     headers: _containers.ScalarMap[str, str]
     header_names: _containers.RepeatedScalarFieldContainer[str]
     update_time: _timestamp_pb2.Timestamp
-    def __init__(self, connector: _Optional[str] = ..., principal: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., header_names: _Optional[_Iterable[str]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    issuer: str
+    scope: str
+    expire_time: _timestamp_pb2.Timestamp
+    refusal: str
+    def __init__(self, connector: _Optional[str] = ..., principal: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., header_names: _Optional[_Iterable[str]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., issuer: _Optional[str] = ..., scope: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., refusal: _Optional[str] = ...) -> None: ...
+
+class SignIn(_message.Message):
+    __slots__ = ("id", "connector", "shared", "state", "reason", "message", "expire_time", "issuer")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CONNECTOR_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    connector: str
+    shared: bool
+    state: SignInState
+    reason: str
+    message: str
+    expire_time: _timestamp_pb2.Timestamp
+    issuer: str
+    def __init__(self, id: _Optional[str] = ..., connector: _Optional[str] = ..., shared: _Optional[bool] = ..., state: _Optional[_Union[SignInState, str]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., issuer: _Optional[str] = ...) -> None: ...
 
 class Probe(_message.Message):
     __slots__ = ("fault", "message", "seconds", "protocol_version", "server_name", "server_version", "tools", "warnings")
