@@ -169,6 +169,17 @@ class Embedder:
         )
         return self._meter.metered(payer, load)
 
+    def require(self, model: str, max_tokens: int, overlap: int) -> str:
+        """Returns a model's own name, if it can keep the limits of chunks.
+
+        Raises:
+            ModelNotFoundError: There is no such model.
+            InvalidArgumentError: The model cannot keep the limits.
+        """
+        _require_model(model)
+        chunking.Limits.within(minilm.MAX_TOKENS, max_tokens, overlap)
+        return minilm.NAME
+
 
 def _attributes(model: EmbeddingModel) -> dict[str, str | int]:
     return {

@@ -26,3 +26,6 @@ REFUSED = counter(
 )
 SHARED = counter("embedding_shared_texts", "Texts that somebody else waited for already.", _LABELS)
 CACHED = counter("embedding_cached_texts", "Texts looked up among the vectors kept.", ("outcome",))
+INDEXED = counter(
+    "embedding_indexed_documents", "Documents indexed, by how that ended.", ("outcome",)
+)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,turnpike/api/embedding/v1/error_reason.proto\x12\x19turnpike.api.embedding.v1*\xb3\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_INVALID_ARGUMENT\x10\x01\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x02\x12\x1a\n\x16\x45RROR_REASON_FORBIDDEN\x10\x03\x12\x1a\n\x16\x45RROR_REASON_NOT_FOUND\x10\x04\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x05\x12\x1c\n\x18\x45RROR_REASON_INPUT_EMPTY\x10\x06\x12\x1f\n\x1b\x45RROR_REASON_INPUT_TOO_LONG\x10\x07\x12\x1b\n\x17\x45RROR_REASON_QUEUE_FULL\x10\x08\x12&\n\"ERROR_REASON_PROVIDER_RATE_LIMITED\x10\t\x12\x1f\n\x1b\x45RROR_REASON_PROVIDER_ERROR\x10\n\x12%\n!ERROR_REASON_PROVIDER_UNREACHABLE\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_MODEL_UNUSABLE\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,turnpike/api/embedding/v1/error_reason.proto\x12\x19turnpike.api.embedding.v1*\x96\x06\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_INVALID_ARGUMENT\x10\x01\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x02\x12\x1a\n\x16\x45RROR_REASON_FORBIDDEN\x10\x03\x12\x1a\n\x16\x45RROR_REASON_NOT_FOUND\x10\x04\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x05\x12\x1c\n\x18\x45RROR_REASON_INPUT_EMPTY\x10\x06\x12\x1f\n\x1b\x45RROR_REASON_INPUT_TOO_LONG\x10\x07\x12\x1b\n\x17\x45RROR_REASON_QUEUE_FULL\x10\x08\x12&\n\"ERROR_REASON_PROVIDER_RATE_LIMITED\x10\t\x12\x1f\n\x1b\x45RROR_REASON_PROVIDER_ERROR\x10\n\x12%\n!ERROR_REASON_PROVIDER_UNREACHABLE\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_MODEL_UNUSABLE\x10\x0c\x12\x19\n\x15\x45RROR_REASON_CONFLICT\x10\x14\x12\x1e\n\x1a\x45RROR_REASON_ETAG_MISMATCH\x10\x15\x12\"\n\x1e\x45RROR_REASON_REVISION_MISMATCH\x10\x16\x12\x1b\n\x17\x45RROR_REASON_PATH_TAKEN\x10\x17\x12!\n\x1d\x45RROR_REASON_FOLDER_NOT_EMPTY\x10\x18\x12\x1d\n\x19\x45RROR_REASON_TENANT_LIMIT\x10\x19\x12 \n\x1c\x45RROR_REASON_EDIT_NOT_UNIQUE\x10\x1a\x12\x19\n\x15\x45RROR_REASON_NOT_TEXT\x10\x1b\x12\x1e\n\x1a\x45RROR_REASON_NOT_EXTRACTED\x10\x1c\x12\x1d\n\x19\x45RROR_REASON_EDITED_SINCE\x10\x1d\x12\'\n#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\x1e\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'turnpike.api.embedding.v1.e
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=76
-  _globals['_ERRORREASON']._serialized_end=511
+  _globals['_ERRORREASON']._serialized_end=866
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,58 @@
+"""CollectionService: wire ↔ model."""
+
+from turnpike.api.embedding.v1 import collection_service_pb2 as pb
+from turnpike.api.embedding.v1.collection_service_pb2_grpc import CollectionServiceServicer
+from turnpike.embedding.knowledge.collections import Collections
+from turnpike.embedding.knowledge.wire import collection_to_wire, tenant_of, to_new_collection
+from turnpike.rpc.identity import require_role
+from turnpike.rpc.paging import cursor_of, page_size, page_token, text
+from turnpike.rpc.served import Context, caller_of
+
+
+class CollectionServicer(CollectionServiceServicer):
+    """Serves turnpike.api.embedding.v1.CollectionService."""
+
+    def __init__(self, collections: Collections) -> None:
+        self._collections = collections
+
+    async def CreateCollection(
+        self, request: pb.CreateCollectionRequest, context: Context
+    ) -> pb.CreateCollectionResponse:
+        made = await self._collections.create(
+            tenant_of(context), to_new_collection(request.collection)
+        )
+        return pb.CreateCollectionResponse(collection=collection_to_wire(made))
+
+    async def GetCollection(
+        self, request: pb.GetCollectionRequest, context: Context
+    ) -> pb.GetCollectionResponse:
+        found = await self._collections.get(tenant_of(context), request.name)
+        return pb.GetCollectionResponse(collection=collection_to_wire(found))
+
+    async def ListCollections(
+        self, request: pb.ListCollectionsRequest, context: Context
+    ) -> pb.ListCollectionsResponse:
+        (after,) = cursor_of(request.page_token, text) or ("",)
+        size = page_size(request.page_size)
+        found = await self._collections.page(tenant_of(context), after=after, limit=size + 1)
+        return pb.ListCollectionsResponse(
+            collections=[collection_to_wire(each) for each in found[:size]],
+            next_page_token=page_token(found[size - 1].name) if len(found) > size else "",
+        )
+
+    async def UpdateCollection(
+        self, request: pb.UpdateCollectionRequest, context: Context
+    ) -> pb.UpdateCollectionResponse:
+        changed = await self._collections.update(
+            tenant_of(context), to_new_collection(request.collection), request.etag
+        )
+        return pb.UpdateCollectionResponse(collection=collection_to_wire(changed))
+
+    async def DeleteCollection(
+        self, request: pb.DeleteCollectionRequest, context: Context
+    ) -> pb.DeleteCollectionResponse:
+        caller = caller_of(context)
+        if not caller.service:
+            require_role(caller, "admin")
+        await self._collections.delete(tenant_of(context), request.name, request.etag)
+        return pb.DeleteCollectionResponse()

@@ -1,0 +1,88 @@
+"""What searches find of documents: which indexing, which chunks."""
+
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from turnpike.embedding.knowledge import kinds
+from turnpike.embedding.knowledge.model import Collection, Recipe, Shape
+
+# What was indexed before, and what is being indexed, is not indexed again; what failed may
+# do better now.
+_REQUIRE = text("""
+INSERT INTO indexings AS i (tenant, id, collection, document, content, recipe, model)
+VALUES (:tenant, :id, :collection, :document, :content, :recipe, :model)
+ON CONFLICT (tenant, document, content, recipe, model) DO UPDATE SET
+  created = CASE WHEN i.state = 'FAILED' THEN statement_timestamp() ELSE i.created END,
+  due_at = CASE WHEN i.state = 'FAILED' THEN statement_timestamp() ELSE i.due_at END,
+  attempts = CASE WHEN i.state = 'FAILED' THEN 0 ELSE i.attempts END,
+  fence = CASE WHEN i.state = 'FAILED' THEN i.fence + 1 ELSE i.fence END,
+  state = CASE WHEN i.state = 'FAILED' THEN 'QUEUED' ELSE i.state END
+RETURNING id, state
+""")
+# Rows that are as they should be are not written: an edit touches the vectors of what it
+# edited alone.
+_SHOW = text("""
+UPDATE chunks c SET live = NOT c.live
+FROM (SELECT k.id, EXISTS (SELECT FROM passages p WHERE p.tenant = k.tenant
+    AND p.indexing = :indexing AND p.chunk = k.id) AS wanted
+  FROM chunks k WHERE k.tenant = :tenant AND k.document = :document) w
+WHERE c.tenant = :tenant AND c.id = w.id AND c.live <> w.wanted
+""")
+_POINT = text(
+    "UPDATE documents SET indexing = :indexing WHERE tenant = :tenant AND id = :document"
+)
+_HIDE = text(
+    "UPDATE chunks SET live = false WHERE tenant = :tenant AND document = :document AND live"
+)
+
+
+def recipe_for(collection: Collection, media_type: str) -> Recipe:
+    """Returns how a collection's documents of a kind are divided."""
+    return Recipe(
+        strategy=kinds.strategy_for(media_type),
+        max_tokens=collection.max_tokens,
+        overlap=collection.overlap,
+    )
+
+
+async def require(
+    connection: AsyncConnection, tenant: UUID, collection: Collection, document: UUID, shape: Shape
+) -> bool:
+    """Has searches find what a document is now: at once, if it was indexed before.
+
+    Returns whether somebody has to index it.
+    """
+    if shape.path is None:
+        await hide(connection, tenant, document)
+        return False
+    values = {
+        "tenant": tenant,
+        "id": uuid4(),
+        "collection": collection.id,
+        "document": document,
+        "content": shape.content,
+        "recipe": str(recipe_for(collection, shape.media_type)),
+        "model": collection.model,
+    }
+    row = (await connection.execute(_REQUIRE, values)).one()
+    if row.state == "READY":
+        await show(connection, tenant, document, row.id)
+    return row.state != "READY"
+
+
+async def show(
+    connection: AsyncConnection, tenant: UUID, document: UUID, indexing: UUID
+) -> None:
+    """Has searches find a document by an indexing, and by no other."""
+    values = {"tenant": tenant, "document": document, "indexing": indexing}
+    await connection.execute(_POINT, values)
+    await connection.execute(_SHOW, values)
+
+
+async def hide(connection: AsyncConnection, tenant: UUID, document: UUID) -> None:
+    """Has searches find nothing of a document."""
+    values = {"tenant": tenant, "document": document, "indexing": None}
+    await connection.execute(_POINT, values)
+    await connection.execute(_HIDE, {"tenant": tenant, "document": document})

@@ -1,0 +1,209 @@
+"""Making documents searchable: text, chunks, vectors, as jobs that outlive their holders."""
+
+import asyncio
+import logging
+from array import array
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from turnpike.database.tenancy import tenant_transaction
+from turnpike.embedding.embedder import Embedder
+from turnpike.embedding.knowledge import content_rows, index_rows, job_rows
+from turnpike.embedding.knowledge.extraction import Extraction
+from turnpike.embedding.knowledge.job_rows import Job, Piece
+from turnpike.embedding.knowledge.model import State
+from turnpike.embedding.knowledge.originals import Originals
+from turnpike.embedding.model import Chunk, InputEmptyError, Priority, TooLong
+
+logger = logging.getLogger(__name__)
+
+GROUP = 32
+"""How many chunks are embedded, and kept, together: so many a killed process loses at most."""
+
+_RENEW_SECONDS = job_rows.LEASE_SECONDS / 4
+
+
+class Indexer:
+    """Does one job after another; what it did of a job is there for whoever does the rest."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        embedder: Embedder,
+        originals: Originals,
+        extraction: Extraction,
+    ) -> None:
+        self._engine = engine
+        self._embedder = embedder
+        self._originals = originals
+        self._extraction = extraction
+
+    async def run(self, job: Job) -> None:
+        """Does a job.
+
+        Raises:
+            ClaimLostError: It is somebody else's by now.
+            ExtractionError: The document has no text to be had.
+            ServiceError: The embedder refuses it, for now or for good.
+        """
+        async with self._renewing(job):
+            text = await self._text(job)
+            pieces = await self._pieces(job, text)
+            await self._embed(job, pieces)
+            await self._publish(job, pieces)
+
+    async def end(self, job: Job, reason: str, detail: str) -> None:
+        """Says that a job cannot be done; raises `ClaimLostError`."""
+        async with tenant_transaction(self._engine, job.tenant) as connection:
+            await job_rows.end(connection, job, State.FAILED, reason, detail)
+
+    async def release(self, job: Job, *, seconds: float, counts: bool) -> None:
+        """Gives a job back; raises `ClaimLostError`."""
+        async with tenant_transaction(self._engine, job.tenant) as connection:
+            await job_rows.release(connection, job, seconds=seconds, counts=counts)
+
+    @asynccontextmanager
+    async def _renewing(self, job: Job) -> AsyncGenerator[None]:
+        """Prolongs the claim while the block runs, and ends the block when it is lost."""
+        lost: list[BaseException] = []
+        working = asyncio.current_task()
+        assert working is not None
+
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(_RENEW_SECONDS)
+                try:
+                    async with tenant_transaction(self._engine, job.tenant) as connection:
+                        await job_rows.renew(connection, job)
+                except job_rows.ClaimLostError as error:
+                    lost.append(error)
+                    working.cancel()
+                    return
+                except Exception:
+                    # The database may be back before the claim runs out.
+                    logger.warning("the claim of %s could not be renewed", job.id, exc_info=True)
+
+        renewing = asyncio.create_task(renew(), name=f"renew {job.id}")
+        try:
+            yield
+        except asyncio.CancelledError:
+            if lost and not working.uncancel():
+                raise job_rows.ClaimLostError from lost[0]
+            raise
+        finally:
+            renewing.cancel()
+
+    async def _text(self, job: Job) -> str:
+        async with tenant_transaction(self._engine, job.tenant) as connection:
+            content = await content_rows.get(connection, job.tenant, job.content)
+            if content.text is not None:
+                return content.text
+            await job_rows.advance(connection, job, State.EXTRACTING)
+        original = await self._originals.whole(content)
+        extracted = await self._extraction.text(original, content.media_type)
+        async with tenant_transaction(self._engine, job.tenant) as connection:
+            await content_rows.set_text(connection, job.tenant, job.content, extracted)
+        return extracted
+
+    async def _pieces(self, job: Job, text: str) -> list[Piece]:
+        async with tenant_transaction(self._engine, job.tenant) as connection:
+            await job_rows.advance(connection, job, State.CHUNKING)
+        try:
+            chunks = await self._embedder.chunk(
+                text,
+                model=job.model,
+                strategy=job.recipe.strategy,
+                max_tokens=job.recipe.max_tokens,
+                overlap=job.recipe.overlap,
+            )
+        except InputEmptyError:
+            return []
+        return await asyncio.to_thread(_pieces_of, text, chunks.items)
+
+    async def _embed(self, job: Job, pieces: Sequence[Piece]) -> None:
+        """Gives the document every chunk that it lacks; known vectors are copied."""
+        wanted = {piece.digest: piece for piece in pieces}
+        done = embedded = 0
+        for group in _groups(list(wanted.values())):
+            async with tenant_transaction(self._engine, job.tenant) as connection:
+                words = await job_rows.language(connection, job)
+                known = await job_rows.known(connection, job, group)
+                await job_rows.copy_chunks(connection, job, words, _borrowed(group, known))
+                missing = [piece for piece in group if piece.digest not in known]
+                done += len(group) - len(missing)
+                await self._advance(connection, job, done, embedded, len(wanted))
+            if not missing:
+                continue
+            vectors = await self._vectors(job, missing)
+            done, embedded = done + len(missing), embedded + len(missing)
+            async with tenant_transaction(self._engine, job.tenant) as connection:
+                await self._advance(connection, job, done, embedded, len(wanted))
+                await job_rows.insert_chunks(
+                    connection, job, words, list(zip(missing, vectors, strict=True))
+                )
+
+    async def _advance(
+        self, connection: AsyncConnection, job: Job, done: int, embedded: int, total: int
+    ) -> None:
+        await job_rows.advance(
+            connection, job, State.EMBEDDING, done=done, embedded=embedded, total=total
+        )
+
+    async def _vectors(self, job: Job, pieces: Sequence[Piece]) -> list[Sequence[float]]:
+        embeddings = await self._embedder.embed(
+            [piece.embedded for piece in pieces],
+            model=job.model,
+            priority=Priority.BULK,
+            too_long=TooLong.REFUSE,
+        )
+        return [array("f", item.vector).tolist() for item in embeddings.items]
+
+    async def _publish(self, job: Job, pieces: Sequence[Piece]) -> None:
+        """Has searches find the document by what it is now, if that is the job's content."""
+        async with tenant_transaction(self._engine, job.tenant) as connection:
+            # First the document, then its indexing: as whoever writes the document does.
+            is_current = await job_rows.lock_document(connection, job)
+            await job_rows.end(connection, job, State.READY)
+            await job_rows.place(connection, job, pieces)
+            if is_current:
+                await index_rows.show(connection, job.tenant, job.document, job.id)
+
+
+def _groups(pieces: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
+    for first in range(0, len(pieces), GROUP):
+        yield pieces[first : first + GROUP]
+
+
+def _borrowed(
+    group: Sequence[Piece], known: dict[bytes, tuple[UUID, bool]]
+) -> dict[UUID, Piece]:
+    """Returns the pieces whose vectors are another document's, by the chunk that has them."""
+    return {
+        known[piece.digest][0]: piece
+        for piece in group
+        if piece.digest in known and not known[piece.digest][1]
+    }
+
+
+def _pieces_of(text: str, chunks: Sequence[Chunk]) -> list[Piece]:
+    breaks = [index for index, character in enumerate(text) if character == "\n"]
+    return [_piece(chunk, breaks) for chunk in chunks]
+
+
+def _piece(chunk: Chunk, breaks: Sequence[int]) -> Piece:
+    return Piece(
+        digest=sha256(f"{chunk.header}\0{chunk.text}".encode()).digest(),
+        headings=(),
+        header=chunk.header,
+        text=chunk.text,
+        tokens=chunk.tokens,
+        starts=chunk.start,
+        ends=chunk.end,
+        first_line=1 + bisect_right(breaks, chunk.start - 1),
+        last_line=1 + bisect_right(breaks, chunk.end - 2),
+    )

@@ -1,0 +1,313 @@
+"""Indexings as jobs: who claims one, and what only its holder may write."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from turnpike.embedding.knowledge.model import Recipe, State
+
+LEASE_SECONDS = 10
+"""How long a claim lasts that is not renewed: so long a killed process is waited for."""
+
+MAX_ATTEMPTS = 5
+"""How many claims a job may wear out, before it is taken for what kills its holders."""
+
+# The tenant whose work is least under way goes first, and of its jobs the oldest: whoever
+# puts thousands of documents delays nobody but themselves. By the system role, which sees
+# every tenant's.
+_CLAIM = text("""
+WITH waiting AS (
+  SELECT tenant, count(*) FILTER (WHERE due_at > statement_timestamp()) AS claimed,
+    min(due_at) FILTER (WHERE due_at <= statement_timestamp()) AS oldest
+  FROM indexings WHERE state NOT IN ('READY', 'FAILED') GROUP BY tenant),
+picked AS (
+  SELECT i.tenant, i.id FROM waiting w CROSS JOIN LATERAL (
+    SELECT i.tenant, i.id FROM indexings i WHERE i.tenant = w.tenant
+      AND i.state NOT IN ('READY', 'FAILED') AND i.due_at <= statement_timestamp()
+    ORDER BY i.due_at, i.id LIMIT 1 FOR UPDATE SKIP LOCKED) i
+  ORDER BY w.claimed, w.oldest LIMIT 1)
+UPDATE indexings i SET fence = i.fence + 1, attempts = i.attempts + 1,
+  due_at = statement_timestamp() + make_interval(secs => :lease)
+FROM picked p WHERE i.tenant = p.tenant AND i.id = p.id
+RETURNING i.tenant, i.id, i.collection, i.document, i.content, i.recipe, i.model, i.fence,
+  i.attempts
+""")
+_RENEW = text("""
+UPDATE indexings SET due_at = statement_timestamp() + make_interval(secs => :lease)
+WHERE tenant = :tenant AND id = :id AND fence = :fence AND state NOT IN ('READY', 'FAILED')
+""")
+_ADVANCE = text("""
+UPDATE indexings SET state = :state, done = :done, total = :total, embedded = :embedded,
+  due_at = statement_timestamp() + make_interval(secs => :lease)
+WHERE tenant = :tenant AND id = :id AND fence = :fence AND state NOT IN ('READY', 'FAILED')
+""")
+_END = text("""
+UPDATE indexings SET state = :state, reason = :reason, detail = :detail,
+  finished = statement_timestamp()
+WHERE tenant = :tenant AND id = :id AND fence = :fence AND state NOT IN ('READY', 'FAILED')
+""")
+_RELEASE = text("""
+UPDATE indexings SET due_at = statement_timestamp() + make_interval(secs => :seconds),
+  attempts = attempts - :uncounted
+WHERE tenant = :tenant AND id = :id AND fence = :fence AND state NOT IN ('READY', 'FAILED')
+""")
+_LOCK_DOCUMENT = text(
+    "SELECT path, content FROM documents WHERE tenant = :tenant AND id = :document FOR UPDATE"
+)
+_LANGUAGE = text("SELECT language FROM collections WHERE tenant = :tenant AND id = :collection")
+_KNOWN = text(
+    "SELECT DISTINCT ON (digest) digest, id, document FROM chunks"
+    " WHERE tenant = :tenant AND model = :model AND digest = ANY(:digests)"
+    " ORDER BY digest, document <> :document"
+)
+_WORDS = "to_tsvector(CAST(:language AS regconfig), :words)"
+_INSERT_CHUNK = text(f"""
+INSERT INTO chunks (tenant, id, collection, document, model, digest, headings, header, text,
+  tokens, embedding, terms)
+VALUES (:tenant, :id, :collection, :document, :model, :digest, :headings, :header, :text,
+  :tokens, CAST(CAST(:vector AS real[]) AS vector), {_WORDS})
+ON CONFLICT (tenant, document, model, digest) DO NOTHING
+""")
+_COPY_CHUNK = text(f"""
+INSERT INTO chunks (tenant, id, collection, document, model, digest, headings, header, text,
+  tokens, embedding, terms)
+SELECT :tenant, :id, :collection, :document, :model, :digest, :headings, :header, :text,
+  :tokens, k.embedding, {_WORDS}
+FROM chunks k WHERE k.tenant = :tenant AND k.id = :source
+ON CONFLICT (tenant, document, model, digest) DO NOTHING
+""")
+_IDS = text(
+    "SELECT digest, id FROM chunks WHERE tenant = :tenant AND document = :document"
+    " AND model = :model AND digest = ANY(:digests)"
+)
+_INSERT_PASSAGE = text(
+    "INSERT INTO passages"
+    " (tenant, indexing, position, chunk, starts, ends, first_line, last_line)"
+    " VALUES (:tenant, :indexing, :position, :chunk, :starts, :ends, :first_line, :last_line)"
+)
+
+
+class ClaimLostError(Exception):
+    """The job is another's by now, or nobody's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """An indexing that this process may work on, as long as its fence holds."""
+
+    tenant: UUID
+    id: UUID
+    collection: UUID
+    document: UUID
+    content: bytes
+    recipe: Recipe
+    model: str
+    fence: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A chunk of a text, with all that a search needs of it."""
+
+    digest: bytes
+    headings: Sequence[str]
+    header: str
+    text: str
+    tokens: int
+    starts: int
+    ends: int
+    first_line: int
+    last_line: int
+
+    @property
+    def embedded(self) -> str:
+        """What its vector is made from."""
+        return self.header + self.text
+
+    @property
+    def words(self) -> str:
+        """What full text finds it by."""
+        return "\n".join((*self.headings, self.header, self.text))
+
+
+async def claim(connection: AsyncConnection) -> Job | None:
+    """Claims the job that has waited longest, in a system transaction."""
+    row = (await connection.execute(_CLAIM, {"lease": LEASE_SECONDS})).one_or_none()
+    if row is None:
+        return None
+    return Job(
+        tenant=row.tenant,
+        id=row.id,
+        collection=row.collection,
+        document=row.document,
+        content=row.content,
+        recipe=Recipe.parse(row.recipe),
+        model=row.model,
+        fence=row.fence,
+        attempts=row.attempts,
+    )
+
+
+async def renew(connection: AsyncConnection, job: Job) -> None:
+    """Prolongs the claim, or raises `ClaimLostError`."""
+    await _guarded(connection, _RENEW, job, lease=LEASE_SECONDS)
+
+
+async def advance(
+    connection: AsyncConnection,
+    job: Job,
+    state: State,
+    *,
+    done: int = 0,
+    total: int = 0,
+    embedded: int = 0,
+) -> None:
+    """Says how far the job is, and prolongs the claim; raises `ClaimLostError`."""
+    await _guarded(
+        connection,
+        _ADVANCE,
+        job,
+        state=state.value,
+        done=done,
+        total=total,
+        embedded=embedded,
+        lease=LEASE_SECONDS,
+    )
+
+
+async def end(
+    connection: AsyncConnection, job: Job, state: State, reason: str = "", detail: str = ""
+) -> None:
+    """Ends the job, or raises `ClaimLostError`."""
+    await _guarded(
+        connection, _END, job, state=state.value, reason=reason, detail=detail[:1000]
+    )
+
+
+async def release(
+    connection: AsyncConnection, job: Job, *, seconds: float, counts: bool
+) -> None:
+    """Gives the job back, for whoever comes after so many seconds; raises `ClaimLostError`."""
+    await _guarded(connection, _RELEASE, job, seconds=seconds, uncounted=0 if counts else 1)
+
+
+async def lock_document(connection: AsyncConnection, job: Job) -> bool:
+    """Keeps the job's document from changing; says whether it has the job's content now."""
+    values = {"tenant": job.tenant, "document": job.document}
+    row = (await connection.execute(_LOCK_DOCUMENT, values)).one_or_none()
+    if row is None:
+        raise ClaimLostError
+    return row.path is not None and row.content == job.content
+
+
+async def language(connection: AsyncConnection, job: Job) -> str:
+    """Returns the language of the job's collection; raises `ClaimLostError` if that is gone."""
+    values = {"tenant": job.tenant, "collection": job.collection}
+    found = await connection.scalar(_LANGUAGE, values)
+    if found is None:
+        raise ClaimLostError
+    return found
+
+
+async def known(
+    connection: AsyncConnection, job: Job, pieces: Sequence[Piece]
+) -> dict[bytes, tuple[UUID, bool]]:
+    """Returns chunks whose vectors are known, and whether they are the document's own."""
+    values = {
+        "tenant": job.tenant,
+        "model": job.model,
+        "document": job.document,
+        "digests": [piece.digest for piece in pieces],
+    }
+    rows = await connection.execute(_KNOWN, values)
+    return {row.digest: (row.id, row.document == job.document) for row in rows}
+
+
+async def copy_chunks(
+    connection: AsyncConnection, job: Job, language: str, pieces: Mapping[UUID, Piece]
+) -> None:
+    """Gives the document chunks whose vectors another document of the tenant has, by its id."""
+    await _insert(
+        connection,
+        _COPY_CHUNK,
+        [
+            {**_chunk(job, language, piece), "source": source}
+            for source, piece in pieces.items()
+        ],
+    )
+
+
+async def insert_chunks(
+    connection: AsyncConnection,
+    job: Job,
+    language: str,
+    pieces: Sequence[tuple[Piece, Sequence[float]]],
+) -> None:
+    """Gives the document chunks with their vectors."""
+    await _insert(
+        connection,
+        _INSERT_CHUNK,
+        [{**_chunk(job, language, piece), "vector": vector} for piece, vector in pieces],
+    )
+
+
+async def place(connection: AsyncConnection, job: Job, pieces: Sequence[Piece]) -> None:
+    """Writes where the chunks are in the text."""
+    values = {
+        "tenant": job.tenant,
+        "document": job.document,
+        "model": job.model,
+        "digests": [piece.digest for piece in pieces],
+    }
+    ids = {row.digest: row.id for row in await connection.execute(_IDS, values)}
+    passages = [
+        {
+            "tenant": job.tenant,
+            "indexing": job.id,
+            "position": position,
+            "chunk": ids[piece.digest],
+            "starts": piece.starts,
+            "ends": piece.ends,
+            "first_line": piece.first_line,
+            "last_line": piece.last_line,
+        }
+        for position, piece in enumerate(pieces)
+    ]
+    await _insert(connection, _INSERT_PASSAGE, passages)
+
+
+def _chunk(job: Job, language: str, piece: Piece) -> dict[str, Any]:
+    return {
+        "tenant": job.tenant,
+        "id": uuid4(),
+        "collection": job.collection,
+        "document": job.document,
+        "model": job.model,
+        "digest": piece.digest,
+        "headings": list(piece.headings),
+        "header": piece.header,
+        "text": piece.text,
+        "tokens": piece.tokens,
+        "language": language,
+        "words": piece.words,
+    }
+
+
+async def _insert(
+    connection: AsyncConnection, statement: Any, rows: Sequence[dict[str, Any]]
+) -> None:
+    if rows:
+        await connection.execute(statement, rows)
+
+
+async def _guarded(
+    connection: AsyncConnection, statement: Any, job: Job, **values: object
+) -> None:
+    named = {"tenant": job.tenant, "id": job.id, "fence": job.fence, **values}
+    if not (await connection.execute(statement, named)).rowcount:
+        raise ClaimLostError

@@ -1,0 +1,92 @@
+"""What a file is: by what its sender says, or by its name."""
+
+import re
+from pathlib import PurePosixPath
+
+from turnpike.embedding.model import Strategy
+
+MARKDOWN = "text/markdown"
+HTML = "text/html"
+PDF = "application/pdf"
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+DOCX = f"{_OFFICE}.wordprocessingml.document"
+XLSX = f"{_OFFICE}.spreadsheetml.sheet"
+PPTX = f"{_OFFICE}.presentationml.presentation"
+
+EXTRACTED = frozenset({HTML, "application/xhtml+xml", PDF, DOCX, XLSX, PPTX})
+"""What is no text itself, but has one."""
+
+_UNKNOWN = "application/octet-stream"
+_BY_ENDING = {
+    ".md": MARKDOWN,
+    ".markdown": MARKDOWN,
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+    ".html": HTML,
+    ".htm": HTML,
+    ".xhtml": "application/xhtml+xml",
+    ".pdf": PDF,
+    ".docx": DOCX,
+    ".xlsx": XLSX,
+    ".pptx": PPTX,
+    ".json": "application/json",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".toml": "application/toml",
+    ".xml": "application/xml",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".ts": "text/x-typescript",
+    ".tsx": "text/x-typescript",
+    ".jsx": "text/javascript",
+    ".py": "text/x-python",
+    ".go": "text/x-go",
+    ".rs": "text/x-rust",
+    ".java": "text/x-java",
+    ".kt": "text/x-kotlin",
+    ".c": "text/x-c",
+    ".h": "text/x-c",
+    ".cc": "text/x-c++",
+    ".cpp": "text/x-c++",
+    ".hpp": "text/x-c++",
+    ".cs": "text/x-csharp",
+    ".rb": "text/x-ruby",
+    ".php": "text/x-php",
+    ".swift": "text/x-swift",
+    ".scala": "text/x-scala",
+    ".sh": "text/x-shellscript",
+    ".sql": "text/x-sql",
+    ".lua": "text/x-lua",
+    ".proto": "text/x-protobuf",
+}
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
+_TEXTUAL = re.compile(
+    r"text/.*|application/(json|yaml|toml|xml|javascript|x-[a-z]*script|.*\+(json|xml|yaml))"
+)
+_CODE = re.compile(r"text/(x-.*|javascript|css)|application/(javascript|x-.*script)")
+
+
+def media_type_of(stated: str, path: str) -> str:
+    """Returns what a file at a path is; its parameters, such as a charset, left away.
+
+    Returns an empty string for what cannot be a media type.
+    """
+    plain = stated.partition(";")[0].strip().lower()
+    if plain in ("", _UNKNOWN):
+        return _BY_ENDING.get(PurePosixPath(path).suffix.lower(), _UNKNOWN)
+    return plain if _MEDIA_TYPE.fullmatch(plain) else ""
+
+
+def is_text(media_type: str) -> bool:
+    """Says whether a file's bytes are its text."""
+    return media_type not in EXTRACTED and bool(_TEXTUAL.fullmatch(media_type))
+
+
+def strategy_for(media_type: str) -> Strategy:
+    """Returns where such a file's text is best divided."""
+    if _CODE.fullmatch(media_type):
+        return Strategy.CODE
+    if media_type == "text/plain" or media_type == PDF:
+        return Strategy.RECURSIVE
+    return Strategy.TABLE

@@ -1,0 +1,102 @@
+"""What documents are made of: texts in Postgres, everything else in the blob store."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from turnpike.blobs.model import BlobError, BlobStore, BlobsUnavailableError, parse_key
+from turnpike.blobs.whole import put_whole, read_whole
+from turnpike.database.tenancy import tenant_transaction
+from turnpike.embedding.knowledge import content_rows, kinds
+from turnpike.embedding.knowledge.model import Content
+from turnpike.rpc.errors import InvalidArgumentError, UnavailableError
+
+_IN_THREAD = 1 << 18
+"""From how many bytes on hashing and decoding would be felt by others."""
+
+_PART = 1 << 18
+
+
+class Originals:
+    """The contents of every tenant's documents."""
+
+    def __init__(self, engine: AsyncEngine, blobs: BlobStore) -> None:
+        self._engine = engine
+        self._blobs = blobs
+
+    async def kept(self, tenant: UUID, content: bytes, media_type: str) -> Content:
+        """Returns a content, whose original is in the blob store by now if it is no text.
+
+        Raises:
+            InvalidArgumentError: It cannot be what it says it is.
+            UnavailableError: There is no place for originals now.
+        """
+        if len(content) > _IN_THREAD:
+            made = await asyncio.to_thread(_content, content, media_type)
+        else:
+            made = _content(content, media_type)
+        if made.text is not None:
+            return made
+        async with tenant_transaction(self._engine, tenant) as connection:
+            if await content_rows.is_kept(connection, tenant, made.digest):
+                return await content_rows.get(connection, tenant, made.digest)
+        try:
+            # An edition of its own: deleting what another document is made of takes nothing
+            # from this one.
+            kept = await put_whole(self._blobs, tenant, content, edition=uuid4().hex)
+        except BlobsUnavailableError as error:
+            raise UnavailableError(f"the original cannot be kept: {error}") from error
+        return replace(made, blob=kept.blob.key)
+
+    async def read(self, content: Content) -> AsyncIterator[bytes]:
+        """Yields an original's bytes; raises UnavailableError when there is no getting at them."""
+        if not content.blob:
+            original = (content.text or "").encode()
+            for start in range(0, len(original), _PART):
+                yield original[start : start + _PART]
+            return
+        blob = parse_key(content.blob)
+        assert blob is not None, content.blob
+        try:
+            async for part in self._blobs.read(blob):
+                yield part
+        except BlobError as error:
+            raise UnavailableError(f"the original cannot be read: {error}") from error
+
+    async def whole(self, content: Content) -> bytes:
+        """Returns an original's bytes, checked; raises as `read` does."""
+        blob = parse_key(content.blob)
+        assert blob is not None, content.blob
+        try:
+            return await read_whole(self._blobs, blob, limit=content.size)
+        except BlobError as error:
+            raise UnavailableError(f"the original cannot be read: {error}") from error
+
+def _content(content: bytes, media_type: str) -> Content:
+    if kinds.is_text(media_type):
+        try:
+            decoded = content.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidArgumentError("content", "is no UTF-8, as text has to be") from error
+        if "\0" in decoded:
+            raise InvalidArgumentError("content", "is no text: it has a NUL in it")
+        return text_content(content, media_type, decoded)
+    return Content(digest=_digest(content, media_type), media_type=media_type, size=len(content))
+
+
+def text_content(content: bytes, media_type: str, decoded: str) -> Content:
+    """Returns a content that is its own text."""
+    return Content(
+        digest=_digest(content, media_type),
+        media_type=media_type,
+        size=len(content),
+        text=decoded,
+    )
+
+
+def _digest(content: bytes, media_type: str) -> bytes:
+    return hashlib.sha256(media_type.encode() + b"\0" + content).digest()
