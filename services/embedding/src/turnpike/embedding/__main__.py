@@ -5,16 +5,25 @@ from turnpike.api.embedding.v1.embedding_service_pb2_grpc import (
     add_EmbeddingServiceServicer_to_server,
 )
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
+from turnpike.database.failures import is_unavailable
+from turnpike.embedding.knowledge.opening import SERVICES as KNOWLEDGE_SERVICES
+from turnpike.embedding.knowledge.opening import open_knowledge
 from turnpike.embedding.metering import METERING, Meter
 from turnpike.embedding.opening import open_embedder
 from turnpike.embedding.servicer import EmbeddingServicer
 from turnpike.embedding.settings import Settings
 from turnpike.embedding.stores import open_stores
 from turnpike.rpc.channel import open_channel
+from turnpike.rpc.errors import ServiceError, UnavailableError
 from turnpike.rpc.gatekeeper import AUTHENTICATE, watched_credentials
 from turnpike.rpc.identity import Signer
 from turnpike.rpc.process import metrics_served, start
 from turnpike.rpc.server import listen, new_server, serve_until_signalled
+
+SERVICES = (
+    DESCRIPTOR.services_by_name["EmbeddingService"].full_name,
+    *KNOWLEDGE_SERVICES,
+)
 
 
 async def serve(settings: Settings) -> None:
@@ -27,23 +36,33 @@ async def serve(settings: Settings) -> None:
             idempotent=[AUTHENTICATE, *METERING],
         ) as gatekeeper,
         watched_credentials(gatekeeper, settings) as credentials,
-        open_stores(settings),
+        open_stores(settings) as stores,
         open_embedder(settings, Meter(GatekeeperServiceStub(gatekeeper))) as embedder,
+        open_knowledge(settings, stores, embedder) as knowledge,
         metrics_served(settings.metrics_address),
     ):
         server = new_server(
             settings.service(),
             authenticate=credentials.caller,
             until_revoked=credentials.until_revoked,
+            translate=translate,
         )
         add_EmbeddingServiceServicer_to_server(EmbeddingServicer(embedder), server)
+        knowledge.add_to(server)
         listen(server, settings.listen_address, settings.tls)
         await serve_until_signalled(
             server,
             drain_time=settings.drain_time,
             grace_time=settings.grace_time,
-            services=[DESCRIPTOR.services_by_name["EmbeddingService"].full_name],
+            services=SERVICES,
         )
+
+
+def translate(error: Exception) -> ServiceError | None:
+    """Says what a driver's exception means to a caller."""
+    if is_unavailable(error):
+        return UnavailableError("the database does not answer; try again")
+    return None
 
 
 def main() -> None:

@@ -69,6 +69,17 @@ class Embedder:
         """Returns a model by its name, or raises `ModelNotFoundError`."""
         return self._catalogue.find(name)
 
+    def require(self, model: str, max_tokens: int, overlap: int) -> str:
+        """Returns a model's own name, if it can keep the limits of chunks.
+
+        Raises:
+            ModelNotFoundError: There is no such model.
+            InvalidArgumentError: The model cannot keep the limits.
+        """
+        found = self._catalogue.find(model)
+        chunking.Limits.within(found.max_tokens, max_tokens, overlap)
+        return found.name
+
     async def embed(self, asked: Asked) -> Embeddings:
         """Embeds all texts, or none.
 
@@ -168,17 +179,6 @@ class Embedder:
             estimated=not model.counts_exactly,
         )
         return self._meter.metered(payer, load)
-
-    def require(self, model: str, max_tokens: int, overlap: int) -> str:
-        """Returns a model's own name, if it can keep the limits of chunks.
-
-        Raises:
-            ModelNotFoundError: There is no such model.
-            InvalidArgumentError: The model cannot keep the limits.
-        """
-        _require_model(model)
-        chunking.Limits.within(minilm.MAX_TOKENS, max_tokens, overlap)
-        return minilm.NAME
 
 
 def _attributes(model: EmbeddingModel) -> dict[str, str | int]:

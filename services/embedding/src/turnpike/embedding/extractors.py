@@ -26,7 +26,7 @@ def main() -> None:
         text = extract(sys.stdin.buffer.read())
     except MemoryError:
         sys.exit("it needs more memory than it may have")
-    except Exception as error:  # the libraries raise whatever they come across
+    except Exception as error:  # noqa: BLE001 # the libraries raise whatever they come across
         sys.exit(f"{type(error).__name__}: {error}")
     sys.stdout.buffer.write(text.encode(errors="replace"))
 
@@ -61,7 +61,7 @@ def _docx(original: bytes) -> str:
         if isinstance(block, Table):
             blocks.append(_table([[cell.text for cell in row.cells] for row in block.rows]))
         else:
-            blocks.append(_heading(block.style.name if block.style else "", block.text))
+            blocks.append(_heading((block.style and block.style.name) or "", block.text))
     return "\n\n".join(block for block in blocks if block.strip())
 
 

@@ -51,6 +51,24 @@ class Settings(BlobSettings, ServiceSettings):
     max_waiting_characters: int = Field(default=32_000_000, ge=1)
     """How many characters may wait to be tokenized, or chunked, before calls are refused."""
 
+    index_jobs: int = Field(default=2, ge=1, le=64)
+    """How many documents are made searchable at a time."""
+
+    max_document_bytes: int = Field(default=10 << 20, ge=1, le=15 << 20)
+    """How many bytes a document may have."""
+
+    max_tenant_documents: int = Field(default=100_000, ge=1)
+    """How many documents a tenant may keep, deleted ones apart."""
+
+    max_tenant_bytes: int = Field(default=10 << 30, ge=1)
+    """How many bytes a tenant's documents may have together, with all that they were."""
+
+    extraction_seconds: int = Field(default=120, ge=1)
+    """How long the text of one PDF, HTML or Office file may take to be extracted."""
+
+    extraction_memory_bytes: int = Field(default=1 << 30, ge=256 << 20)
+    """How much address space the process that extracts it may have."""
+
     @model_validator(mode="after")
     def _know_default_model(self) -> Self:
         names = [BUILT_IN, *(spec.name for spec in self.models)]

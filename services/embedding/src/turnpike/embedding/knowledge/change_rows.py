@@ -211,9 +211,7 @@ async def find(
 
 
 def _revision(row: Any) -> Revision:
-    return Revision(
-        number=row.number, version=row.version, shape=to_shape(row), change=row.change
-    )
+    return Revision(number=row.number, version=row.version, shape=to_shape(row), change=row.change)
 
 
 def _document_change(row: Any) -> DocumentChange:

@@ -17,28 +17,26 @@ from turnpike.embedding.knowledge.errors import (
 from turnpike.embedding.knowledge.model import Collection, NewCollection
 from turnpike.rpc.errors import InvalidArgumentError
 
-_COLUMNS = "id, name, language, model, max_tokens, overlap, metadata, etag, created, updated"
 _IS_LANGUAGE = text("SELECT count(*) FROM pg_ts_config WHERE cfgname = :language")
 _INSERT = text(
     "INSERT INTO collections"
     " (tenant, id, name, language, model, max_tokens, overlap, metadata, etag)"
     " VALUES (:tenant, :id, :name, :language, :model, :max_tokens, :overlap,"
-    f" CAST(:metadata AS jsonb), :etag) RETURNING {_COLUMNS}"
+    " CAST(:metadata AS jsonb), :etag) RETURNING *"
 )
-_GET = text(f"SELECT {_COLUMNS} FROM collections WHERE tenant = :tenant AND name = :name")
+_GET = text("SELECT * FROM collections WHERE tenant = :tenant AND name = :name")
 # Whoever writes into a collection does so alone: its paths are one tree.
-_LOCK = text(f"{_GET.text} FOR NO KEY UPDATE")
+_LOCK = text("SELECT * FROM collections WHERE tenant = :tenant AND name = :name FOR NO KEY UPDATE")
 _LOCK_BY_ID = text(
-    f"SELECT {_COLUMNS} FROM collections WHERE tenant = :tenant AND id = :id FOR NO KEY UPDATE"
+    "SELECT * FROM collections WHERE tenant = :tenant AND id = :id FOR NO KEY UPDATE"
 )
 _PAGE = text(
-    f"SELECT {_COLUMNS} FROM collections WHERE tenant = :tenant AND name > :after"
-    " ORDER BY name LIMIT :limit"
+    "SELECT * FROM collections WHERE tenant = :tenant AND name > :after ORDER BY name LIMIT :limit"
 )
 _UPDATE = text(
     "UPDATE collections SET metadata = CAST(:metadata AS jsonb), etag = :new_etag,"
     " updated = statement_timestamp() WHERE tenant = :tenant AND id = :id"
-    f" RETURNING {_COLUMNS}"
+    " RETURNING *"
 )
 _DELETE = text("DELETE FROM collections WHERE tenant = :tenant AND id = :id")
 _NAMES = text("SELECT id, name FROM collections WHERE tenant = :tenant AND id = ANY(:ids)")

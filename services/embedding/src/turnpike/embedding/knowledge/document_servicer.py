@@ -162,9 +162,7 @@ class DocumentServicer(DocumentServiceServicer):
     ) -> pb.DeleteDocumentResponse:
         author = author_of(context, request, request.turn)
         written = await self._writing.delete(author, place_of(request, expected_of(request)))
-        return pb.DeleteDocumentResponse(
-            change=change_to_wire(written.change, request.collection)
-        )
+        return pb.DeleteDocumentResponse(change=change_to_wire(written.change, request.collection))
 
     async def DeleteFolder(
         self, request: pb.DeleteFolderRequest, context: Context
@@ -203,9 +201,7 @@ class DocumentServicer(DocumentServiceServicer):
             for field, revision in (("from", difference.older), ("to", difference.newer))
             if revision is not None
         }
-        return pb.GetDiffResponse(
-            **revisions, diff=difference.diff, truncated=difference.truncated
-        )
+        return pb.GetDiffResponse(**revisions, diff=difference.diff, truncated=difference.truncated)
 
     async def ListChanges(
         self, request: pb.ListChangesRequest, context: Context

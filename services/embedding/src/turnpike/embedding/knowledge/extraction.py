@@ -73,7 +73,7 @@ class Extraction:
             stdout=PIPE,
             stderr=PIPE,
             # Nothing of ours: no secret, no address.
-            env={"PATH": os.defpath, "LANG": "C.UTF-8"},  # noqa: TID251
+            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
             cwd="/",
         )
         try:
@@ -89,13 +89,15 @@ class Extraction:
 
 
 async def _converse(child: asyncio.subprocess.Process, original: bytes) -> tuple[bytes, int, str]:
-    assert child.stdin is not None
-    assert child.stdout is not None
-    assert child.stderr is not None
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_feed(child.stdin, original))
-        extracted = tasks.create_task(_read(child.stdout, _MAX_TEXT_BYTES))
-        complaint = tasks.create_task(_read(child.stderr, _PART))
+    if child.stdin is None or child.stdout is None or child.stderr is None:
+        raise ExtractionError("EXTRACTION_FAILED", "the reader has no pipes")
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_feed(child.stdin, original))
+            extracted = tasks.create_task(_read(child.stdout, _MAX_TEXT_BYTES))
+            complaint = tasks.create_task(_read(child.stderr, _PART))
+    except* ExtractionError as errors:
+        raise errors.exceptions[0] from None
     code = await child.wait()
     lines = complaint.result().decode(errors="replace").strip().splitlines()
     return extracted.result(), code, lines[-1][:500] if lines else ""

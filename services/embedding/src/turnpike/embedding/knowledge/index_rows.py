@@ -30,9 +30,7 @@ FROM (SELECT k.id, EXISTS (SELECT FROM passages p WHERE p.tenant = k.tenant
   FROM chunks k WHERE k.tenant = :tenant AND k.document = :document) w
 WHERE c.tenant = :tenant AND c.id = w.id AND c.live <> w.wanted
 """)
-_POINT = text(
-    "UPDATE documents SET indexing = :indexing WHERE tenant = :tenant AND id = :document"
-)
+_POINT = text("UPDATE documents SET indexing = :indexing WHERE tenant = :tenant AND id = :document")
 _HIDE = text(
     "UPDATE chunks SET live = false WHERE tenant = :tenant AND document = :document AND live"
 )
@@ -72,9 +70,7 @@ async def require(
     return row.state != "READY"
 
 
-async def show(
-    connection: AsyncConnection, tenant: UUID, document: UUID, indexing: UUID
-) -> None:
+async def show(connection: AsyncConnection, tenant: UUID, document: UUID, indexing: UUID) -> None:
     """Has searches find a document by an indexing, and by no other."""
     values = {"tenant": tenant, "document": document, "indexing": indexing}
     await connection.execute(_POINT, values)

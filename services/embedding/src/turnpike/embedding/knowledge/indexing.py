@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from array import array
-from bisect import bisect_right
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -12,13 +11,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.database.tenancy import tenant_transaction
-from turnpike.embedding.embedder import Embedder
+from turnpike.embedding.embedder import Asked, Embedder
 from turnpike.embedding.knowledge import content_rows, index_rows, job_rows
 from turnpike.embedding.knowledge.extraction import Extraction
 from turnpike.embedding.knowledge.job_rows import Job, Piece
 from turnpike.embedding.knowledge.model import State
 from turnpike.embedding.knowledge.originals import Originals
-from turnpike.embedding.model import Chunk, InputEmptyError, Priority, TooLong
+from turnpike.embedding.metering import Payer
+from turnpike.embedding.model import Chunk, InputEmptyError, Priority
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,6 @@ class Indexer:
         """Prolongs the claim while the block runs, and ends the block when it is lost."""
         lost: list[BaseException] = []
         working = asyncio.current_task()
-        assert working is not None
 
         async def renew() -> None:
             while True:
@@ -82,7 +81,8 @@ class Indexer:
                         await job_rows.renew(connection, job)
                 except job_rows.ClaimLostError as error:
                     lost.append(error)
-                    working.cancel()
+                    if working is not None:
+                        working.cancel()
                     return
                 except Exception:
                     # The database may be back before the claim runs out.
@@ -92,7 +92,7 @@ class Indexer:
         try:
             yield
         except asyncio.CancelledError:
-            if lost and not working.uncancel():
+            if lost and working is not None and not working.uncancel():
                 raise job_rows.ClaimLostError from lost[0]
             raise
         finally:
@@ -123,7 +123,7 @@ class Indexer:
             )
         except InputEmptyError:
             return []
-        return await asyncio.to_thread(_pieces_of, text, chunks.items)
+        return [_piece(chunk) for chunk in chunks.items]
 
     async def _embed(self, job: Job, pieces: Sequence[Piece]) -> None:
         """Gives the document every chunk that it lacks; known vectors are copied."""
@@ -131,20 +131,22 @@ class Indexer:
         done = embedded = 0
         for group in _groups(list(wanted.values())):
             async with tenant_transaction(self._engine, job.tenant) as connection:
-                words = await job_rows.language(connection, job)
+                around = await job_rows.circumstances(connection, job)
                 known = await job_rows.known(connection, job, group)
-                await job_rows.copy_chunks(connection, job, words, _borrowed(group, known))
+                await job_rows.copy_chunks(
+                    connection, job, around.language, _borrowed(group, known)
+                )
                 missing = [piece for piece in group if piece.digest not in known]
                 done += len(group) - len(missing)
                 await self._advance(connection, job, done, embedded, len(wanted))
             if not missing:
                 continue
-            vectors = await self._vectors(job, missing)
+            vectors = await self._vectors(job, around.principal, missing)
             done, embedded = done + len(missing), embedded + len(missing)
             async with tenant_transaction(self._engine, job.tenant) as connection:
                 await self._advance(connection, job, done, embedded, len(wanted))
                 await job_rows.insert_chunks(
-                    connection, job, words, list(zip(missing, vectors, strict=True))
+                    connection, job, around.language, list(zip(missing, vectors, strict=True))
                 )
 
     async def _advance(
@@ -154,12 +156,17 @@ class Indexer:
             connection, job, State.EMBEDDING, done=done, embedded=embedded, total=total
         )
 
-    async def _vectors(self, job: Job, pieces: Sequence[Piece]) -> list[Sequence[float]]:
+    async def _vectors(
+        self, job: Job, principal: str, pieces: Sequence[Piece]
+    ) -> list[Sequence[float]]:
         embeddings = await self._embedder.embed(
-            [piece.embedded for piece in pieces],
-            model=job.model,
-            priority=Priority.BULK,
-            too_long=TooLong.REFUSE,
+            Asked(
+                texts=[piece.embedded for piece in pieces],
+                model=job.model,
+                priority=Priority.BULK,
+                tenant=str(job.tenant),
+                payer=Payer(tenant=str(job.tenant), principal=principal, key="", by_service=True),
+            )
         )
         return [array("f", item.vector).tolist() for item in embeddings.items]
 
@@ -179,9 +186,7 @@ def _groups(pieces: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
         yield pieces[first : first + GROUP]
 
 
-def _borrowed(
-    group: Sequence[Piece], known: dict[bytes, tuple[UUID, bool]]
-) -> dict[UUID, Piece]:
+def _borrowed(group: Sequence[Piece], known: dict[bytes, tuple[UUID, bool]]) -> dict[UUID, Piece]:
     """Returns the pieces whose vectors are another document's, by the chunk that has them."""
     return {
         known[piece.digest][0]: piece
@@ -190,20 +195,15 @@ def _borrowed(
     }
 
 
-def _pieces_of(text: str, chunks: Sequence[Chunk]) -> list[Piece]:
-    breaks = [index for index, character in enumerate(text) if character == "\n"]
-    return [_piece(chunk, breaks) for chunk in chunks]
-
-
-def _piece(chunk: Chunk, breaks: Sequence[int]) -> Piece:
+def _piece(chunk: Chunk) -> Piece:
     return Piece(
         digest=sha256(f"{chunk.header}\0{chunk.text}".encode()).digest(),
-        headings=(),
+        headings=chunk.headings,
         header=chunk.header,
         text=chunk.text,
         tokens=chunk.tokens,
         starts=chunk.start,
         ends=chunk.end,
-        first_line=1 + bisect_right(breaks, chunk.start - 1),
-        last_line=1 + bisect_right(breaks, chunk.end - 2),
+        first_line=chunk.first_line,
+        last_line=chunk.last_line,
     )

@@ -58,25 +58,31 @@ WHERE tenant = :tenant AND id = :id AND fence = :fence AND state NOT IN ('READY'
 _LOCK_DOCUMENT = text(
     "SELECT path, content FROM documents WHERE tenant = :tenant AND id = :document FOR UPDATE"
 )
-_LANGUAGE = text("SELECT language FROM collections WHERE tenant = :tenant AND id = :collection")
+_CIRCUMSTANCES = text("""
+SELECT k.language, coalesce((SELECT c.principal FROM revisions r
+    JOIN changes c ON c.tenant = r.tenant AND c.id = r.change
+    WHERE r.tenant = :tenant AND r.document = :document AND r.content = :content
+    ORDER BY r.number LIMIT 1), '') AS principal
+FROM collections k WHERE k.tenant = :tenant AND k.id = :collection
+""")
 _KNOWN = text(
     "SELECT DISTINCT ON (digest) digest, id, document FROM chunks"
     " WHERE tenant = :tenant AND model = :model AND digest = ANY(:digests)"
     " ORDER BY digest, document <> :document"
 )
-_WORDS = "to_tsvector(CAST(:language AS regconfig), :words)"
-_INSERT_CHUNK = text(f"""
+_INSERT_CHUNK = text("""
 INSERT INTO chunks (tenant, id, collection, document, model, digest, headings, header, text,
   tokens, embedding, terms)
 VALUES (:tenant, :id, :collection, :document, :model, :digest, :headings, :header, :text,
-  :tokens, CAST(CAST(:vector AS real[]) AS vector), {_WORDS})
+  :tokens, CAST(CAST(:vector AS real[]) AS vector),
+  to_tsvector(CAST(:language AS regconfig), :words))
 ON CONFLICT (tenant, document, model, digest) DO NOTHING
 """)
-_COPY_CHUNK = text(f"""
+_COPY_CHUNK = text("""
 INSERT INTO chunks (tenant, id, collection, document, model, digest, headings, header, text,
   tokens, embedding, terms)
 SELECT :tenant, :id, :collection, :document, :model, :digest, :headings, :header, :text,
-  :tokens, k.embedding, {_WORDS}
+  :tokens, k.embedding, to_tsvector(CAST(:language AS regconfig), :words)
 FROM chunks k WHERE k.tenant = :tenant AND k.id = :source
 ON CONFLICT (tenant, document, model, digest) DO NOTHING
 """)
@@ -108,6 +114,15 @@ class Job:
     model: str
     fence: int
     attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a job needs to know beside what it is."""
+
+    language: str
+    principal: str
+    """Who wrote the content first, and pays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,14 +199,10 @@ async def end(
     connection: AsyncConnection, job: Job, state: State, reason: str = "", detail: str = ""
 ) -> None:
     """Ends the job, or raises `ClaimLostError`."""
-    await _guarded(
-        connection, _END, job, state=state.value, reason=reason, detail=detail[:1000]
-    )
+    await _guarded(connection, _END, job, state=state.value, reason=reason, detail=detail[:1000])
 
 
-async def release(
-    connection: AsyncConnection, job: Job, *, seconds: float, counts: bool
-) -> None:
+async def release(connection: AsyncConnection, job: Job, *, seconds: float, counts: bool) -> None:
     """Gives the job back, for whoever comes after so many seconds; raises `ClaimLostError`."""
     await _guarded(connection, _RELEASE, job, seconds=seconds, uncounted=0 if counts else 1)
 
@@ -205,13 +216,18 @@ async def lock_document(connection: AsyncConnection, job: Job) -> bool:
     return row.path is not None and row.content == job.content
 
 
-async def language(connection: AsyncConnection, job: Job) -> str:
-    """Returns the language of the job's collection; raises `ClaimLostError` if that is gone."""
-    values = {"tenant": job.tenant, "collection": job.collection}
-    found = await connection.scalar(_LANGUAGE, values)
-    if found is None:
+async def circumstances(connection: AsyncConnection, job: Job) -> Circumstances:
+    """Returns what a job needs to know; raises `ClaimLostError` if its collection is gone."""
+    values = {
+        "tenant": job.tenant,
+        "collection": job.collection,
+        "document": job.document,
+        "content": job.content,
+    }
+    row = (await connection.execute(_CIRCUMSTANCES, values)).one_or_none()
+    if row is None:
         raise ClaimLostError
-    return found
+    return Circumstances(language=row.language, principal=row.principal)
 
 
 async def known(
@@ -235,10 +251,7 @@ async def copy_chunks(
     await _insert(
         connection,
         _COPY_CHUNK,
-        [
-            {**_chunk(job, language, piece), "source": source}
-            for source, piece in pieces.items()
-        ],
+        [{**_chunk(job, language, piece), "source": source} for source, piece in pieces.items()],
     )
 
 
@@ -305,9 +318,7 @@ async def _insert(
         await connection.execute(statement, rows)
 
 
-async def _guarded(
-    connection: AsyncConnection, statement: Any, job: Job, **values: object
-) -> None:
+async def _guarded(connection: AsyncConnection, statement: Any, job: Job, **values: object) -> None:
     named = {"tenant": job.tenant, "id": job.id, "fence": job.fence, **values}
     if not (await connection.execute(statement, named)).rowcount:
         raise ClaimLostError

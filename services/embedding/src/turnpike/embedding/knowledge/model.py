@@ -225,6 +225,4 @@ class Recipe:
     def parse(cls, recipe: str) -> "Recipe":
         """Returns what was written by `str`."""
         strategy, max_tokens, overlap, _ = recipe.split("/")
-        return cls(
-            strategy=Strategy(strategy), max_tokens=int(max_tokens), overlap=int(overlap)
-        )
+        return cls(strategy=Strategy(strategy), max_tokens=int(max_tokens), overlap=int(overlap))

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.blobs.model import BlobError, BlobStore, BlobsUnavailableError, parse_key
+from turnpike.blobs.model import Blob, BlobError, BlobStore, BlobsUnavailableError, parse_key
 from turnpike.blobs.whole import put_whole, read_whole
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.embedding.knowledge import content_rows, kinds
@@ -59,22 +59,26 @@ class Originals:
             for start in range(0, len(original), _PART):
                 yield original[start : start + _PART]
             return
-        blob = parse_key(content.blob)
-        assert blob is not None, content.blob
         try:
-            async for part in self._blobs.read(blob):
+            async for part in self._blobs.read(_blob_of(content)):
                 yield part
         except BlobError as error:
             raise UnavailableError(f"the original cannot be read: {error}") from error
 
     async def whole(self, content: Content) -> bytes:
         """Returns an original's bytes, checked; raises as `read` does."""
-        blob = parse_key(content.blob)
-        assert blob is not None, content.blob
         try:
-            return await read_whole(self._blobs, blob, limit=content.size)
+            return await read_whole(self._blobs, _blob_of(content), limit=content.size)
         except BlobError as error:
             raise UnavailableError(f"the original cannot be read: {error}") from error
+
+
+def _blob_of(content: Content) -> Blob:
+    blob = parse_key(content.blob)
+    if blob is None:
+        raise BlobError("the key of the original is none")
+    return blob
+
 
 def _content(content: bytes, media_type: str) -> Content:
     if kinds.is_text(media_type):

@@ -142,9 +142,7 @@ class Reading:
             before = await _revision(connection, tenant, document, number) if number else None
             made_by = [each.change for each in (before, after) if each]
             changes = await change_rows.changes(connection, tenant, made_by)
-            texts = [
-                await _text(connection, tenant, each, place.path) for each in (before, after)
-            ]
+            texts = [await _text(connection, tenant, each, place.path) for each in (before, after)]
         diff = await asyncio.to_thread(_diff, texts[0], texts[1], before, after)
         return Difference(
             older=before,
@@ -186,9 +184,7 @@ class Reading:
         async with tenant_transaction(self._engine, tenant) as connection:
             return await collection_rows.names(connection, tenant, collections)
 
-    async def _content(
-        self, tenant: UUID, place: Place, revision: int
-    ) -> tuple[Document, Content]:
+    async def _content(self, tenant: UUID, place: Place, revision: int) -> tuple[Document, Content]:
         async with tenant_transaction(self._engine, tenant) as connection:
             document = await _find(connection, tenant, place)
             digest = document.shape.content

@@ -62,8 +62,8 @@ class _Return:
 
     @property
     def is_done(self) -> bool:
-        """Whether it is as it was."""
-        return self.current.version == self.version
+        """Whether it is as it was, or as it was before that: the change is taken back."""
+        return self.current.version == self.version or self.current.version < self.made.version
 
     @property
     def is_edited(self) -> bool:
@@ -89,9 +89,7 @@ class Reverting:
         self._writing = writing
         self._limits = limits
 
-    async def document(
-        self, author: Author, place: Place, number: int, *, force: bool
-    ) -> Written:
+    async def document(self, author: Author, place: Place, number: int, *, force: bool) -> Written:
         """Makes a document what it was at a revision; raises as `RevertDocument` says."""
 
         async def write(tree: Tree) -> UUID:
@@ -162,9 +160,7 @@ class Reverting:
         fate = Fate.REVERTED if written.change else Fate.UNCHANGED
         return Reversal(change=change, fate=fate, reversal=written.change)
 
-    async def _take_back(
-        self, tree: Tree, tenant: UUID, change: Change, *, force: bool
-    ) -> None:
+    async def _take_back(self, tree: Tree, tenant: UUID, change: Change, *, force: bool) -> None:
         connection = tree.connection
         ways = [await _way_back(connection, tenant, each) for each in change.documents]
         edited = tuple(_conflict(way) for way in ways if way.is_edited)
@@ -184,22 +180,16 @@ class Reverting:
     ) -> None:
         there = sum(step.shape.path is not None for _, step in steps)
         before = sum(current.shape.path is not None for current, _ in steps)
-        await self._limits.hold(
-            connection, tenant, documents=there - before, is_bound=False
-        )
+        await self._limits.hold(connection, tenant, documents=there - before, is_bound=False)
 
 
-async def _way_back(
-    connection: AsyncConnection, tenant: UUID, change: DocumentChange
-) -> _Return:
+async def _way_back(connection: AsyncConnection, tenant: UUID, change: DocumentChange) -> _Return:
     document = await tree_rows.by_id(connection, tenant, change.document)
     return _Return(
         document=document,
         current=await _revision(connection, tenant, document.id, document.number),
         made=await _revision(connection, tenant, document.id, change.number),
-        before=await change_rows.revision(
-            connection, tenant, document.id, change.number - 1
-        ),
+        before=await change_rows.revision(connection, tenant, document.id, change.number - 1),
     )
 
 

@@ -94,9 +94,7 @@ class Tree:
         if taken is not None:
             raise PathTakenError(taken)
         for path in missing:
-            await tree_rows.make_folder(
-                self.connection, self._tenant, self.collection.id, path
-            )
+            await tree_rows.make_folder(self.connection, self._tenant, self.collection.id, path)
             await self._note(path, made=True)
 
     async def remove_folders(self, folders: Iterable[str]) -> None:
@@ -109,14 +107,10 @@ class Tree:
 
     async def is_empty(self, folder: str) -> bool:
         """Says whether nothing is in a folder."""
-        return await tree_rows.is_empty(
-            self.connection, self._tenant, self.collection.id, folder
-        )
+        return await tree_rows.is_empty(self.connection, self._tenant, self.collection.id, folder)
 
     async def _note(self, path: str, *, made: bool) -> None:
-        await change_rows.note_folder(
-            self.connection, self._tenant, self.change, path, made=made
-        )
+        await change_rows.note_folder(self.connection, self._tenant, self.change, path, made=made)
         self.changed = True
 
     async def _require_free(self, places: list[str]) -> None:
@@ -133,9 +127,7 @@ class Tree:
     async def _write(self, step: Step) -> None:
         number = step.number + 1
         if step.number:
-            await tree_rows.update(
-                self.connection, self._tenant, step.document, number, step.shape
-            )
+            await tree_rows.update(self.connection, self._tenant, step.document, number, step.shape)
         else:
             await tree_rows.insert(
                 self.connection, self._tenant, self.collection.id, step.document, step.shape

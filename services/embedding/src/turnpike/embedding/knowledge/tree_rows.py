@@ -82,9 +82,7 @@ async def find(
     return _maybe((await connection.execute(_BY_PATH, values)).one_or_none())
 
 
-async def get(
-    connection: AsyncConnection, tenant: UUID, collection: UUID, path: str
-) -> Document:
+async def get(connection: AsyncConnection, tenant: UUID, collection: UUID, path: str) -> Document:
     """Returns the document at a path, or of an id; raises `MissingError`."""
     try:
         values = {"tenant": tenant, "collection": collection, "id": UUID(path)}

@@ -30,6 +30,7 @@ from turnpike.embedding.knowledge.errors import (
 from turnpike.embedding.knowledge.model import (
     Author,
     Change,
+    Collection,
     Content,
     Document,
     Draft,
@@ -40,6 +41,7 @@ from turnpike.embedding.knowledge.originals import Originals, text_content
 from turnpike.embedding.knowledge.titles import title_of
 from turnpike.embedding.knowledge.tree import Step, Tree, deleted
 from turnpike.rpc.errors import InvalidArgumentError
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -93,9 +95,7 @@ class Writing:
         )
 
         async def write(tree: Tree) -> UUID:
-            found = await tree_rows.find(
-                tree.connection, author.tenant, tree.collection.id, path
-            )
+            found = await tree_rows.find(tree.connection, author.tenant, tree.collection.id, path)
             _expect(path, found, place.expected)
             return await self._place(tree, author.tenant, found, shape, content)
 
@@ -128,9 +128,7 @@ class Writing:
             raise InvalidArgumentError("new_path", "is within what is moved")
 
         async def write(tree: Tree) -> UUID | None:
-            found = await tree_rows.find(
-                tree.connection, author.tenant, tree.collection.id, old
-            )
+            found = await tree_rows.find(tree.connection, author.tenant, tree.collection.id, old)
             if found is None:
                 await _require_folder(tree, author.tenant, old)
                 if old != new:
@@ -174,9 +172,7 @@ class Writing:
                 raise FolderNotEmptyError(folder)
             connection, inside = tree.connection, tree.collection.id
             found = await tree_rows.below(connection, author.tenant, inside, folder)
-            await self._limits.hold(
-                connection, author.tenant, documents=-len(found)
-            )
+            await self._limits.hold(connection, author.tenant, documents=-len(found))
             await tree.step([_step(document, deleted(document.shape)) for document in found])
             below = await tree_rows.folders_below(connection, author.tenant, inside, folder)
             await tree.remove_folders([folder, *below])
@@ -216,7 +212,7 @@ class Writing:
     @asynccontextmanager
     async def _locked(
         self, author: Author, collection: str | UUID
-    ) -> AsyncGenerator[tuple[AsyncConnection, "collection_rows.Collection"]]:
+    ) -> AsyncGenerator[tuple[AsyncConnection, Collection]]:
         try:
             async with tenant_transaction(self._engine, author.tenant) as connection:
                 if isinstance(collection, UUID):
