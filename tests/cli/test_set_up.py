@@ -167,3 +167,32 @@ def test_a_secret_that_is_not_there_is_a_mistake(reference: str, message: str):
     assert mistake.line == 5
     assert mistake.field == "Model 'm': spec.api_key"
     assert message in mistake.message
+
+
+POLICY = """
+kind: Policy
+name: tenant
+spec:
+  deny: ["disk/*"]
+  rules:
+  - {tool: shop/buy, effect: ALWAYS_ASK, where: [{path: /sum, minimum: 100}]}
+  defaults: {allow: ["*/read*"]}
+---
+kind: Policy
+name: person
+spec: {ask: ["mail/*"]}
+"""
+
+
+def test_a_policy_is_the_tenant_s_or_a_person_s():
+    assert [(each.kind, each.name) for each in load(POLICY)] == [
+        ("Policy", "tenant"),
+        ("Policy", "person"),
+    ]
+    wrong = POLICY.replace("ask: [", "always_ask: [").replace(
+        "minimum: 100", "minimum: 1, equals: 1"
+    )
+    assert [(m.document, m.field.rpartition(": ")[2], m.message) for m in mistakes_in(wrong)] == [
+        (1, "spec.rules[0].where[0]", "takes one of equals, one_of, pattern, or bounds"),
+        (2, "", "always_ask is not for the policy of a person"),
+    ]

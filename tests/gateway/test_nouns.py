@@ -30,11 +30,38 @@ SPEC: dict[str, Any] = {
     "instructions": "Be kind.",
     "tools": ["time/*"],
     "max_steps": 5,
-    "policy": {"allow": ["*/*"], "ask": [], "deny": ["time/set"]},
+    "policy": {
+        "mode": "DONT_ASK",
+        "allow": ["*/*"],
+        "ask": ["shop/*"],
+        "deny": ["time/set"],
+        "rules": [
+            {
+                "tool": "shop/buy",
+                "effect": "ALLOW",
+                "where": [{"path": "/price", "maximum": 10.0}],
+                "reason": "cheap",
+            }
+        ],
+        "reason": "because",
+    },
+}
+SPEC_MESSAGE: dict[str, Any] = SPEC | {
+    "policy": {
+        **SPEC["policy"],
+        "mode": "POLICY_MODE_DONT_ASK",
+        "rules": [
+            {
+                **SPEC["policy"]["rules"][0],
+                "effect": "RULE_EFFECT_ALLOW",
+                "where": [{"path": "/price", "range": {"maximum": 10.0}}],
+            }
+        ],
+    }
 }
 AGENT: dict[str, Any] = {
     "name": "helper",
-    "spec": SPEC,
+    "spec": SPEC_MESSAGE,
     "version": "v-1",
     "version_number": 1,
     "etag": "e1",
@@ -123,7 +150,7 @@ async def test_an_agent_is_created_read_listed_and_deleted(
 
 
 async def test_a_version_is_activated(upstream: Upstream, client: httpx.AsyncClient):
-    version = {"id": "v-1", "number": 1, "spec": SPEC, "active": True, "create_time": TIME}
+    version = {"id": "v-1", "number": 1, "spec": SPEC_MESSAGE, "active": True, "create_time": TIME}
     upstream.other.answers.update(
         ListAgentVersions=agents.ListAgentVersionsResponse(versions=[version]),
         ActivateAgentVersion=agents.ActivateAgentVersionResponse(agent=AGENT),

@@ -25,6 +25,9 @@ from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import (
     add_ModelServiceServicer_to_server,
 )
+from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import (
+    add_PolicyServiceServicer_to_server,
+)
 from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import (
     add_PrefixServiceServicer_to_server,
 )
@@ -371,6 +374,7 @@ class Upstream:
             add_ModelServiceServicer_to_server,
             add_PrefixServiceServicer_to_server,
             add_ProviderKeyServiceServicer_to_server,
+            add_PolicyServiceServicer_to_server,
             add_ConnectorServiceServicer_to_server,
             add_EffectServiceServicer_to_server,
             add_EmbeddingServiceServicer_to_server,

@@ -16,6 +16,8 @@ _GROUPS = (
     "connectors",
     "tools",
     "effects",
+    "policy",
+    "grants",
     "principals",
     "bans",
     "plans",

@@ -16,6 +16,7 @@ from starlette.types import Scope
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
 from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import CompletionServiceStub
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStub
+from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import PolicyServiceStub
 from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import PrefixServiceStub
 from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import ProviderKeyServiceStub
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
@@ -49,6 +50,7 @@ from turnpike.gateway.routes.openai.chat import ChatRoutes
 from turnpike.gateway.routes.openai.models import OpenAiModelRoutes
 from turnpike.gateway.routes.openai.responses import ResponseRoutes
 from turnpike.gateway.routes.plans import PlanRoutes
+from turnpike.gateway.routes.policies import PolicyRoutes
 from turnpike.gateway.routes.prefix_sessions import PrefixSessionRoutes
 from turnpike.gateway.routes.principals import PrincipalRoutes
 from turnpike.gateway.routes.provider_keys import ProviderKeyRoutes
@@ -133,6 +135,7 @@ def make_app(
         *SessionRoutes(entrance, turns, secure_cookies=secure_cookies).routers(),
         AgentRoutes(AgentServiceStub(channels.agent_runtime)).router(entrance),
         ModelRoutes(ModelServiceStub(channels.agent_runtime)).router(entrance),
+        PolicyRoutes(PolicyServiceStub(channels.agent_runtime)).router(entrance),
         ProviderKeyRoutes(ProviderKeyServiceStub(channels.agent_runtime)).router(entrance),
         PrefixSessionRoutes(PrefixServiceStub(channels.agent_runtime)).router(entrance),
         ConnectorRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),

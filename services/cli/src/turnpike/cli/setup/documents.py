@@ -4,9 +4,9 @@ import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from turnpike.cli.setup.account_specs import (
     BudgetSpec,
@@ -16,6 +16,7 @@ from turnpike.cli.setup.account_specs import (
 )
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
 from turnpike.cli.setup.names import BudgetName, ConnectorName, Name
+from turnpike.cli.setup.policy_specs import PolicySpec
 from turnpike.cli.setup.specs import (
     AgentSpec,
     ConnectorSpec,
@@ -48,6 +49,18 @@ class _OwnKeys(_Envelope):
     kind: str
     name: Literal["tenant", "person"]
     spec: OwnKeysSpec
+
+
+class _Policy(_Envelope):
+    kind: str
+    name: Literal["tenant", "person"]
+    spec: PolicySpec
+
+    @model_validator(mode="after")
+    def _is_whose_it_says(self) -> Self:
+        if others := self.spec.not_for(self.name):
+            raise ValueError(f"{others[0]} is not for the policy of a {self.name}")
+        return self
 
 
 class _Agent(_Envelope):
@@ -96,6 +109,7 @@ _AnyEnvelope = (
     _Model
     | _ProviderKey
     | _OwnKeys
+    | _Policy
     | _Agent
     | _Connector
     | _Plan
@@ -116,6 +130,7 @@ _KINDS: dict[str, type[_AnyEnvelope]] = {
     "Issuer": _Issuer,
     "ProviderKey": _ProviderKey,
     "OwnKeys": _OwnKeys,
+    "Policy": _Policy,
     "Model": _Model,
     "Connector": _Connector,
     "Agent": _Agent,

@@ -16,6 +16,7 @@ _COLLECTIONS = {
     "Model": "models",
     "OwnKeys": "own-keys",
     "Plan": "plans",
+    "Policy": "policies",
     "ProviderKey": "provider-keys",
     "Subscription": "subscriptions",
     "TenantLimits": "limits",

@@ -7,14 +7,13 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    field_validator,
     model_validator,
 )
 
 from turnpike.cli.setup.account_specs import AccountSpec
 from turnpike.cli.setup.names import Name
+from turnpike.cli.setup.policy_specs import Pattern, Policy, PolicySpec
 
-Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$")]
 Provider = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.-]{0,62}$")]
 Secret = Annotated[str, Field(max_length=8192)]
 Claim = Annotated[str, Field(max_length=200)]
@@ -92,21 +91,6 @@ class OwnKeysSpec(_Strict):
     mode: Literal["OFF", "PREFERRED", "REQUIRED"]
 
 
-class Policy(_Strict):
-    """Which tools may run."""
-
-    allow: list[Pattern] = []
-    ask: list[Pattern] = []
-    deny: list[Pattern] = []
-
-    @field_validator("ask")
-    @classmethod
-    def _cannot_ask(cls, patterns: list[str]) -> list[str]:
-        if patterns:
-            raise ValueError("nobody can be asked yet: allow these tools, or deny them")
-        return patterns
-
-
 class AgentSpec(_Strict):
     """What makes an agent."""
 
@@ -162,7 +146,14 @@ class IssuerSpec(_Strict):
 
 
 Spec = (
-    ModelSpec | ProviderKeySpec | OwnKeysSpec | AgentSpec | ConnectorSpec | AccountSpec | IssuerSpec
+    ModelSpec
+    | ProviderKeySpec
+    | OwnKeysSpec
+    | PolicySpec
+    | AgentSpec
+    | ConnectorSpec
+    | AccountSpec
+    | IssuerSpec
 )
 
 

@@ -5,11 +5,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from turnpike.api.agent_runtime.v1 import agent_pb2, agent_service_pb2, policy_pb2
+from turnpike.api.agent_runtime.v1 import agent_pb2, agent_service_pb2
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
+from turnpike.gateway.routes.policy_shapes import (
+    Patterns,
+    Policy,
+    PolicyReply,
+    policy_message,
+    policy_reply,
+)
 from turnpike.gateway.routes.replies import ETAG, changed, created, problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
@@ -17,7 +24,6 @@ from turnpike.gateway.routes.shapes import (
     Name,
     PageSize,
     PageToken,
-    Pattern,
     Reply,
     Request,
     Text,
@@ -26,17 +32,7 @@ from turnpike.gateway.routes.shapes import (
     check_name,
 )
 
-Patterns = Annotated[list[Pattern], Field(max_length=1000)]
-
 _NAMES = {"agent.spec.": "", "agent.": ""}
-
-
-class Policy(Request):
-    """Which tools may run."""
-
-    allow: Patterns = Field(default=[])
-    ask: Patterns = Field(default=[])
-    deny: Patterns = Field(default=[])
 
 
 class AgentSpec(Request):
@@ -65,14 +61,6 @@ class Activation(Request):
     """The version to make the active one."""
 
     version: Annotated[Text, Field(min_length=1, max_length=64)]
-
-
-class PolicyReply(Reply):
-    """Which tools may run."""
-
-    allow: list[str]
-    ask: list[str]
-    deny: list[str]
 
 
 class Spec(Reply):
@@ -242,26 +230,22 @@ class AgentRoutes:
 
 def spec_message(spec: AgentSpec) -> agent_pb2.AgentSpec:
     """Returns a spec as the services know it."""
-    policy = spec.policy
     return agent_pb2.AgentSpec(
         model=spec.model,
         instructions=spec.instructions,
         tools=spec.tools,
         max_steps=spec.max_steps,
-        policy=policy_pb2.Policy(allow=policy.allow, ask=policy.ask, deny=policy.deny),
+        policy=policy_message(spec.policy),
     )
 
 
 def _fields(spec: agent_pb2.AgentSpec) -> dict[str, Any]:
-    policy = spec.policy
     return {
         "model": spec.model,
         "instructions": spec.instructions,
         "tools": list(spec.tools),
         "max_steps": spec.max_steps,
-        "policy": PolicyReply(
-            allow=list(policy.allow), ask=list(policy.ask), deny=list(policy.deny)
-        ),
+        "policy": policy_reply(spec.policy),
     }
 
 

@@ -1,0 +1,95 @@
+"""What documents may say of which calls run, and which a person is asked for."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$")]
+Reason = Annotated[str, Field(max_length=1000)]
+Mode = Literal["DEFAULT", "BYPASS", "DONT_ASK"]
+Number = Annotated[float, Field(strict=False)]
+
+_BOUNDS = frozenset({"minimum", "maximum"})
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Predicate(_Strict):
+    """What must hold of one of a call's arguments."""
+
+    path: str = Field(default="", max_length=1000, pattern="^(/([^~]|~[01])*)?$")
+    equals: Any = None
+    one_of: list[Any] = []
+    pattern: str = Field(default="", max_length=1000)
+    minimum: Number | None = None
+    maximum: Number | None = None
+
+    @model_validator(mode="after")
+    def _tests_one_thing(self) -> Self:
+        said = self.model_fields_set - {"path"}
+        if len({"bounds" if each in _BOUNDS else each for each in said}) != 1:
+            raise ValueError("takes one of equals, one_of, pattern, or bounds")
+        return self
+
+
+class Rule(_Strict):
+    """What becomes of calls of some tools."""
+
+    tool: Pattern
+    effect: Literal["ALLOW", "ASK", "DENY", "ALWAYS_ASK"]
+    where: list[Predicate] = Field(default=[], max_length=20)
+    reason: Reason = ""
+
+
+class Policy(_Strict):
+    """Which calls of an agent run."""
+
+    mode: Mode | None = None
+    allow: list[Pattern] = []
+    ask: list[Pattern] = []
+    deny: list[Pattern] = []
+    rules: list[Rule] = []
+    reason: Reason = ""
+
+    @field_validator("ask")
+    @classmethod
+    def _cannot_ask(cls, patterns: list[str]) -> list[str]:
+        if patterns:
+            raise ValueError("nobody can be asked yet: allow these tools, or deny them")
+        return patterns
+
+
+class Defaults(_Strict):
+    """What holds where an agent says nothing."""
+
+    mode: Mode | None = None
+    allow: list[Pattern] = []
+    ask: list[Pattern] = []
+    rules: list[Rule] = []
+    reason: Reason = ""
+
+
+class PolicySpec(_Strict):
+    """What a tenant says of all agents' calls, or a person of their own turns'."""
+
+    enabled: bool = True
+    deny: list[Pattern] = []
+    always_ask: list[Pattern] = []
+    ask: list[Pattern] = []
+    rules: list[Rule] = []
+    reason: Reason = ""
+    defaults: Defaults = Defaults()
+
+    def not_for(self, whose: str) -> list[str]:
+        """Returns the fields that are not for the tenant, or not for a person."""
+        others = {"tenant": {"ask"}, "person": {"enabled", "always_ask", "defaults"}}
+        return sorted(others[whose] & self.model_fields_set)
