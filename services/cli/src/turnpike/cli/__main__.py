@@ -18,6 +18,7 @@ _GROUPS = (
     "effects",
     "policy",
     "grants",
+    "files",
     "principals",
     "bans",
     "plans",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from turnpike.blobs.opening import folder_of
 from turnpike.gateway.app import Channels, make_app
 from turnpike.gateway.authentication import Authentication
 from turnpike.gateway.calls import Patience
@@ -106,6 +107,7 @@ def _assembled(
         mcp,
         cors_origins=settings.cors_origins,
         secure_cookies=settings.secure_cookies,
+        blob_folder=folder_of(settings),
     )
     server = HttpServer(
         app,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 import grpc
@@ -15,6 +16,7 @@ from starlette.types import Scope
 
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
 from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import CompletionServiceStub
+from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import FileServiceStub
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStub
 from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import PolicyServiceStub
 from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import PrefixServiceStub
@@ -42,8 +44,10 @@ from turnpike.gateway.routes.connectors import ConnectorRoutes
 from turnpike.gateway.routes.effects import EffectRoutes
 from turnpike.gateway.routes.embeddings import EmbeddingRoutes
 from turnpike.gateway.routes.faults import faults_of
+from turnpike.gateway.routes.files import FileRoutes
 from turnpike.gateway.routes.invocations import InvocationRoutes
 from turnpike.gateway.routes.issuers import IssuerRoutes
+from turnpike.gateway.routes.links import LinkRoutes
 from turnpike.gateway.routes.mcp.endpoint import McpRoute
 from turnpike.gateway.routes.models import ModelRoutes
 from turnpike.gateway.routes.openai.chat import ChatRoutes
@@ -108,6 +112,7 @@ def make_app(
     *,
     cors_origins: Sequence[str] = (),
     secure_cookies: bool = False,
+    blob_folder: Path | None = None,
 ) -> FastAPI:
     """Returns the application.
 
@@ -120,18 +125,23 @@ def make_app(
         cors_origins: Origins whose pages may call; `*` for any, without sessions.
         secure_cookies: Whether sessions are for HTTPS alone, also where a proxy
             hides that from this process.
+        blob_folder: What services keep blobs in, if it is a folder.
     """
     app = FastAPI(title="Turnpike", version="1", redirect_slashes=False)
     turns = TurnServiceStub(channels.agent_runtime)
+    files = FileRoutes(entrance, FileServiceStub(channels.agent_runtime))
     # What is asked most comes first: routes are tried in order.
     app.router.routes[:0] = [
         *StreamRoutes(entrance, turns, streams).routes(),
         *_foreign_routes(channels.agent_runtime, entrance, streams),
         *mcp.routes(),
+        *files.routes(),
     ]
     for router in (
         TurnRoutes(turns).router(entrance),
         ThreadRoutes(ThreadServiceStub(channels.agent_runtime)).router(entrance),
+        files.router(),
+        LinkRoutes(blob_folder).router(entrance),
         *SessionRoutes(entrance, turns, secure_cookies=secure_cookies).routers(),
         AgentRoutes(AgentServiceStub(channels.agent_runtime)).router(entrance),
         ModelRoutes(ModelServiceStub(channels.agent_runtime)).router(entrance),

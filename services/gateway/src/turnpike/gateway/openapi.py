@@ -112,6 +112,7 @@ def _add_streams(paths: dict[str, Any]) -> None:
         },
         starts=True,
     )
+    paths["/api/v1/files"]["post"] = _upload()
     paths["/api/v1/turns/{turn}/events"] = {
         "get": _operation(
             "Streams a turn's events after a number, until its terminal event.",
@@ -124,6 +125,34 @@ def _add_streams(paths: dict[str, Any]) -> None:
             },
         )
     }
+
+
+def _upload() -> dict[str, Any]:
+    operation = _operation(
+        "Keeps a file: the part `file` of a form, or the body itself.",
+        "upload_file",
+        [_NAME],
+        {
+            201: {
+                "description": "The file.",
+                "headers": {"Location": header("Where the file is.")},
+                "content": {
+                    "application/json": {"schema": {"$ref": _REFERENCE.format(model="File")}}
+                },
+            },
+            **problems(413),
+        },
+    )
+    binary = {"type": "string", "format": "binary"}
+    form = {"type": "object", "properties": {"file": binary}, "required": ["file"]}
+    operation["requestBody"] = {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": form},
+            "application/octet-stream": {"schema": binary},
+        },
+    }
+    return operation
 
 
 def _operation(
@@ -169,6 +198,13 @@ _LAST_EVENT_ID = {
     "required": False,
     "description": "The number of the last event seen; goes before `after`, unless it is empty.",
     "schema": {"type": "string", "pattern": "^[0-9]{0,100}$"},
+}
+_NAME = {
+    "name": "name",
+    "in": "query",
+    "required": False,
+    "description": "What to call a body; a form names its own.",
+    "schema": {"type": "string", "maxLength": 255},
 }
 _AFTER = {
     "name": "after",
