@@ -12,12 +12,19 @@ from google.protobuf.message import Message
 from tests.agent_runtime.serving import Metadata, Runtime
 from turnpike.api.agent_runtime.v1 import (
     agent_service_pb2,
+    approval_service_pb2,
     model_service_pb2,
     thread_service_pb2,
     turn_service_pb2,
 )
 
-_FILES = (agent_service_pb2, model_service_pb2, thread_service_pb2, turn_service_pb2)
+_FILES = (
+    agent_service_pb2,
+    approval_service_pb2,
+    model_service_pb2,
+    thread_service_pb2,
+    turn_service_pb2,
+)
 
 METHODS: list[MethodDescriptor] = [
     method

@@ -10,6 +10,7 @@ from itertools import count
 import grpc
 
 from turnpike.agent_runtime.agents.versions import Versions
+from turnpike.agent_runtime.approvals.expiring import Expiry
 from turnpike.agent_runtime.callers import require_person
 from turnpike.agent_runtime.completions.admission import Door
 from turnpike.agent_runtime.completions.asking import Completions
@@ -33,7 +34,7 @@ from turnpike.agent_runtime.prefix.store import PrefixStore
 from turnpike.agent_runtime.prefix.sweeping import sweep_forever as sweep_ledgers
 from turnpike.agent_runtime.servicers import SERVICES, add_servicers
 from turnpike.agent_runtime.settings import Settings
-from turnpike.agent_runtime.sources import choices, model_source, new_models
+from turnpike.agent_runtime.sources import choices, model_source, new_models, records
 from turnpike.agent_runtime.threads.sweeping import sweep_forever as sweep_threads
 from turnpike.agent_runtime.turns.admission import Admission
 from turnpike.agent_runtime.turns.asking import Patience
@@ -182,6 +183,7 @@ def _new_owner(
         admission=admission,
         settler=settler,
         signals=Signals(stores.redis),
+        expiry=Expiry(stores.engine, record=records),
         capacity=settings.capacity,
     )
 

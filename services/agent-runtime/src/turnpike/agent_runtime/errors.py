@@ -1,5 +1,7 @@
 """What agent-runtime refuses, and what that means on the wire."""
 
+from datetime import UTC, datetime
+
 import grpc
 
 from turnpike.api.agent_runtime.v1.error_reason_pb2 import ErrorReason
@@ -94,3 +96,43 @@ class CursorBeyondEndError(AgentRuntimeError):
 
     def __init__(self, last: int) -> None:
         super().__init__(f"the log ends at {last}", last=str(last))
+
+
+class ApprovalDecidedError(AgentRuntimeError):
+    """Others decided first."""
+
+    code = grpc.StatusCode.ABORTED
+    reason = _name(ErrorReason.ERROR_REASON_APPROVAL_DECIDED)
+
+    def __init__(self, approval: str, decided_by: str, decided_at: datetime) -> None:
+        super().__init__(
+            "it is decided already",
+            approval=approval,
+            decided_by=decided_by,
+            decided_at=_rfc3339(decided_at),
+        )
+
+
+class ApprovalClosedError(AgentRuntimeError):
+    """It expired, or its turn ended, before anybody decided."""
+
+    code = grpc.StatusCode.ABORTED
+    reason = _name(ErrorReason.ERROR_REASON_APPROVAL_CLOSED)
+
+    def __init__(self, approval: str, status: str, closed_at: datetime) -> None:
+        said = "it has expired" if status == "EXPIRED" else "its turn has ended"
+        super().__init__(said, approval=approval, status=status, closed_at=_rfc3339(closed_at))
+
+
+class ApprovalKeyReusedError(AgentRuntimeError):
+    """The request id was used for other decisions."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = _name(ErrorReason.ERROR_REASON_IDEMPOTENCY_KEY_REUSED)
+
+    def __init__(self, approval: str) -> None:
+        super().__init__("this idempotency key was used for other decisions", approval=approval)
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -6,6 +6,9 @@ from turnpike.agent_runtime.agents import store
 from turnpike.agent_runtime.agents.catalogue import Agents
 from turnpike.agent_runtime.agents.defaults import DefaultAgent
 from turnpike.agent_runtime.agents.servicer import AgentServicer
+from turnpike.agent_runtime.approvals.deciding import Decider
+from turnpike.agent_runtime.approvals.inbox import Inbox
+from turnpike.agent_runtime.approvals.servicer import ApprovalServicer
 from turnpike.agent_runtime.connections import Peers, Stores
 from turnpike.agent_runtime.cursors import Cursors
 from turnpike.agent_runtime.events.batches import Batches
@@ -30,6 +33,7 @@ from turnpike.agent_runtime.sources import (
     explained_source,
     inline_source,
     new_models,
+    records,
 )
 from turnpike.agent_runtime.threads.catalogue import Threads
 from turnpike.agent_runtime.threads.servicer import ThreadServicer
@@ -39,6 +43,9 @@ from turnpike.agent_runtime.turns.servicer import TurnServicer
 from turnpike.agent_runtime.turns.starting import Starter
 from turnpike.agent_runtime.turns.viewing import Views
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
+from turnpike.api.agent_runtime.v1.approval_service_pb2_grpc import (
+    add_ApprovalServiceServicer_to_server,
+)
 from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import (
@@ -67,6 +74,7 @@ SERVICES = tuple(
         "CompletionService",
         "PrefixService",
         "ProviderKeyService",
+        "ApprovalService",
         "PolicyService",
     )
 )
@@ -108,6 +116,8 @@ def add_servicers(
         new_models(settings, stores), peers.clients, patience=settings.first_chunk_timeout
     )
     add_PrefixServiceServicer_to_server(PrefixServicer(Sessions(engine)), server)
+    decider = Decider(engine, wake=owner.wake, record=records)
+    add_ApprovalServiceServicer_to_server(ApprovalServicer(decider, Inbox(engine), cursors), server)
     explainer = Explainer(Judges(stores.pool), explained_source(agents, peers.registry))
     policies = PolicyServicer(Policies(engine), Grants(engine), explainer)
     add_PolicyServiceServicer_to_server(policies, server)

@@ -6,12 +6,13 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.agent_runtime.agents import defaults, store
 from turnpike.agent_runtime.agents.catalogue import Agents
 from turnpike.agent_runtime.agents.defaults import DefaultAgent
 from turnpike.agent_runtime.agents.model import AgentSpec
+from turnpike.agent_runtime.approvals.model import Approval, Decision
 from turnpike.agent_runtime.completions.model import Question
 from turnpike.agent_runtime.connections import Stores
 from turnpike.agent_runtime.models import store as models_store
@@ -121,3 +122,9 @@ def default_source(default: DefaultAgent | None) -> EnsureDefault:
         return True
 
     return ensure
+
+
+async def records(
+    connection: AsyncConnection, approval: Approval, decisions: Sequence[Decision]
+) -> None:
+    """Writes what stands or falls with decisions, in their transaction."""

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
+from turnpike.api.agent_runtime.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import CompletionServiceStub
 from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import FileServiceStub
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStub
@@ -39,6 +40,7 @@ from turnpike.gateway.routes.accounts import AccountRoutes
 from turnpike.gateway.routes.agents import AgentRoutes
 from turnpike.gateway.routes.answers import Answers
 from turnpike.gateway.routes.anthropic.messages import MessageRoutes
+from turnpike.gateway.routes.approvals import ApprovalRoutes
 from turnpike.gateway.routes.bans import BanRoutes
 from turnpike.gateway.routes.connectors import ConnectorRoutes
 from turnpike.gateway.routes.effects import EffectRoutes
@@ -145,6 +147,7 @@ def make_app(
         *SessionRoutes(entrance, turns, secure_cookies=secure_cookies).routers(),
         AgentRoutes(AgentServiceStub(channels.agent_runtime)).router(entrance),
         ModelRoutes(ModelServiceStub(channels.agent_runtime)).router(entrance),
+        ApprovalRoutes(ApprovalServiceStub(channels.agent_runtime)).router(entrance),
         PolicyRoutes(PolicyServiceStub(channels.agent_runtime)).router(entrance),
         ProviderKeyRoutes(ProviderKeyServiceStub(channels.agent_runtime)).router(entrance),
         PrefixSessionRoutes(PrefixServiceStub(channels.agent_runtime)).router(entrance),

@@ -11,6 +11,11 @@ import orjson
 
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.api.agent_runtime.v1.turn_pb2 import ToolOutcome, TurnError, TurnStatus
+from turnpike.gateway.approval_documents import (
+    call_document,
+    decision_document,
+    question_document,
+)
 from turnpike.gateway.documents import embed_any, embed_array, embed_object, rfc3339
 
 RETRY = b"retry: 1000\n\n"
@@ -160,6 +165,35 @@ def _context_compacted(body: Any) -> bytes:
     return _fields({"tokens": body.tokens, "turns": body.turns})
 
 
+def _approval_required(body: Any) -> bytes:
+    return _fields(
+        {
+            "approval": body.approval,
+            "calls": [call_document(each) for each in body.calls],
+            "questions": [question_document(each) for each in body.questions],
+            "expires": rfc3339(body.expire_time),
+            "escalated": body.escalated,
+        }
+    )
+
+
+def _approval_decided(body: Any) -> bytes:
+    return _fields(
+        {
+            "approval": body.approval,
+            "decisions": [decision_document(each) for each in body.decisions],
+            "decided_by": body.decided_by or None,
+            "complete": body.complete,
+        }
+    )
+
+
+def _admission_waiting(body: Any) -> bytes:
+    delay = body.delay
+    delay_ms = delay.seconds * 1000 + delay.nanos // 1_000_000
+    return _fields({"reason": body.reason, "delay_ms": delay_ms})
+
+
 def _turn_finished(body: Any) -> bytes:
     error = error_document(body.error) if body.HasField("error") else None
     return _fields({"status": STATUSES.get(body.status, "FAILED"), "error": error})
@@ -181,6 +215,9 @@ WRITERS: dict[str, tuple[str, Callable[[Any], bytes]]] = {
     "usage": ("usage", _usage),
     "context_measured": ("context", _context),
     "context_compacted": ("context.compacted", _context_compacted),
+    "approval_required": ("approval.required", _approval_required),
+    "approval_decided": ("approval.decided", _approval_decided),
+    "admission_waiting": ("admission.waiting", _admission_waiting),
     "turn_finished": ("turn.finished", _turn_finished),
 }
 """For each event of the protos its type, and what writes its fields."""

@@ -22,6 +22,7 @@ _OF_REASON = {
     "BANNED": 403,
     "FORBIDDEN": 403,
     "NOT_FOUND": 404,
+    "APPROVAL_CLOSED": 409,
     "APPROVAL_DECIDED": 409,
     "CONFLICT": 409,
     "IN_USE": 409,
@@ -39,6 +40,7 @@ _OF_REASON = {
 
 # Of turns that ended without an answer.
 _OF_TURN = {
+    "APPROVAL_EXPIRED": 409,
     "CANCELLED": 409,
     "KEY_REVOKED": 401,
     "MODEL_UNUSABLE": 400,

@@ -6,6 +6,7 @@ from turnpike.agent_runtime.agents.model import (
     AgentSpec,
     unknown_variable,
 )
+from turnpike.agent_runtime.approvals.rules import rules_from_proto, rules_to_proto
 from turnpike.agent_runtime.policy.conversion import policy_from_proto, policy_to_proto
 from turnpike.api.agent_runtime.v1 import agent_pb2
 from turnpike.rpc.errors import InvalidArgumentError
@@ -15,13 +16,8 @@ def spec_from_proto(spec: agent_pb2.AgentSpec, path: str) -> AgentSpec:
     """Returns the spec in a request; `path` is where the request has it.
 
     Raises:
-        InvalidArgumentError: Its policy asks a person, which nobody can do yet; or its
-            instructions name a variable that there is not.
+        InvalidArgumentError: Its instructions name a variable that there is not.
     """
-    if spec.policy.ask:
-        raise InvalidArgumentError(
-            f"{path}.policy.ask", "asking a person is not possible yet: use allow or deny"
-        )
     instructions = spec.instructions.replace("\0", "")
     if unknown := unknown_variable(instructions):
         raise InvalidArgumentError(
@@ -34,6 +30,7 @@ def spec_from_proto(spec: agent_pb2.AgentSpec, path: str) -> AgentSpec:
         tools=tuple(spec.tools),
         max_steps=spec.max_steps or DEFAULT_MAX_STEPS,
         policy=policy_from_proto(spec.policy, f"{path}.policy"),
+        approvals=rules_from_proto(spec.approvals),
     )
 
 
@@ -45,4 +42,5 @@ def spec_to_proto(spec: AgentSpec) -> agent_pb2.AgentSpec:
         tools=spec.tools,
         max_steps=spec.max_steps,
         policy=policy_to_proto(spec.policy),
+        approvals=rules_to_proto(spec.approvals),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
+from turnpike.agent_runtime.approvals.model import DEFAULT_RULES, ApprovalRules
 from turnpike.agent_runtime.policy.documents import POLICY_NAMES, document_of, policy_of
 from turnpike.agent_runtime.policy.model import NO_POLICY, Policy
 
@@ -27,6 +28,8 @@ class AgentSpec:
     tools: tuple[str, ...]
     max_steps: int
     policy: Policy = NO_POLICY
+    approvals: ApprovalRules = DEFAULT_RULES
+    """Who decides what it asks for, and for how long."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns what is stored of it."""
@@ -37,7 +40,11 @@ class AgentSpec:
             "max_steps": self.max_steps,
             # There even when they are empty: a replica of before reads them.
             **{"allow": [], "deny": []} | document_of(self.policy),
-        }
+        } | self._asking()
+
+    def _asking(self) -> dict[str, Any]:
+        # Of an agent that says nothing of it nothing is stored that was not before.
+        return {} if self.approvals == DEFAULT_RULES else {"approvals": self.approvals.as_dict()}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
@@ -50,6 +57,7 @@ class AgentSpec:
             policy=policy_of(
                 {name: value for name, value in stored.items() if name in POLICY_NAMES}
             ),
+            approvals=ApprovalRules.from_dict(stored.get("approvals", {})),
         )
 
 

@@ -8,6 +8,7 @@ per step; the last step's is the turn's answer.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from turnpike.api.agent_runtime.v1.approval_pb2 import Approval
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.api.agent_runtime.v1.turn_pb2 import ToolCall, Usage
 
@@ -21,6 +22,8 @@ class Folded:
     calls: dict[str, ToolCall] = field(default_factory=dict[str, ToolCall])
     usage: Usage = field(default_factory=Usage)
     ended: bool = False
+    approval: Approval | None = None
+    """What somebody is to decide, while the turn waits for that."""
 
     @property
     def text(self) -> str:
@@ -55,8 +58,10 @@ def fold(events: Iterable[Event]) -> Folded:
                 _fold_call(folded, event)
             case "usage":
                 _add(folded.usage, event.usage.usage)
+            case "approval_required" | "approval_decided":
+                _fold_approval(folded, event)
             case "turn_finished":
-                folded.ended = True
+                folded.ended, folded.approval = True, None
             case _:
                 pass
     return folded
@@ -75,6 +80,30 @@ def _fold_call(folded: Folded, event: Event) -> None:
     ended = event.tool_finished
     call = folded.calls[ended.call_id]
     call.outcome, call.result, call.structured = ended.outcome, ended.result, ended.structured
+
+
+def _asked(event: Event) -> Approval:
+    asked = event.approval_required
+    return Approval(
+        id=asked.approval,
+        status="APPROVAL_STATUS_PENDING",
+        calls=asked.calls,
+        questions=asked.questions,
+        create_time=event.time,
+        expire_time=asked.expire_time,
+        escalated=asked.escalated,
+    )
+
+
+def _fold_approval(folded: Folded, event: Event) -> None:
+    if event.HasField("approval_required"):
+        folded.approval = _asked(event)
+        return
+    if folded.approval is None:
+        return
+    folded.approval.decisions.extend(event.approval_decided.decisions)
+    if event.approval_decided.complete:
+        folded.approval = None
 
 
 def _add(total: Usage, part: Usage) -> None:

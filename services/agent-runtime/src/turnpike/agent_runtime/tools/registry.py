@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorSe
 from turnpike.api.tool_registry.v1.tool_call_service_pb2 import (
     AnnounceFenceRequest,
     CancelCallRequest,
+    GetCallRequest,
     RunCallRequest,
 )
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import ToolCallServiceStub
@@ -175,11 +176,13 @@ class Registry:
         arguments: str,
         digest: str,
         patience: timedelta,
+        seen_after: datetime | None = None,
     ) -> AsyncIterator[EffectState]:
         """Runs a call or joins it, and yields where it stands until that is final.
 
         A registry that goes away is asked again: the effect's id makes that
-        safe.
+        safe. A definition that was not seen at its server since `seen_after` is
+        read again first.
 
         Raises:
             RemoteError: Refused, or the registry stays away.
@@ -195,6 +198,7 @@ class Registry:
             timeout=patience,
             principal=str(effect.principal),
             conversation=effect.conversation,
+            seen_after=seen_after,
         )
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + patience.total_seconds() + _GRACE_SECONDS
@@ -208,6 +212,28 @@ class Registry:
                 if not _may_pass(error) or loop.time() > give_up_at:
                     raise
             await asyncio.sleep(_RETRY_SECONDS)
+
+    async def find(self, effect: Effect) -> EffectState | None:
+        """Returns where a call stands, without running it; None when it never was.
+
+        Raises:
+            RemoteError: The registry does not answer.
+        """
+        request = GetCallRequest(turn=str(effect.turn), step=effect.step, ordinal=effect.ordinal)
+        try:
+            reply = await _persist(
+                lambda: self._calls.GetCall(
+                    request,
+                    timeout=_SHORT_SECONDS,
+                    metadata=self._metadata(effect.tenant, effect.principal),
+                ),
+                _ANNOUNCE_PATIENCE_SECONDS,
+            )
+        except RemoteError as error:
+            if error.code is not grpc.StatusCode.NOT_FOUND:
+                raise
+            return None
+        return _state(reply.call)
 
     async def cancel(self, effect: Effect) -> EffectState | None:
         """Cancels a call, and returns where it then stands; None when it never was.

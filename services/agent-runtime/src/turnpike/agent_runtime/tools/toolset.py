@@ -34,6 +34,7 @@ class Toolset:
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         self._tools = _named(tools)
+        self._by_name = {tool.name: tool for tool in tools}
         self._read_only = frozenset((tool.name, tool.digest) for tool in tools if tool.read_only)
 
     @property
@@ -49,8 +50,8 @@ class Toolset:
         return self._tools.get(name)
 
     def named(self, tool: str) -> Tool | None:
-        """Returns the tool `connector/tool`."""
-        return next((each for each in self._tools.values() if each.name == tool), None)
+        """Returns the tool `connector/tool`, as it is defined now."""
+        return self._by_name.get(tool)
 
     def reads_only(self, tool: str, digest: str) -> bool:
         """Says whether `connector/tool`, as a digest defines it, is trusted to change nothing."""

@@ -2,18 +2,18 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import grpc
 import orjson
 
+from turnpike.agent_runtime.approvals.model import Item
 from turnpike.agent_runtime.events.writer import LogWriter
-from turnpike.agent_runtime.policy.judging import Judge
-from turnpike.agent_runtime.policy.model import Kind, ToolCall, Verdict
 from turnpike.agent_runtime.tools.registry import Effect, EffectState, Progress, Registry
-from turnpike.agent_runtime.tools.toolset import Toolset
 from turnpike.agent_runtime.turns.counting import TOOL_CALLS
 from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.model import Call
+from turnpike.agent_runtime.turns.reviewing import Ask, Close, Plan, Reviewer, Run, text_result
 from turnpike.api.agent_runtime.v1.event_pb2 import ToolFinished, ToolProgress, ToolStarted
 from turnpike.rpc.errors import RemoteError
 from turnpike.telemetry import span
@@ -26,41 +26,42 @@ _OUTCOMES = {
 }
 
 
-_CLOSING = {Kind.DENY: "DENIED", Kind.REJECT: "REJECTED"}
-
-
 class Caller:
     """Runs a step's calls through the effect ledger, side by side."""
 
     def __init__(
         self,
         registry: Registry,
-        toolset: Toolset,
-        judge: Judge,
+        reviewer: Reviewer,
         writer: LogWriter,
         *,
         timeout: timedelta,
     ) -> None:
         self._registry = registry
-        self._toolset = toolset
-        self._judge = judge
+        self._reviewer = reviewer
         self._writer = writer
         self._timeout = timeout
 
-    async def run(self, calls: list[Call], effects: list[Effect]) -> None:
-        """Runs every call that has not ended, and closes it: result, denied, unknown.
+    async def run(self, calls: list[Call], effects: list[Effect]) -> list[Item]:
+        """Runs every call that may run and has not ended, and closes it.
+
+        Returns:
+            What somebody is to be asked about the others, in the order of the calls.
 
         Raises:
             RemoteError: A newer claim owns the turn, or the registry stays away.
         """
         open_ = [pair for pair in zip(calls, effects, strict=True) if not pair[0].outcome]
-        verdicts = await self._judge.judge([self._judged(call) for call, _ in open_])
+        plans = await self._reviewer.plan([call for call, _ in open_])
         try:
             async with asyncio.TaskGroup() as group:
-                for (call, effect), verdict in zip(open_, verdicts, strict=True):
-                    group.create_task(self._run(call, effect, verdict))
+                running = [
+                    group.create_task(self._follow(call, effect, plan))
+                    for (call, effect), plan in zip(open_, plans, strict=True)
+                ]
         except ExceptionGroup as failures:
             raise first_of(failures) from failures
+        return [item for task in running if (item := task.result()) is not None]
 
     async def cancel(self, calls: list[Call], effects: list[Effect]) -> None:
         """Closes every call that has not ended: cancelled, or what the ledger says it came to."""
@@ -79,51 +80,50 @@ class Caller:
             state = EffectState(status="CANCELLED", result="", structured="", reason="")
         self._close(call, state)
 
-    def _judged(self, call: Call) -> ToolCall:
-        digest = call.definition_digest
-        return ToolCall(
-            tool=call.name,
-            arguments=_sent(call),
-            digest=digest,
-            read_only=self._toolset.reads_only(call.name, digest),
-        )
+    async def _follow(self, call: Call, effect: Effect, plan: Plan) -> Item | None:
+        match plan:
+            case Close():
+                await self._refuse(call, effect, plan)
+            case Ask():
+                # An owner before this one may have begun it, by what was said then.
+                if effect.fence == 1 or await self._registry.find(effect) is None:
+                    return plan.item
+                return await self._run(call, effect, plan.otherwise)
+            case Run():
+                return await self._run(call, effect, plan)
+        return None
 
-    async def _run(self, call: Call, effect: Effect, verdict: Verdict) -> None:
-        # A call with a digest was known when it was asked for; the ledger may
-        # hold it even if the tool is gone by now.
-        if not call.definition_digest:
-            self._close(call, _failed(f"there is no tool {call.name!r}"))
-            return
-        if closing := _CLOSING.get(verdict.kind):
-            await self._refuse(call, effect, verdict.reason, closing)
-            return
+    async def _run(self, call: Call, effect: Effect, run: Run) -> Item | None:
         with span(f"execute_tool {call.name}", attributes=_calling(call, effect)) as calling:
             try:
-                await self._watch(call, effect)
+                item = await self._watch(call, effect, run)
             except RemoteError as error:
                 if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
                     raise
                 # Such as arguments beyond what the registry takes: the model is told.
+                item = None
                 self._close(call, _failed(error.message))
             if call.outcome != "OK":
-                calling.fail(call.outcome)
+                calling.fail(call.outcome or "ASKED")
+            return item
 
-    async def _refuse(self, call: Call, effect: Effect, reason: str, outcome: str) -> None:
+    async def _refuse(self, call: Call, effect: Effect, plan: Close) -> None:
         # An owner before this one may have run it, by what was said then.
         ran = await self._registry.cancel(effect) if effect.fence > 1 else None
         if ran is None:
-            self._close(call, _failed(reason), outcome=outcome)
+            self._close(call, _failed(plan.text), outcome=plan.outcome)
         else:
             self._close(call, ran)
 
-    async def _watch(self, call: Call, effect: Effect) -> None:
+    async def _watch(self, call: Call, effect: Effect, run: Run) -> Item | None:
         told = False
         async for state in self._registry.run(
             effect,
             tool=call.name,
-            arguments=_sent(call),
-            digest=call.definition_digest,
+            arguments=run.arguments,
+            digest=run.digest,
             patience=self._timeout,
+            seen_after=run.since,
         ):
             if not told and state.status != "PENDING":
                 told = True
@@ -131,7 +131,8 @@ class Caller:
             if state.progress is not None:
                 self._show(call, state.progress)
             if state.status in _OUTCOMES:
-                self._close(call, state)
+                self._close(call, state, note=run.note)
+        return None
 
     def _show(self, call: Call, progress: Progress) -> None:
         self._writer.emit(
@@ -143,10 +144,10 @@ class Caller:
             )
         )
 
-    def _close(self, call: Call, state: EffectState, *, outcome: str = "") -> None:
+    def _close(self, call: Call, state: EffectState, *, outcome: str = "", note: str = "") -> None:
         call.outcome = outcome or _OUTCOMES.get(state.status, "UNKNOWN")
         TOOL_CALLS.labels(outcome=call.outcome).inc()
-        call.result = state.result or _explained(state)
+        call.result = _noted(note, state.result or _explained(state))
         call.structured = state.structured
         self._writer.emit(
             tool_finished=ToolFinished(
@@ -167,17 +168,16 @@ def _calling(call: Call, effect: Effect) -> dict[str, str]:
     }
 
 
-def _sent(call: Call) -> str:
-    return call.arguments or "{}"
-
-
 def _failed(text: str) -> EffectState:
-    return EffectState(status="FAILED", result=_text(text), structured="", reason="")
+    return EffectState(status="FAILED", result=text_result(text), structured="", reason="")
 
 
 def _explained(state: EffectState) -> str:
-    return _text(state.reason) if state.reason else "[]"
+    return text_result(state.reason) if state.reason else "[]"
 
 
-def _text(text: str) -> str:
-    return orjson.dumps([{"type": "text", "text": text}]).decode()
+def _noted(note: str, result: str) -> str:
+    if not note:
+        return result
+    blocks: list[Any] = orjson.loads(text_result(note))
+    return orjson.dumps([*blocks, *orjson.loads(result)]).decode()

@@ -75,6 +75,9 @@ def turn_to_proto(turn: Turn, folded: Folded | None, caller: Caller) -> turn_pb2
     )
     if folded:
         wire.calls.extend(folded.calls.values())
+        if folded.approval is not None:
+            wire.approval.CopyFrom(folded.approval)
+            wire.approval.turn, wire.approval.thread = wire.id, wire.thread
     if turn.error_reason:
         wire.error.CopyFrom(
             turn_pb2.TurnError(reason=turn.error_reason, message=turn.error_message)

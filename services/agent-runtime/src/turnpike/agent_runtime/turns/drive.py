@@ -1,8 +1,11 @@
 """Driving one turn, for one claim, from where it stands to its end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 
+from turnpike.agent_runtime.approvals.counting import PAUSED
+from turnpike.agent_runtime.approvals.model import Item
 from turnpike.agent_runtime.events.model import Batch, CancelDesiredError, Claim
 from turnpike.agent_runtime.events.writer import Body, LogWriter
 from turnpike.agent_runtime.policy.judging import Judge, Subject
@@ -16,12 +19,19 @@ from turnpike.agent_runtime.turns.endings import Ending
 from turnpike.agent_runtime.turns.invocation import Invocation, invocation_of
 from turnpike.agent_runtime.turns.model import Reply, Step, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.parts import Parts
+from turnpike.agent_runtime.turns.pausing import pause_for
 from turnpike.agent_runtime.turns.preparing import Prepared
+from turnpike.agent_runtime.turns.reviewing import Reviewer
 from turnpike.agent_runtime.turns.stopping import CANCEL, Stop
 from turnpike.agent_runtime.turns.tries import Tries
+from turnpike.rpc.errors import RemoteError
 from turnpike.telemetry import adopt, span
 
 _FLUSH_SECONDS = 2.0
+# Of a turn that was paused, and is not let in: how often, and for how long, it is tried.
+_SOON = timedelta(seconds=1)
+_ADMISSION_LOOK = timedelta(seconds=30)
+_ADMISSION_WINDOW = timedelta(hours=24)
 
 OnEnd = Callable[[bool], Awaitable[None]]
 """Told that the turn has ended, and whether its thread's next one is due."""
@@ -80,8 +90,7 @@ class Driver:
         )
         self._caller = Caller(
             parts.registry,
-            prepared.toolset,
-            Judge(parts.judges, subject),
+            Reviewer(prepared.toolset, Judge(parts.judges, subject), prepared.reviews),
             self._writer,
             timeout=parts.patience.tool,
         )
@@ -136,6 +145,45 @@ class Driver:
             await self._end_stopped(stop)
             await self._flush()
             appending.cancel()
+
+    async def wait_for_admission(self, refusal: RemoteError) -> None:
+        """Leaves a turn that was paused to wait until it is let in, or ends it.
+
+        Raises:
+            FenceLostError: Another claim owns the turn.
+            ExceptionGroup: Of whatever else failed; the turn is to be claimed again.
+        """
+        adopt(self._turn.traceparent)
+        async with asyncio.TaskGroup() as group:
+            appending = group.create_task(self._writer.run())
+            if self._is_uncommitted:
+                await self._tries.void_what_was_left()
+            await self._wait_for_admission(refusal)
+            await self._flush()
+            appending.cancel()
+
+    async def _wait_for_admission(self, refusal: RemoteError) -> None:
+        reason = refusal.reason or "UNAVAILABLE"
+        delay = min(refusal.retry_after or _SOON, _ADMISSION_LOOK)
+
+        async def store(batch: Batch | None) -> None:
+            waits = await self._parts.store.wait_for_admission(
+                self._claim, reason=reason, delay=delay, patience=_ADMISSION_WINDOW, batch=batch
+            )
+            if not waits:
+                raise TurnFailedError(reason, refusal.message)
+            await self._on_pause()
+
+        try:
+            if reason == self._turn.admission_reason:
+                await store(None)
+            else:
+                await self._writer.commit([stating.awaiting(reason, delay)], store)
+        except TurnFailedError as error:
+            stop = Stop(status="EXPIRED", reason=error.reason, message=str(error))
+            await self._end_stopped(stop)
+        except CancelDesiredError:
+            await self._end_stopped(CANCEL)
 
     async def _flush(self) -> None:
         try:
@@ -196,7 +244,8 @@ class Driver:
     async def _go_on(self) -> None:
         if step := self._course.open_step:
             await self._parts.registry.announce_fence(self._course.effects(step)[0])
-            await self._finish_step(step)
+            if not await self._finish_step(step):
+                return
         if invocation := invocation_of(self._turn.input):
             await self._call_once(invocation)
             return
@@ -211,14 +260,16 @@ class Driver:
                 await self._end(self._course.ending("COMPLETED", self._tries.rate))
                 return
             await self._commit_asked(step, reply)
-            await self._finish_step(step)
+            if not await self._finish_step(step):
+                return
 
     async def _call_once(self, invocation: Invocation) -> None:
         """Makes the one call that the turn is, unless that is done, and ends the turn."""
         if not self._course.steps:
             step = invocation.step(self._turn.id, self._prepared.toolset)
             await self._commit_asked(step, invocation.reply)
-            await self._finish_step(step)
+            if not await self._finish_step(step):
+                return
         await self._end(self._course.ending("COMPLETED", self._tries.rate))
 
     async def _commit_asked(self, step: Step, reply: Reply) -> None:
@@ -238,9 +289,11 @@ class Driver:
         used = [stating.used(spend) for spend in reply.paid]
         await self._writer.commit([*self._measured(step.number, entry), *used, *asked], store)
 
-    async def _finish_step(self, step: Step) -> None:
-        """Runs a step's calls and commits how they ended."""
-        await self._caller.run(step.calls, self._course.effects(step))
+    async def _finish_step(self, step: Step) -> bool:
+        """Runs a step's calls and commits how they ended; says whether the turn goes on."""
+        if items := await self._caller.run(step.calls, self._course.effects(step)):
+            await self._pause(step, items)
+            return False
         if any(call.outcome == "UNKNOWN" for call in step.calls):
             raise TurnFailedError(
                 "TOOL_OUTCOME_UNKNOWN", "whether a tool with side effects ran is not known"
@@ -260,6 +313,22 @@ class Driver:
         except BaseException:
             self._tries.forgo_grant()
             raise
+        return True
+
+    async def _pause(self, step: Step, items: Sequence[Item]) -> None:
+        """Pauses the turn until somebody has decided about calls of a step."""
+        pause = pause_for(items, self._prepared.rules)
+
+        async def store(batch: Batch) -> None:
+            await self._allowance.kept()
+            await self._parts.store.pause(self._claim, step, pause, batch)
+            self._ending = True
+            # Before anybody sees the pause: its slot is free.
+            await self._on_pause()
+
+        await self._writer.commit([pause.stated], store)
+        for item in items:
+            PAUSED.labels(subject=str(item.subject)).inc()
 
     async def _end_stopped(self, stop: Stop) -> None:
         """Ends the turn before its answer stands: what was said stays, what was asked is closed."""

@@ -13,6 +13,7 @@ from turnpike.agent_runtime.turns.preparing import Prepared, Sources, prepare_en
 from turnpike.agent_runtime.turns.running import Running
 from turnpike.agent_runtime.turns.settling import Settler
 from turnpike.agent_runtime.turns.stopping import Stop
+from turnpike.rpc.errors import RemoteError
 
 
 class Drivers:
@@ -62,6 +63,17 @@ class Drivers:
         prepared = await prepare_end(self._sources, running.claim, running.turn)
         driver = self._driver(running, prepared)
         await self._drive(running, prepared, lambda: driver.end(stop))
+
+    async def wait_for_admission(self, running: Running, refusal: RemoteError) -> None:
+        """Leaves a turn that was paused to wait until it may go on, or ends it.
+
+        Raises:
+            FenceLostError: Another claim owns the turn.
+            Exception: Of whatever else failed; it is to be claimed again.
+        """
+        prepared = await prepare_end(self._sources, running.claim, running.turn)
+        driver = self._driver(running, prepared)
+        await self._drive(running, prepared, lambda: driver.wait_for_admission(refusal))
 
     def _driver(self, running: Running, prepared: Prepared) -> Driver:
         running.driver = Driver(

@@ -166,6 +166,9 @@ class Turn:
     waits_step: int = 0
     """The step that waited for a provider last; read by claims alone."""
 
+    admission_reason: str = ""
+    """Why it last had to wait for admission; read by claims alone."""
+
     @property
     def ended(self) -> bool:
         """Whether nothing changes it any more."""

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from turnpike.agent_runtime.approvals.expiring import Expired, Expiry
 from turnpike.agent_runtime.events.model import Claim, FenceLostError
 from turnpike.agent_runtime.turns.admission import SYNC, Admission, Slot, is_away
 from turnpike.agent_runtime.turns.allowance import Allowance
@@ -33,9 +34,14 @@ _LAST_CLAIM = 3
 _RETRY = timedelta(seconds=1)
 # What waiting does not mend.
 _FINAL = frozenset({"BANNED", "BUDGET_EXHAUSTED", "SNAPSHOT_INVALID"})
+# What ends a turn that was paused; a budget may be raised.
+_ENDING = _FINAL - {"BUDGET_EXHAUSTED"}
 _HAND_OVER_SECONDS = 5.0
 
 EXPIRE = Stop(status="EXPIRED", reason="DEADLINE_EXCEEDED", message="its thread was never free")
+UNDECIDED = Stop(
+    status="EXPIRED", reason="APPROVAL_EXPIRED", message="nobody decided about it in time"
+)
 POISON = Stop(
     status="FAILED", reason="POISONED", message="three owners in turn made no progress with it"
 )
@@ -59,8 +65,10 @@ class Owner:
         admission: Admission,
         settler: Settler,
         signals: Signals,
+        expiry: Expiry,
         capacity: int,
     ) -> None:
+        self._expiry = expiry
         self.lease = lease
         self._parts = parts
         self._sources = sources
@@ -127,12 +135,16 @@ class Owner:
     async def request_cancel(self, owner: UUID | None, turn: UUID) -> None:
         """Makes a desired cancellation happen soon, wherever the turn is."""
         if owner is None:
-            self._keeper.due.set()
-            await self._signals.due()
+            await self.wake()
         elif owner == self.lease.id:
             self.stop(turn, CANCEL)
         else:
             await self._signals.cancel(owner, turn)
+
+    async def wake(self) -> None:
+        """Has every replica look at once for what is due."""
+        self._keeper.due.set()
+        await self._signals.due()
 
     async def drain(self, grace: timedelta) -> None:
         """Takes no more turns, finishes steps for a while, and hands the rest over."""
@@ -235,6 +247,8 @@ class Owner:
         turn = running.turn
         if turn.desired == "cancel":
             await self._drivers.end(running, CANCEL)
+        elif turn.waiting_for == "approval":
+            await self._expire(running)
         elif turn.status == "QUEUED":
             await self._drivers.end(running, EXPIRE)
         elif turn.fruitless > _LAST_CLAIM:
@@ -264,9 +278,21 @@ class Owner:
             running, Stop(status="REFUSED", reason=reason, message=refusal.message)
         )
 
+    async def _expire(self, running: Running) -> None:
+        """Ends the wait of a turn whose approval nobody decided in time."""
+        if await self._expiry.settle(running.claim) is Expired.END:
+            await self._drivers.end(running, UNDECIDED)
+            return
+        running.over = True
+        self._keeper.due.set()
+
     async def _not_admitted(self, running: Running, refusal: Exception) -> None:
         if not isinstance(refusal, RemoteError):
             raise refusal
+        if running.turn.standing.segment > 1 and refusal.reason not in _ENDING:
+            # What somebody decided is not lost because there is no room, or no money, now.
+            await self._drivers.wait_for_admission(running, refusal)
+            return
         if refusal.reason not in _FINAL:
             # No room now: the turn waits, owned by nobody, and is claimed again.
             delay = refusal.retry_after or _RETRY

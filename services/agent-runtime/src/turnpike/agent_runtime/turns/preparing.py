@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from redis.exceptions import RedisError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.agent_runtime.agents.model import AgentSpec, Version
+from turnpike.agent_runtime.approvals.model import ApprovalRules
+from turnpike.agent_runtime.approvals.reading import read_reviews
+from turnpike.agent_runtime.approvals.reviews import Reviews
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.model import Claim
 from turnpike.agent_runtime.models.choosing import ordered
@@ -77,6 +80,12 @@ class Prepared:
 
     left: Left | None = None
     """The model call that an owner before this one died in."""
+
+    reviews: Reviews = field(default_factory=Reviews)
+    """What people decided of the step whose calls have not ended."""
+
+    rules: ApprovalRules = field(default_factory=ApprovalRules)
+    """Who decides what the turn asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +212,7 @@ async def prepare(
             ledger = None if fresh else group.create_task(_ledger(sources, turn))
     except ExceptionGroup as failures:
         raise first_of(failures) from failures
-    past, steps = said.result() if said else ([], [])
+    past, steps, reviews = said.result() if said else ([], [], Reviews())
     held = ledger.result() if ledger else EMPTY
     # A turn that has begun goes on as it did: what is sent is only added to.
     full = None if steps else compaction(held, past, turn, chosen.model.context_window)
@@ -217,6 +226,8 @@ async def prepare(
         choice=chosen.choice,
         toolset=toolset,
         policy=spec.policy,
+        reviews=reviews,
+        rules=spec.approvals,
         max_steps=spec.max_steps,
         said=_telling(sources, turn, spec, held, past, steps, toolset, full)
         if chosen.models
@@ -323,8 +334,17 @@ async def _ledger(sources: Sources, turn: Turn) -> Ledger:
     return await sources.ledger.read(turn.tenant, str(turn.thread))
 
 
-async def _said(engine: AsyncEngine, turn: Turn) -> tuple[list[PastTurn], list[Step]]:
+async def _said(engine: AsyncEngine, turn: Turn) -> tuple[list[PastTurn], list[Step], Reviews]:
     async with tenant_transaction(engine, turn.tenant) as connection:
         past = await queries.past_turns(connection, turn)
         steps = (await queries.steps_of(connection, [turn.id])).get(turn.id, [])
-    return past, steps
+        reviews = await _reviews(connection, turn, steps)
+    return past, steps, reviews
+
+
+async def _reviews(connection: AsyncConnection, turn: Turn, steps: Sequence[Step]) -> Reviews:
+    # Only a turn that was paused has been asked about anything; it was claimed again since.
+    if not steps or turn.fence == 1:
+        return Reviews()
+    last = steps[-1]
+    return await read_reviews(connection, turn.id, None if last.done else last.number)

@@ -19,7 +19,8 @@ finished
 """
 # What only a claim reads, and nobody is shown.
 CLAIM_COLUMNS = (
-    f"{TURN_COLUMNS}, snapshot, segment, admitted, rates, paid_step, paid_attempts, waits_step"
+    f"{TURN_COLUMNS}, snapshot, segment, admitted, rates, paid_step, paid_attempts, waits_step,"
+    " admission_reason"
 )
 
 _GET = text(

@@ -1,5 +1,9 @@
 """The events that state what a turn came to."""
 
+from datetime import timedelta
+
+from google.protobuf.duration_pb2 import Duration
+
 from turnpike.agent_runtime.events.writer import Body
 from turnpike.agent_runtime.models.prompt import Model
 from turnpike.agent_runtime.prefix.model import Entry
@@ -69,6 +73,13 @@ def measured(step: int, model: Model, entry: Entry) -> Body:
 def compacted(full: Compaction) -> Body:
     """States that a summary stands for what was said before."""
     return {"context_compacted": event_pb2.ContextCompacted(tokens=full.tokens, turns=full.turns)}
+
+
+def awaiting(reason: str, delay: timedelta) -> Body:
+    """States that a turn that was paused is not let in yet."""
+    wait = Duration()
+    wait.FromTimedelta(delay)
+    return {"admission_waiting": event_pb2.AdmissionWaiting(reason=reason, delay=wait)}
 
 
 def titled(title: str) -> Body:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import asyncpg
 
+from turnpike.agent_runtime.approvals.model import items_json, rules_json
 from turnpike.agent_runtime.events.model import (
     Batch,
     CancelDesiredError,
@@ -24,9 +25,11 @@ from turnpike.agent_runtime.turns.model import (
     Reply,
     Spend,
     Standing,
+    Step,
     TurnFailedError,
     Usage,
 )
+from turnpike.agent_runtime.turns.pausing import Pause
 from turnpike.database.failures import persist
 
 _PATIENCE_SECONDS = 30.0
@@ -43,6 +46,10 @@ _ADMITTED = "SELECT commit_admitted($1, $2, $3, $4, $5, $6, $7)"
 _WAIT = "SELECT end_segment(wait_for_provider({}), $1, $2, '[]')".format(
     ", ".join(f"${i}" for i in range(1, 13))
 )
+_PAUSE = "SELECT end_segment(pause_turn({}), $1, $2, '[]')".format(
+    ", ".join(f"${i}" for i in range(1, 15))
+)
+_WAIT_ADMISSION = "SELECT wait_for_admission({})".format(", ".join(f"${i}" for i in range(1, 12)))
 
 
 class Wait(Protocol):
@@ -223,6 +230,56 @@ class TurnStore:
         )
         if outcome == "EXPIRED":
             raise wait.failure
+
+    async def pause(self, claim: Claim, step: Step, pause: Pause, batch: Batch) -> None:
+        """Pauses the turn until somebody decides about calls of a step."""
+        await self._commit(
+            _PAUSE,
+            claim.tenant,
+            claim.turn,
+            claim.fence,
+            claim.owner,
+            step.number,
+            rows.results(step.calls),
+            pause.id,
+            items_json(pause.items),
+            rules_json(pause.rules),
+            pause.expires,
+            batch.first,
+            batch.last,
+            batch.events,
+            batch.reserve,
+        )
+
+    async def wait_for_admission(
+        self,
+        claim: Claim,
+        *,
+        reason: str,
+        delay: timedelta,
+        patience: timedelta,
+        batch: Batch | None,
+    ) -> bool:
+        """Leaves the turn to wait for admission; without a batch nobody is told again.
+
+        Returns:
+            False when it has waited for as long as it may.
+        """
+        outcome = await self._commit(
+            _WAIT_ADMISSION,
+            claim.tenant,
+            claim.turn,
+            claim.fence,
+            claim.owner,
+            reason,
+            delay,
+            patience,
+            batch.first if batch else 0,
+            batch.last if batch else 0,
+            batch.events if batch else None,
+            batch.reserve if batch else 0,
+        )
+        return outcome != "EXPIRED"
 
     async def _commit_with(
         self, claim: Claim, entry: Entry | None, statement: str, *values: object

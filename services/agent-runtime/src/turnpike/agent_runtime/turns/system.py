@@ -19,9 +19,10 @@ from turnpike.agent_runtime.turns.queries import CLAIM_COLUMNS, turn_of
 _CLAIM_DUE = text(
     "UPDATE turns SET owner = :owner, owner_name = :owner_name, fence = fence + 1,"  # noqa: S608 # the columns are a constant
     " due_at = NULL, fruitless = fruitless + 1,"
-    # Whoever waited for a provider goes on: whether it may ask is seen when it asks.
-    " status = CASE WHEN waiting_for = 'provider' THEN 'RUNNING' ELSE status END,"
-    " waiting_for = CASE WHEN waiting_for = 'provider' THEN '' ELSE waiting_for END"
+    # Whoever waited for a provider goes on: whether it may ask is seen when it asks; and whether
+    # it is admitted, when that is asked.
+    " status = CASE WHEN waiting_for IN ('provider', 'admission') THEN 'RUNNING' ELSE status END,"
+    " waiting_for = CASE WHEN waiting_for IN ('provider', 'admission') THEN '' ELSE waiting_for END"
     " WHERE id IN (SELECT id FROM turns WHERE due_at <= statement_timestamp()"
     "  AND status IN ('QUEUED', 'RUNNING', 'WAITING')"
     "  AND EXISTS (SELECT FROM replicas r WHERE r.id = :owner AND NOT r.dead)"

@@ -9,6 +9,12 @@ from turnpike.api.agent_runtime.v1 import agent_pb2, agent_service_pb2
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
+from turnpike.gateway.routes.approval_rules import (
+    ApprovalRules,
+    ApprovalRulesReply,
+    rules_message,
+    rules_reply,
+)
 from turnpike.gateway.routes.configured import Configured
 from turnpike.gateway.routes.policy_shapes import (
     Patterns,
@@ -43,6 +49,7 @@ class AgentSpec(Request):
     tools: Patterns = Field(default=[])
     max_steps: Annotated[int, Field(ge=0, le=1000)] = 0
     policy: Policy = Policy()
+    approvals: ApprovalRules | None = None
 
 
 class NewAgent(AgentSpec):
@@ -71,6 +78,7 @@ class Spec(Reply):
     tools: list[str]
     max_steps: int
     policy: PolicyReply
+    approvals: ApprovalRulesReply | None
 
 
 class Agent(Reply):
@@ -82,6 +90,7 @@ class Agent(Reply):
     tools: list[str]
     max_steps: int
     policy: PolicyReply
+    approvals: ApprovalRulesReply | None
     version: str = Field(description="The id of the active version.")
     version_number: int
     etag: str
@@ -236,6 +245,7 @@ def spec_message(spec: AgentSpec) -> agent_pb2.AgentSpec:
         tools=spec.tools,
         max_steps=spec.max_steps,
         policy=policy_message(spec.policy),
+        approvals=rules_message(spec.approvals) if spec.approvals else None,
     )
 
 
@@ -246,6 +256,7 @@ def _fields(spec: agent_pb2.AgentSpec) -> dict[str, Any]:
         "tools": list(spec.tools),
         "max_steps": spec.max_steps,
         "policy": policy_reply(spec.policy),
+        "approvals": rules_reply(spec.approvals) if spec.HasField("approvals") else None,
     }
 
 

@@ -10,9 +10,11 @@ from turnpike.api.agent_runtime.v1 import turn_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.turn_pb2 import ToolCall as ToolCallMessage
 from turnpike.api.agent_runtime.v1.turn_pb2 import Turn as TurnMessage
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
+from turnpike.gateway.approval_documents import pending_document
 from turnpike.gateway.documents import embed_any, embed_array, embed_object, rfc3339
 from turnpike.gateway.events import OUTCOMES, STATUSES, error_document
 from turnpike.gateway.problems import invalid_field
+from turnpike.gateway.routes.approvals import AskedCall, Decided, Question
 from turnpike.gateway.routes.replies import problems, raw_reply, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import PageSize, PageToken, Reply, Time, Usage
@@ -56,6 +58,17 @@ class Error(Reply):
     message: str
 
 
+class PendingApproval(Reply):
+    """What a turn waits for."""
+
+    id: str
+    calls: list[AskedCall]
+    questions: list[Question]
+    decisions: list[Decided]
+    expires: Time
+    escalated: bool
+
+
 class Turn(Reply):
     """A turn, folded at number `seq` of its log."""
 
@@ -68,7 +81,7 @@ class Turn(Reply):
     seq: int
     text: str
     calls: list[Call]
-    approval: None
+    approval: PendingApproval | None = Field(description="What it waits for, while it does.")
     usage: Usage
     error: Error | None
     metadata: dict[str, str]
@@ -189,7 +202,7 @@ def turn_document(turn: TurnMessage) -> dict[str, Any]:
         "seq": turn.seq,
         "text": turn.text,
         "calls": [_call(call) for call in turn.calls],
-        "approval": None,
+        "approval": pending_document(turn.approval) if turn.HasField("approval") else None,
         "usage": {
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,

@@ -24,48 +24,55 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from turnpike.api.agent_runtime.v1 import approval_pb2 as turnpike_dot_api_dot_agent__runtime_dot_v1_dot_approval__pb2
 from turnpike.api.agent_runtime.v1 import turn_pb2 as turnpike_dot_api_dot_agent__runtime_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)turnpike/api/agent_runtime/v1/event.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(turnpike/api/agent_runtime/v1/turn.proto\"\xa7\t\n\x05\x45vent\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x42\n\x0cturn_started\x18\x03 \x01(\x0b\x32*.turnpike.api.agent_runtime.v1.TurnStartedH\x00\x12\x42\n\x0cstep_started\x18\x04 \x01(\x0b\x32*.turnpike.api.agent_runtime.v1.StepStartedH\x00\x12>\n\ntext_delta\x18\x05 \x01(\x0b\x32(.turnpike.api.agent_runtime.v1.TextDeltaH\x00\x12H\n\x0freasoning_delta\x18\x06 \x01(\x0b\x32-.turnpike.api.agent_runtime.v1.ReasoningDeltaH\x00\x12\x46\n\x0etool_requested\x18\x07 \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.ToolRequestedH\x00\x12\x42\n\x0ctool_started\x18\x08 \x01(\x0b\x32*.turnpike.api.agent_runtime.v1.ToolStartedH\x00\x12\x44\n\rtool_finished\x18\t \x01(\x0b\x32+.turnpike.api.agent_runtime.v1.ToolFinishedH\x00\x12<\n\tlog_reset\x18\n \x01(\x0b\x32\'.turnpike.api.agent_runtime.v1.LogResetH\x00\x12\x46\n\x0emodel_retrying\x18\x0b \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.ModelRetryingH\x00\x12=\n\x05usage\x18\x0c \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.UsageReportedH\x00\x12\x44\n\rturn_finished\x18\r \x01(\x0b\x32+.turnpike.api.agent_runtime.v1.TurnFinishedH\x00\x12\x44\n\rmodel_changed\x18\x11 \x01(\x0b\x32+.turnpike.api.agent_runtime.v1.ModelChangedH\x00\x12\x44\n\rthread_titled\x18\x12 \x01(\x0b\x32+.turnpike.api.agent_runtime.v1.ThreadTitledH\x00\x12J\n\x10\x63ontext_measured\x18\x18 \x01(\x0b\x32..turnpike.api.agent_runtime.v1.ContextMeasuredH\x00\x12L\n\x11\x63ontext_compacted\x18\x19 \x01(\x0b\x32/.turnpike.api.agent_runtime.v1.ContextCompactedH\x00\x12\x44\n\rtool_progress\x18\x0e \x01(\x0b\x32+.turnpike.api.agent_runtime.v1.ToolProgressH\x00\x42\x06\n\x04\x62odyJ\x04\x08\x0f\x10\x11\"U\n\x0bTurnStarted\x12\x0e\n\x06thread\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x15\n\ragent_version\x18\x03 \x01(\t\x12\x10\n\x08trace_id\x18\x04 \x01(\t\"c\n\x0bStepStarted\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\r\n\x05model\x18\x03 \x01(\t\x12\x15\n\rprompt_tokens\x18\x04 \x01(\x03\x12\x0f\n\x07own_key\x18\x05 \x01(\x08\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x1e\n\x0eReasoningDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"Q\n\rToolRequested\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x04 \x01(\t\"\x1e\n\x0bToolStarted\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"Q\n\x0cToolProgress\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08progress\x18\x02 \x01(\x01\x12\r\n\x05total\x18\x03 \x01(\x01\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x80\x01\n\x0cToolFinished\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12;\n\x07outcome\x18\x02 \x01(\x0e\x32*.turnpike.api.agent_runtime.v1.ToolOutcome\x12\x0e\n\x06result\x18\x03 \x01(\t\x12\x12\n\nstructured\x18\x04 \x01(\t\"\x1d\n\x08LogReset\x12\x11\n\tafter_seq\x18\x01 \x01(\x04\"Z\n\rModelRetrying\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12(\n\x05\x64\x65lay\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\"8\n\x0cModelChanged\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0c\n\x04\x66rom\x18\x02 \x01(\t\x12\n\n\x02to\x18\x03 \x01(\t\"\x1d\n\x0cThreadTitled\x12\r\n\x05title\x18\x01 \x01(\t\"\x9d\x01\n\rUsageReported\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\r\n\x05model\x18\x02 \x01(\t\x12\x33\n\x05usage\x18\x03 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Usage\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\x12\x11\n\testimated\x18\x05 \x01(\x08\x12\x16\n\x0e\x64\x65\x66\x61ult_prices\x18\x06 \x01(\x08\"\x9f\x01\n\x0f\x43ontextMeasured\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\x0e\n\x06window\x18\x04 \x01(\x04\x12\x15\n\rcached_tokens\x18\x05 \x01(\x04\x12\x18\n\x10predicted_tokens\x18\x06 \x01(\x04\x12\x10\n\x08reckoned\x18\x07 \x01(\x08\x12\x0c\n\x04miss\x18\x08 \x01(\t\"1\n\x10\x43ontextCompacted\x12\x0e\n\x06tokens\x18\x01 \x01(\x04\x12\r\n\x05turns\x18\x02 \x01(\r\"\x82\x01\n\x0cTurnFinished\x12\x39\n\x06status\x18\x01 \x01(\x0e\x32).turnpike.api.agent_runtime.v1.TurnStatus\x12\x37\n\x05\x65rror\x18\x02 \x01(\x0b\x32(.turnpike.api.agent_runtime.v1.TurnErrorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)turnpike/api/agent_runtime/v1/event.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a,turnpike/api/agent_runtime/v1/approval.proto\x1a(turnpike/api/agent_runtime/v1/turn.proto\"\x89\x0b\n\x05\x45vent\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x42\n\x0cturn_started\x18\x03 \x01(\x0b\x32*.turnpike.api.agent_runtime.v1.TurnStartedH\x00\x12\x42\n\x0cstep_started\x18\x04 \x01(\x0b\x32*.turnpike.api.agent_runtime.v1.StepStartedH\x00\x12>\n\ntext_delta\x18\x05 \x01(\x0b\x32(.turnpike.api.agent_runtime.v1.TextDeltaH\x00\x12H\n\x0freasoning_delta\x18\x06 \x01(\x0b\x32-.turnpike.api.agent_runtime.v1.ReasoningDeltaH\x00\x12\x46\n\x0etool_requested\x18\x07 \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.ToolRequestedH\x00\x12\x42\n\x0ctool_started\x18\x08 \x01(\x0b\x32*.turnpike.api.agent_runtime.v1.ToolStartedH\x00\x12\x44\n\rtool_finished\x18\t \x01(\x0b\x32+.turnpike.api.agent_runtime.v1.ToolFinishedH\x00\x12<\n\tlog_reset\x18\n \x01(\x0b\x32\'.turnpike.api.agent_runtime.v1.LogResetH\x00\x12\x46\n\x0emodel_retrying\x18\x0b \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.ModelRetryingH\x00\x12=\n\x05usage\x18\x0c \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.UsageReportedH\x00\x12\x44\n\rturn_finished\x18\r \x01(\x0b\x32+.turnpike.api.agent_runtime.v1.TurnFinishedH\x00\x12\x44\n\rmodel_changed\x18\x11 \x01(\x0b\x32+.turnpike.api.agent_runtime.v1.ModelChangedH\x00\x12\x44\n\rthread_titled\x18\x12 \x01(\x0b\x32+.turnpike.api.agent_runtime.v1.ThreadTitledH\x00\x12J\n\x10\x63ontext_measured\x18\x18 \x01(\x0b\x32..turnpike.api.agent_runtime.v1.ContextMeasuredH\x00\x12L\n\x11\x63ontext_compacted\x18\x19 \x01(\x0b\x32/.turnpike.api.agent_runtime.v1.ContextCompactedH\x00\x12\x44\n\rtool_progress\x18\x0e \x01(\x0b\x32+.turnpike.api.agent_runtime.v1.ToolProgressH\x00\x12L\n\x11\x61pproval_required\x18\x0f \x01(\x0b\x32/.turnpike.api.agent_runtime.v1.ApprovalRequiredH\x00\x12J\n\x10\x61pproval_decided\x18\x10 \x01(\x0b\x32..turnpike.api.agent_runtime.v1.ApprovalDecidedH\x00\x12L\n\x11\x61\x64mission_waiting\x18\x1a \x01(\x0b\x32/.turnpike.api.agent_runtime.v1.AdmissionWaitingH\x00\x42\x06\n\x04\x62ody\"U\n\x0bTurnStarted\x12\x0e\n\x06thread\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x15\n\ragent_version\x18\x03 \x01(\t\x12\x10\n\x08trace_id\x18\x04 \x01(\t\"c\n\x0bStepStarted\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\r\n\x05model\x18\x03 \x01(\t\x12\x15\n\rprompt_tokens\x18\x04 \x01(\x03\x12\x0f\n\x07own_key\x18\x05 \x01(\x08\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x1e\n\x0eReasoningDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"Q\n\rToolRequested\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x04 \x01(\t\"\x1e\n\x0bToolStarted\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"Q\n\x0cToolProgress\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08progress\x18\x02 \x01(\x01\x12\r\n\x05total\x18\x03 \x01(\x01\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x80\x01\n\x0cToolFinished\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12;\n\x07outcome\x18\x02 \x01(\x0e\x32*.turnpike.api.agent_runtime.v1.ToolOutcome\x12\x0e\n\x06result\x18\x03 \x01(\t\x12\x12\n\nstructured\x18\x04 \x01(\t\"\xe8\x01\n\x10\x41pprovalRequired\x12\x10\n\x08\x61pproval\x18\x01 \x01(\t\x12:\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32+.turnpike.api.agent_runtime.v1.ApprovalCall\x12\x42\n\tquestions\x18\x03 \x03(\x0b\x32/.turnpike.api.agent_runtime.v1.ApprovalQuestion\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tescalated\x18\x05 \x01(\x08\"\x85\x01\n\x0f\x41pprovalDecided\x12\x10\n\x08\x61pproval\x18\x01 \x01(\t\x12:\n\tdecisions\x18\x02 \x03(\x0b\x32\'.turnpike.api.agent_runtime.v1.Decision\x12\x12\n\ndecided_by\x18\x03 \x01(\t\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"L\n\x10\x41\x64missionWaiting\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12(\n\x05\x64\x65lay\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x1d\n\x08LogReset\x12\x11\n\tafter_seq\x18\x01 \x01(\x04\"Z\n\rModelRetrying\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12(\n\x05\x64\x65lay\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\"8\n\x0cModelChanged\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0c\n\x04\x66rom\x18\x02 \x01(\t\x12\n\n\x02to\x18\x03 \x01(\t\"\x1d\n\x0cThreadTitled\x12\r\n\x05title\x18\x01 \x01(\t\"\x9d\x01\n\rUsageReported\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\r\n\x05model\x18\x02 \x01(\t\x12\x33\n\x05usage\x18\x03 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Usage\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\x12\x11\n\testimated\x18\x05 \x01(\x08\x12\x16\n\x0e\x64\x65\x66\x61ult_prices\x18\x06 \x01(\x08\"\x9f\x01\n\x0f\x43ontextMeasured\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\x0e\n\x06window\x18\x04 \x01(\x04\x12\x15\n\rcached_tokens\x18\x05 \x01(\x04\x12\x18\n\x10predicted_tokens\x18\x06 \x01(\x04\x12\x10\n\x08reckoned\x18\x07 \x01(\x08\x12\x0c\n\x04miss\x18\x08 \x01(\t\"1\n\x10\x43ontextCompacted\x12\x0e\n\x06tokens\x18\x01 \x01(\x04\x12\r\n\x05turns\x18\x02 \x01(\r\"\x82\x01\n\x0cTurnFinished\x12\x39\n\x06status\x18\x01 \x01(\x0e\x32).turnpike.api.agent_runtime.v1.TurnStatus\x12\x37\n\x05\x65rror\x18\x02 \x01(\x0b\x32(.turnpike.api.agent_runtime.v1.TurnErrorb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'turnpike.api.agent_runtime.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENT']._serialized_start=184
-  _globals['_EVENT']._serialized_end=1375
-  _globals['_TURNSTARTED']._serialized_start=1377
-  _globals['_TURNSTARTED']._serialized_end=1462
-  _globals['_STEPSTARTED']._serialized_start=1464
-  _globals['_STEPSTARTED']._serialized_end=1563
-  _globals['_TEXTDELTA']._serialized_start=1565
-  _globals['_TEXTDELTA']._serialized_end=1590
-  _globals['_REASONINGDELTA']._serialized_start=1592
-  _globals['_REASONINGDELTA']._serialized_end=1622
-  _globals['_TOOLREQUESTED']._serialized_start=1624
-  _globals['_TOOLREQUESTED']._serialized_end=1705
-  _globals['_TOOLSTARTED']._serialized_start=1707
-  _globals['_TOOLSTARTED']._serialized_end=1737
-  _globals['_TOOLPROGRESS']._serialized_start=1739
-  _globals['_TOOLPROGRESS']._serialized_end=1820
-  _globals['_TOOLFINISHED']._serialized_start=1823
-  _globals['_TOOLFINISHED']._serialized_end=1951
-  _globals['_LOGRESET']._serialized_start=1953
-  _globals['_LOGRESET']._serialized_end=1982
-  _globals['_MODELRETRYING']._serialized_start=1984
-  _globals['_MODELRETRYING']._serialized_end=2074
-  _globals['_MODELCHANGED']._serialized_start=2076
-  _globals['_MODELCHANGED']._serialized_end=2132
-  _globals['_THREADTITLED']._serialized_start=2134
-  _globals['_THREADTITLED']._serialized_end=2163
-  _globals['_USAGEREPORTED']._serialized_start=2166
-  _globals['_USAGEREPORTED']._serialized_end=2323
-  _globals['_CONTEXTMEASURED']._serialized_start=2326
-  _globals['_CONTEXTMEASURED']._serialized_end=2485
-  _globals['_CONTEXTCOMPACTED']._serialized_start=2487
-  _globals['_CONTEXTCOMPACTED']._serialized_end=2536
-  _globals['_TURNFINISHED']._serialized_start=2539
-  _globals['_TURNFINISHED']._serialized_end=2669
+  _globals['_EVENT']._serialized_start=230
+  _globals['_EVENT']._serialized_end=1647
+  _globals['_TURNSTARTED']._serialized_start=1649
+  _globals['_TURNSTARTED']._serialized_end=1734
+  _globals['_STEPSTARTED']._serialized_start=1736
+  _globals['_STEPSTARTED']._serialized_end=1835
+  _globals['_TEXTDELTA']._serialized_start=1837
+  _globals['_TEXTDELTA']._serialized_end=1862
+  _globals['_REASONINGDELTA']._serialized_start=1864
+  _globals['_REASONINGDELTA']._serialized_end=1894
+  _globals['_TOOLREQUESTED']._serialized_start=1896
+  _globals['_TOOLREQUESTED']._serialized_end=1977
+  _globals['_TOOLSTARTED']._serialized_start=1979
+  _globals['_TOOLSTARTED']._serialized_end=2009
+  _globals['_TOOLPROGRESS']._serialized_start=2011
+  _globals['_TOOLPROGRESS']._serialized_end=2092
+  _globals['_TOOLFINISHED']._serialized_start=2095
+  _globals['_TOOLFINISHED']._serialized_end=2223
+  _globals['_APPROVALREQUIRED']._serialized_start=2226
+  _globals['_APPROVALREQUIRED']._serialized_end=2458
+  _globals['_APPROVALDECIDED']._serialized_start=2461
+  _globals['_APPROVALDECIDED']._serialized_end=2594
+  _globals['_ADMISSIONWAITING']._serialized_start=2596
+  _globals['_ADMISSIONWAITING']._serialized_end=2672
+  _globals['_LOGRESET']._serialized_start=2674
+  _globals['_LOGRESET']._serialized_end=2703
+  _globals['_MODELRETRYING']._serialized_start=2705
+  _globals['_MODELRETRYING']._serialized_end=2795
+  _globals['_MODELCHANGED']._serialized_start=2797
+  _globals['_MODELCHANGED']._serialized_end=2853
+  _globals['_THREADTITLED']._serialized_start=2855
+  _globals['_THREADTITLED']._serialized_end=2884
+  _globals['_USAGEREPORTED']._serialized_start=2887
+  _globals['_USAGEREPORTED']._serialized_end=3044
+  _globals['_CONTEXTMEASURED']._serialized_start=3047
+  _globals['_CONTEXTMEASURED']._serialized_end=3206
+  _globals['_CONTEXTCOMPACTED']._serialized_start=3208
+  _globals['_CONTEXTCOMPACTED']._serialized_end=3257
+  _globals['_TURNFINISHED']._serialized_start=3260
+  _globals['_TURNFINISHED']._serialized_end=3390
 # @@protoc_insertion_point(module_scope)

@@ -2,16 +2,18 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from turnpike.api.agent_runtime.v1 import approval_pb2 as _approval_pb2
 from turnpike.api.agent_runtime.v1 import turn_pb2 as _turn_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Event(_message.Message):
-    __slots__ = ("seq", "time", "turn_started", "step_started", "text_delta", "reasoning_delta", "tool_requested", "tool_started", "tool_finished", "log_reset", "model_retrying", "usage", "turn_finished", "model_changed", "thread_titled", "context_measured", "context_compacted", "tool_progress")
+    __slots__ = ("seq", "time", "turn_started", "step_started", "text_delta", "reasoning_delta", "tool_requested", "tool_started", "tool_finished", "log_reset", "model_retrying", "usage", "turn_finished", "model_changed", "thread_titled", "context_measured", "context_compacted", "tool_progress", "approval_required", "approval_decided", "admission_waiting")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     TURN_STARTED_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +32,9 @@ class Event(_message.Message):
     CONTEXT_MEASURED_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_COMPACTED_FIELD_NUMBER: _ClassVar[int]
     TOOL_PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_DECIDED_FIELD_NUMBER: _ClassVar[int]
+    ADMISSION_WAITING_FIELD_NUMBER: _ClassVar[int]
     seq: int
     time: _timestamp_pb2.Timestamp
     turn_started: TurnStarted
@@ -48,7 +53,10 @@ class Event(_message.Message):
     context_measured: ContextMeasured
     context_compacted: ContextCompacted
     tool_progress: ToolProgress
-    def __init__(self, seq: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., turn_started: _Optional[_Union[TurnStarted, _Mapping]] = ..., step_started: _Optional[_Union[StepStarted, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., tool_requested: _Optional[_Union[ToolRequested, _Mapping]] = ..., tool_started: _Optional[_Union[ToolStarted, _Mapping]] = ..., tool_finished: _Optional[_Union[ToolFinished, _Mapping]] = ..., log_reset: _Optional[_Union[LogReset, _Mapping]] = ..., model_retrying: _Optional[_Union[ModelRetrying, _Mapping]] = ..., usage: _Optional[_Union[UsageReported, _Mapping]] = ..., turn_finished: _Optional[_Union[TurnFinished, _Mapping]] = ..., model_changed: _Optional[_Union[ModelChanged, _Mapping]] = ..., thread_titled: _Optional[_Union[ThreadTitled, _Mapping]] = ..., context_measured: _Optional[_Union[ContextMeasured, _Mapping]] = ..., context_compacted: _Optional[_Union[ContextCompacted, _Mapping]] = ..., tool_progress: _Optional[_Union[ToolProgress, _Mapping]] = ...) -> None: ...
+    approval_required: ApprovalRequired
+    approval_decided: ApprovalDecided
+    admission_waiting: AdmissionWaiting
+    def __init__(self, seq: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., turn_started: _Optional[_Union[TurnStarted, _Mapping]] = ..., step_started: _Optional[_Union[StepStarted, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reasoning_delta: _Optional[_Union[ReasoningDelta, _Mapping]] = ..., tool_requested: _Optional[_Union[ToolRequested, _Mapping]] = ..., tool_started: _Optional[_Union[ToolStarted, _Mapping]] = ..., tool_finished: _Optional[_Union[ToolFinished, _Mapping]] = ..., log_reset: _Optional[_Union[LogReset, _Mapping]] = ..., model_retrying: _Optional[_Union[ModelRetrying, _Mapping]] = ..., usage: _Optional[_Union[UsageReported, _Mapping]] = ..., turn_finished: _Optional[_Union[TurnFinished, _Mapping]] = ..., model_changed: _Optional[_Union[ModelChanged, _Mapping]] = ..., thread_titled: _Optional[_Union[ThreadTitled, _Mapping]] = ..., context_measured: _Optional[_Union[ContextMeasured, _Mapping]] = ..., context_compacted: _Optional[_Union[ContextCompacted, _Mapping]] = ..., tool_progress: _Optional[_Union[ToolProgress, _Mapping]] = ..., approval_required: _Optional[_Union[ApprovalRequired, _Mapping]] = ..., approval_decided: _Optional[_Union[ApprovalDecided, _Mapping]] = ..., admission_waiting: _Optional[_Union[AdmissionWaiting, _Mapping]] = ...) -> None: ...
 
 class TurnStarted(_message.Message):
     __slots__ = ("thread", "agent", "agent_version", "trace_id")
@@ -129,6 +137,40 @@ class ToolFinished(_message.Message):
     result: str
     structured: str
     def __init__(self, call_id: _Optional[str] = ..., outcome: _Optional[_Union[_turn_pb2.ToolOutcome, str]] = ..., result: _Optional[str] = ..., structured: _Optional[str] = ...) -> None: ...
+
+class ApprovalRequired(_message.Message):
+    __slots__ = ("approval", "calls", "questions", "expire_time", "escalated")
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    QUESTIONS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    ESCALATED_FIELD_NUMBER: _ClassVar[int]
+    approval: str
+    calls: _containers.RepeatedCompositeFieldContainer[_approval_pb2.ApprovalCall]
+    questions: _containers.RepeatedCompositeFieldContainer[_approval_pb2.ApprovalQuestion]
+    expire_time: _timestamp_pb2.Timestamp
+    escalated: bool
+    def __init__(self, approval: _Optional[str] = ..., calls: _Optional[_Iterable[_Union[_approval_pb2.ApprovalCall, _Mapping]]] = ..., questions: _Optional[_Iterable[_Union[_approval_pb2.ApprovalQuestion, _Mapping]]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., escalated: _Optional[bool] = ...) -> None: ...
+
+class ApprovalDecided(_message.Message):
+    __slots__ = ("approval", "decisions", "decided_by", "complete")
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_BY_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    approval: str
+    decisions: _containers.RepeatedCompositeFieldContainer[_approval_pb2.Decision]
+    decided_by: str
+    complete: bool
+    def __init__(self, approval: _Optional[str] = ..., decisions: _Optional[_Iterable[_Union[_approval_pb2.Decision, _Mapping]]] = ..., decided_by: _Optional[str] = ..., complete: _Optional[bool] = ...) -> None: ...
+
+class AdmissionWaiting(_message.Message):
+    __slots__ = ("reason", "delay")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DELAY_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    delay: _duration_pb2.Duration
+    def __init__(self, reason: _Optional[str] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class LogReset(_message.Message):
     __slots__ = ("after_seq",)

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from turnpike.api.agent_runtime.v1 import approval_pb2 as turnpike_dot_api_dot_agent__runtime_dot_v1_dot_approval__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(turnpike/api/agent_runtime/v1/turn.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x04\x12\x15\n\routput_tokens\x18\x02 \x01(\x04\x12\x15\n\rcached_tokens\x18\x03 \x01(\x04\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x04 \x01(\x04\x12\x16\n\x0e\x63ost_micro_usd\x18\x05 \x01(\x03\",\n\tTurnError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xad\x01\n\x08ToolCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\x12;\n\x07outcome\x18\x04 \x01(\x0e\x32*.turnpike.api.agent_runtime.v1.ToolOutcome\x12\x0e\n\x06result\x18\x05 \x01(\t\x12\x12\n\nstructured\x18\x06 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x07 \x01(\t\"\xd5\x04\n\x04Turn\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06thread\x18\x02 \x01(\t\x12\x39\n\x06status\x18\x03 \x01(\x0e\x32).turnpike.api.agent_runtime.v1.TurnStatus\x12\x13\n\x0bwaiting_for\x18\x04 \x01(\t\x12\r\n\x05\x61gent\x18\x05 \x01(\t\x12\x15\n\ragent_version\x18\x06 \x01(\t\x12\x0b\n\x03seq\x18\x07 \x01(\x04\x12\x0c\n\x04text\x18\x08 \x01(\t\x12\x36\n\x05\x63\x61lls\x18\t \x03(\x0b\x32\'.turnpike.api.agent_runtime.v1.ToolCall\x12\x33\n\x05usage\x18\n \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Usage\x12\x37\n\x05\x65rror\x18\x0b \x01(\x0b\x32(.turnpike.api.agent_runtime.v1.TurnError\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05owner\x18\x0e \x01(\t\x12\r\n\x05\x66\x65nce\x18\x0f \x01(\x04\x12\x43\n\x08metadata\x18\x10 \x03(\x0b\x32\x31.turnpike.api.agent_runtime.v1.Turn.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01J\x04\x08\x11\x10\x12*\xf3\x01\n\nTurnStatus\x12\x1b\n\x17TURN_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12TURN_STATUS_QUEUED\x10\x01\x12\x17\n\x13TURN_STATUS_RUNNING\x10\x02\x12\x17\n\x13TURN_STATUS_WAITING\x10\x03\x12\x19\n\x15TURN_STATUS_COMPLETED\x10\x04\x12\x16\n\x12TURN_STATUS_FAILED\x10\x05\x12\x19\n\x15TURN_STATUS_CANCELLED\x10\x06\x12\x17\n\x13TURN_STATUS_EXPIRED\x10\x07\x12\x17\n\x13TURN_STATUS_REFUSED\x10\x08*\xc2\x01\n\x0bToolOutcome\x12\x1c\n\x18TOOL_OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fTOOL_OUTCOME_OK\x10\x01\x12\x16\n\x12TOOL_OUTCOME_ERROR\x10\x02\x12\x17\n\x13TOOL_OUTCOME_DENIED\x10\x03\x12\x19\n\x15TOOL_OUTCOME_REJECTED\x10\x04\x12\x1a\n\x16TOOL_OUTCOME_CANCELLED\x10\x05\x12\x18\n\x14TOOL_OUTCOME_UNKNOWN\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(turnpike/api/agent_runtime/v1/turn.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a,turnpike/api/agent_runtime/v1/approval.proto\"\x7f\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x04\x12\x15\n\routput_tokens\x18\x02 \x01(\x04\x12\x15\n\rcached_tokens\x18\x03 \x01(\x04\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x04 \x01(\x04\x12\x16\n\x0e\x63ost_micro_usd\x18\x05 \x01(\x03\",\n\tTurnError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xad\x01\n\x08ToolCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\x12;\n\x07outcome\x18\x04 \x01(\x0e\x32*.turnpike.api.agent_runtime.v1.ToolOutcome\x12\x0e\n\x06result\x18\x05 \x01(\t\x12\x12\n\nstructured\x18\x06 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x07 \x01(\t\"\x8a\x05\n\x04Turn\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06thread\x18\x02 \x01(\t\x12\x39\n\x06status\x18\x03 \x01(\x0e\x32).turnpike.api.agent_runtime.v1.TurnStatus\x12\x13\n\x0bwaiting_for\x18\x04 \x01(\t\x12\r\n\x05\x61gent\x18\x05 \x01(\t\x12\x15\n\ragent_version\x18\x06 \x01(\t\x12\x0b\n\x03seq\x18\x07 \x01(\x04\x12\x0c\n\x04text\x18\x08 \x01(\t\x12\x36\n\x05\x63\x61lls\x18\t \x03(\x0b\x32\'.turnpike.api.agent_runtime.v1.ToolCall\x12\x33\n\x05usage\x18\n \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Usage\x12\x37\n\x05\x65rror\x18\x0b \x01(\x0b\x32(.turnpike.api.agent_runtime.v1.TurnError\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05owner\x18\x0e \x01(\t\x12\r\n\x05\x66\x65nce\x18\x0f \x01(\x04\x12\x43\n\x08metadata\x18\x10 \x03(\x0b\x32\x31.turnpike.api.agent_runtime.v1.Turn.MetadataEntry\x12\x39\n\x08\x61pproval\x18\x11 \x01(\x0b\x32\'.turnpike.api.agent_runtime.v1.Approval\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xf3\x01\n\nTurnStatus\x12\x1b\n\x17TURN_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12TURN_STATUS_QUEUED\x10\x01\x12\x17\n\x13TURN_STATUS_RUNNING\x10\x02\x12\x17\n\x13TURN_STATUS_WAITING\x10\x03\x12\x19\n\x15TURN_STATUS_COMPLETED\x10\x04\x12\x16\n\x12TURN_STATUS_FAILED\x10\x05\x12\x19\n\x15TURN_STATUS_CANCELLED\x10\x06\x12\x17\n\x13TURN_STATUS_EXPIRED\x10\x07\x12\x17\n\x13TURN_STATUS_REFUSED\x10\x08*\xc2\x01\n\x0bToolOutcome\x12\x1c\n\x18TOOL_OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fTOOL_OUTCOME_OK\x10\x01\x12\x16\n\x12TOOL_OUTCOME_ERROR\x10\x02\x12\x17\n\x13TOOL_OUTCOME_DENIED\x10\x03\x12\x19\n\x15TOOL_OUTCOME_REJECTED\x10\x04\x12\x1a\n\x16TOOL_OUTCOME_CANCELLED\x10\x05\x12\x18\n\x14TOOL_OUTCOME_UNKNOWN\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,18 +35,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TURN_METADATAENTRY']._loaded_options = None
   _globals['_TURN_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_TURNSTATUS']._serialized_start=1060
-  _globals['_TURNSTATUS']._serialized_end=1303
-  _globals['_TOOLOUTCOME']._serialized_start=1306
-  _globals['_TOOLOUTCOME']._serialized_end=1500
-  _globals['_USAGE']._serialized_start=108
-  _globals['_USAGE']._serialized_end=235
-  _globals['_TURNERROR']._serialized_start=237
-  _globals['_TURNERROR']._serialized_end=281
-  _globals['_TOOLCALL']._serialized_start=284
-  _globals['_TOOLCALL']._serialized_end=457
-  _globals['_TURN']._serialized_start=460
-  _globals['_TURN']._serialized_end=1057
-  _globals['_TURN_METADATAENTRY']._serialized_start=1004
-  _globals['_TURN_METADATAENTRY']._serialized_end=1051
+  _globals['_TURNSTATUS']._serialized_start=1159
+  _globals['_TURNSTATUS']._serialized_end=1402
+  _globals['_TOOLOUTCOME']._serialized_start=1405
+  _globals['_TOOLOUTCOME']._serialized_end=1599
+  _globals['_USAGE']._serialized_start=154
+  _globals['_USAGE']._serialized_end=281
+  _globals['_TURNERROR']._serialized_start=283
+  _globals['_TURNERROR']._serialized_end=327
+  _globals['_TOOLCALL']._serialized_start=330
+  _globals['_TOOLCALL']._serialized_end=503
+  _globals['_TURN']._serialized_start=506
+  _globals['_TURN']._serialized_end=1156
+  _globals['_TURN_METADATAENTRY']._serialized_start=1109
+  _globals['_TURN_METADATAENTRY']._serialized_end=1156
 # @@protoc_insertion_point(module_scope)

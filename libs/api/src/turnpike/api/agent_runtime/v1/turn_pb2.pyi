@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from turnpike.api.agent_runtime.v1 import approval_pb2 as _approval_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -89,7 +90,7 @@ class ToolCall(_message.Message):
     def __init__(self, call_id: _Optional[str] = ..., name: _Optional[str] = ..., arguments: _Optional[str] = ..., outcome: _Optional[_Union[ToolOutcome, str]] = ..., result: _Optional[str] = ..., structured: _Optional[str] = ..., effect: _Optional[str] = ...) -> None: ...
 
 class Turn(_message.Message):
-    __slots__ = ("id", "thread", "status", "waiting_for", "agent", "agent_version", "seq", "text", "calls", "usage", "error", "create_time", "finish_time", "owner", "fence", "metadata")
+    __slots__ = ("id", "thread", "status", "waiting_for", "agent", "agent_version", "seq", "text", "calls", "usage", "error", "create_time", "finish_time", "owner", "fence", "metadata", "approval")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +114,7 @@ class Turn(_message.Message):
     OWNER_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
     id: str
     thread: str
     status: TurnStatus
@@ -129,4 +131,5 @@ class Turn(_message.Message):
     owner: str
     fence: int
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, id: _Optional[str] = ..., thread: _Optional[str] = ..., status: _Optional[_Union[TurnStatus, str]] = ..., waiting_for: _Optional[str] = ..., agent: _Optional[str] = ..., agent_version: _Optional[str] = ..., seq: _Optional[int] = ..., text: _Optional[str] = ..., calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[TurnError, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., owner: _Optional[str] = ..., fence: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    approval: _approval_pb2.Approval
+    def __init__(self, id: _Optional[str] = ..., thread: _Optional[str] = ..., status: _Optional[_Union[TurnStatus, str]] = ..., waiting_for: _Optional[str] = ..., agent: _Optional[str] = ..., agent_version: _Optional[str] = ..., seq: _Optional[int] = ..., text: _Optional[str] = ..., calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[TurnError, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., owner: _Optional[str] = ..., fence: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., approval: _Optional[_Union[_approval_pb2.Approval, _Mapping]] = ...) -> None: ...

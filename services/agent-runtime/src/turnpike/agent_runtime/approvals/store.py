@@ -1,0 +1,306 @@
+"""Approvals and decisions, in Postgres."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from turnpike.agent_runtime.approvals.model import (
+    NOBODY,
+    Approval,
+    ApprovalRules,
+    Decision,
+    Item,
+)
+from turnpike.agent_runtime.approvals.visibility import Viewer
+
+_COLUMNS = (
+    "a.id, a.position, a.tenant, a.turn, a.thread, a.principal, a.agent, a.step, a.status,"
+    " a.items, a.rules, a.escalated, a.expires, a.decided_by, a.decided, a.created"
+)
+# Whom it is asked of: those of the moment. See `visibility`, which says the same.
+_ASKED = (
+    "(CASE WHEN a.escalated THEN"
+    "   a.rules->'escalate_to' ? CAST(:viewer AS text)"
+    "   OR a.rules->'escalate_to_roles' ? CAST(:role AS text)"
+    "   OR (a.rules->'escalate_to' = '[]' AND a.rules->'escalate_to_roles' = '[]' AND :is_admin)"
+    "  WHEN a.rules->'approvers' = '[]' AND a.rules->'roles' = '[]' THEN"
+    "   :is_admin OR a.principal = CAST(:principal AS uuid)"
+    "  ELSE a.rules->'approvers' ? CAST(:viewer AS text)"
+    "   OR a.rules->'roles' ? CAST(:role AS text) END"
+    " AND NOT (CAST(a.rules->>'exclude_requester' AS boolean)"
+    "  AND a.principal = CAST(:principal AS uuid)))"
+)
+_SEEN = f"(:is_admin OR a.principal = CAST(:principal AS uuid) OR {_ASKED})"
+_GET = text(f"SELECT {_COLUMNS} FROM approvals a WHERE a.id = :id AND {_SEEN}")  # noqa: S608 # constants
+_LIST = text(
+    f"SELECT {_COLUMNS} FROM approvals a WHERE {_SEEN}"  # noqa: S608 # constants
+    " AND (CAST(:statuses AS text[]) IS NULL OR a.status = ANY(CAST(:statuses AS text[])))"
+    " AND (CAST(:thread AS uuid) IS NULL OR a.thread = :thread)"
+    " AND (CAST(:agent AS text) IS NULL OR a.agent = :agent)"
+    f" AND (NOT :mine OR (a.status = 'PENDING' AND {_ASKED}))"
+    " AND (CAST(:before AS bigint) IS NULL OR a.position < :before)"
+    " ORDER BY a.position DESC LIMIT :limit"
+)
+_COUNT = text(
+    f"SELECT count(*) AS pending, count(*) FILTER (WHERE {_ASKED}) AS mine"  # noqa: S608 # constants
+    f" FROM approvals a WHERE a.status = 'PENDING' AND {_SEEN}"
+)
+_DECISIONS = text(
+    "SELECT approval, call_id, kind, principal, arguments, text, feedback, scope, expires,"
+    " request_id, payload_digest, created FROM decisions WHERE approval = ANY(:approvals)"
+    " ORDER BY created, call_id"
+)
+_OF_STEP = text(
+    f"SELECT {_COLUMNS} FROM approvals a WHERE a.turn = :turn AND a.step = :step"  # noqa: S608 # constants
+    " ORDER BY a.position"
+)
+_ALWAYS = text(
+    "SELECT i->>'name' AS name, i->>'digest' AS digest FROM decisions d"
+    " JOIN approvals a ON a.id = d.approval, jsonb_array_elements(a.items) AS i"
+    " WHERE a.turn = :turn AND d.kind = 'approve_always' AND i->>'call_id' = d.call_id"
+)
+# The turn first, then the approval: whoever ends a turn, or takes it over, does it in this order.
+_LOCK_TURN = text(
+    "SELECT id, thread, status, waiting_for, desired, fence, committed_seq, reserved_seq, owner"
+    " FROM turns WHERE id = :turn FOR UPDATE"
+)
+_LOCK = text(
+    f"SELECT {_COLUMNS}, a.expires <= clock_timestamp() AS late FROM approvals a"  # noqa: S608 # constants
+    " WHERE a.id = :id FOR UPDATE"
+)
+_PENDING = text("SELECT id FROM approvals WHERE turn = :turn AND status = 'PENDING'")
+_INSERT = text(
+    "INSERT INTO decisions (approval, call_id, principal, tenant, kind, arguments, text, feedback,"
+    " scope, expires, request_id, payload_digest) VALUES (:approval, :call_id, :principal,"
+    " :tenant, :kind, :arguments, :text, :feedback, :scope, :expires, :request_id,"
+    " :payload_digest)"
+)
+_CLOSE = text(
+    "UPDATE approvals SET status = :status, decided = clock_timestamp(), decided_by = :decided_by"
+    " WHERE id = :id AND status = 'PENDING' RETURNING decided"
+)
+_TOUCH = text("UPDATE approvals SET decided_by = :decided_by WHERE id = :id")
+# Due at once: whoever claims it has it admitted again.
+_GO_ON = text(
+    "UPDATE turns SET waiting_for = 'admission', owner = NULL, owner_name = '', fruitless = 0,"
+    " due_at = clock_timestamp(), admission_since = clock_timestamp(), admission_reason = ''"
+    " WHERE id = :turn"
+)
+_WAIT_ON = text(
+    "UPDATE turns SET owner = NULL, owner_name = '', fruitless = 0, due_at = :due WHERE id = :turn"
+)
+_ESCALATE = text(
+    "UPDATE approvals SET escalated = true,"
+    " expires = clock_timestamp() + CAST(:window AS interval) WHERE id = :id RETURNING expires"
+)
+_LOG = text(
+    "INSERT INTO batches (turn, first_seq, last_seq, tenant, fence, events)"
+    " VALUES (:turn, :seq, :seq, :tenant, :fence, :events)"
+)
+_LOGGED = text(
+    "UPDATE turns SET committed_seq = :seq, reserved_seq = greatest(reserved_seq, :seq)"
+    " WHERE id = :turn"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedTurn:
+    """The turn of an approval, as it stands and stays until the transaction ends."""
+
+    id: UUID
+    thread: UUID
+    status: str
+    waiting_for: str
+    desired: str
+    fence: int
+    committed_seq: int
+    reserved_seq: int
+    owner: UUID | None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for somebody to decide, and nobody wants it ended."""
+        return self.status == "WAITING" and self.waiting_for == "approval" and not self.desired
+
+
+async def get(connection: AsyncConnection, approval: UUID, viewer: Viewer) -> Approval | None:
+    """Returns an approval that a viewer may see."""
+    rows = await connection.execute(_GET, {"id": approval, **_viewing(viewer)})
+    found = await _with_decisions(connection, rows.mappings().all())
+    return found[0] if found else None
+
+
+async def page(
+    connection: AsyncConnection,
+    viewer: Viewer,
+    *,
+    statuses: Sequence[str],
+    thread: UUID | None,
+    agent: str | None,
+    mine: bool,
+    before: int | None,
+    limit: int,
+) -> list[Approval]:
+    """Returns approvals that a viewer may see, newest first."""
+    values = {
+        "statuses": list(statuses) or None,
+        "thread": thread,
+        "agent": agent,
+        "mine": mine,
+        "before": before,
+        "limit": limit,
+    }
+    rows = await connection.execute(_LIST, {**values, **_viewing(viewer)})
+    return await _with_decisions(connection, rows.mappings().all())
+
+
+async def count(connection: AsyncConnection, viewer: Viewer) -> tuple[int, int]:
+    """Returns how many approvals wait that a viewer may see, and may decide."""
+    row = (await connection.execute(_COUNT, _viewing(viewer))).one()
+    return row.pending, row.mine
+
+
+async def of_step(connection: AsyncConnection, turn: UUID, step: int) -> list[Approval]:
+    """Returns what was asked about a turn's step, oldest first."""
+    rows = await connection.execute(_OF_STEP, {"turn": turn, "step": step})
+    return await _with_decisions(connection, rows.mappings().all())
+
+
+async def always(connection: AsyncConnection, turn: UUID) -> set[tuple[str, str]]:
+    """Returns the tools, by name and digest, that are approved for all of a turn."""
+    rows = await connection.execute(_ALWAYS, {"turn": turn})
+    return {(row.name, row.digest) for row in rows}
+
+
+async def lock(
+    connection: AsyncConnection, turn: UUID, approval: UUID
+) -> tuple[LockedTurn, Approval, bool] | None:
+    """Locks a turn, then its approval; None when they are gone.
+
+    Returns:
+        Both, as they stand, and whether the approval's time is over.
+    """
+    row = (await connection.execute(_LOCK_TURN, {"turn": turn})).mappings().one_or_none()
+    return None if row is None else await _lock(connection, LockedTurn(**row), approval)
+
+
+async def lock_pending(
+    connection: AsyncConnection, turn: UUID
+) -> tuple[LockedTurn, Approval, bool] | None:
+    """Locks a turn, then the approval that it waits for; see `lock`."""
+    row = (await connection.execute(_LOCK_TURN, {"turn": turn})).mappings().one_or_none()
+    approval = await connection.scalar(_PENDING, {"turn": turn})
+    if row is None or approval is None:
+        return None
+    return await _lock(connection, LockedTurn(**row), approval)
+
+
+async def _lock(
+    connection: AsyncConnection, turn: LockedTurn, approval: UUID
+) -> tuple[LockedTurn, Approval, bool] | None:
+    found = (await connection.execute(_LOCK, {"id": approval})).mappings().one_or_none()
+    if found is None:
+        return None
+    values = dict(found)
+    late = bool(values.pop("late"))
+    (locked,) = await _with_decisions(connection, [values])
+    return turn, locked, late
+
+
+async def insert(
+    connection: AsyncConnection, approval: Approval, decisions: Sequence[Decision]
+) -> None:
+    """Stores decisions; each person decides a call once."""
+    await connection.execute(
+        _INSERT,
+        [
+            {
+                "approval": approval.id,
+                "tenant": approval.tenant,
+                "call_id": each.call_id,
+                "principal": each.principal,
+                "kind": str(each.kind),
+                "arguments": each.arguments,
+                "text": each.text,
+                "feedback": each.feedback,
+                "scope": each.scope,
+                "expires": each.expires,
+                "request_id": each.request_id,
+                "payload_digest": each.payload_digest,
+            }
+            for each in decisions
+        ],
+    )
+
+
+async def close(
+    connection: AsyncConnection, approval: Approval, status: str, decided_by: UUID
+) -> datetime:
+    """Closes an approval, and has its turn go on."""
+    by = None if decided_by == NOBODY else decided_by
+    values = {"id": approval.id, "status": status, "decided_by": by}
+    decided = (await connection.execute(_CLOSE, values)).scalar_one()
+    await connection.execute(_GO_ON, {"turn": approval.turn})
+    return decided
+
+
+async def touch(connection: AsyncConnection, approval: Approval, decided_by: UUID) -> None:
+    """Notes who decided last of an approval that is not decided yet."""
+    await connection.execute(_TOUCH, {"id": approval.id, "decided_by": decided_by})
+
+
+async def escalate(connection: AsyncConnection, approval: Approval) -> datetime:
+    """Asks others for as long again; returns until when."""
+    window = timedelta(seconds=approval.rules.expires_after)
+    values = {"id": approval.id, "window": window}
+    expires = (await connection.execute(_ESCALATE, values)).scalar_one()
+    await wait_on(connection, approval.turn, expires)
+    return expires
+
+
+async def wait_on(connection: AsyncConnection, turn: UUID, due: datetime) -> None:
+    """Leaves a turn that was claimed to wait again, until its approval expires."""
+    await connection.execute(_WAIT_ON, {"turn": turn, "due": due})
+
+
+async def log(
+    connection: AsyncConnection, tenant: UUID, turn: LockedTurn, seq: int, events: bytes
+) -> None:
+    """Writes an event of a turn that nobody owns, in the transaction that it states."""
+    values = {"turn": turn.id, "tenant": tenant, "fence": turn.fence, "seq": seq, "events": events}
+    await connection.execute(_LOG, values)
+    await connection.execute(_LOGGED, {"turn": turn.id, "seq": seq})
+
+
+def _viewing(viewer: Viewer) -> dict[str, Any]:
+    return {
+        "viewer": str(viewer.principal),
+        "principal": viewer.principal,
+        "role": viewer.role,
+        "is_admin": viewer.is_admin,
+    }
+
+
+async def _with_decisions(
+    connection: AsyncConnection, rows: Sequence[RowMapping | Mapping[str, Any]]
+) -> list[Approval]:
+    decisions: dict[UUID, list[Decision]] = defaultdict(list)
+    if rows:
+        ids = [row["id"] for row in rows]
+        for row in (await connection.execute(_DECISIONS, {"approvals": ids})).mappings():
+            values = dict(row)
+            decisions[values.pop("approval")].append(Decision(**values))
+    return [_approval(row, tuple(decisions[row["id"]])) for row in rows]
+
+
+def _approval(row: RowMapping | Mapping[str, Any], decisions: tuple[Decision, ...]) -> Approval:
+    values = dict(row)
+    values["items"] = tuple(Item.from_dict(each) for each in values["items"])
+    values["rules"] = ApprovalRules.from_dict(values["rules"])
+    return Approval(**values, decisions=decisions)

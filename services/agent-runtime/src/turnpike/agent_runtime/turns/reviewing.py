@@ -1,0 +1,160 @@
+"""What becomes of each call of a step: by policy, and by what people decided."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from turnpike.agent_runtime.approvals.model import Decision, Item, Kind, Subject
+from turnpike.agent_runtime.approvals.reviews import Review, Reviews
+from turnpike.agent_runtime.policy import model as policy
+from turnpike.agent_runtime.policy.judging import Judge
+from turnpike.agent_runtime.tools.toolset import Toolset
+from turnpike.agent_runtime.turns.model import Call
+
+_CLOSING = {policy.Kind.DENY: "DENIED", policy.Kind.REJECT: "REJECTED"}
+_REJECTED = "A person rejected the call; it did not run."
+_UNDECIDED = "Nobody decided in time; the call did not run."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The call runs."""
+
+    arguments: str
+    digest: str
+    note: str = ""
+    """What the model is told before the result."""
+
+    since: datetime | None = None
+    """When it was approved: a definition that was seen before is read again."""
+
+    review: Review | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """The call does not run."""
+
+    outcome: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Somebody is asked first."""
+
+    item: Item
+    otherwise: Run
+    """What runs if it turns out that the call was begun already."""
+
+
+Plan = Run | Close | Ask
+
+
+class Reviewer:
+    """Says what becomes of the calls of one turn, right before they run."""
+
+    def __init__(self, toolset: Toolset, judge: Judge, reviews: Reviews) -> None:
+        self._toolset = toolset
+        self._judge = judge
+        self._reviews = reviews
+
+    async def plan(self, calls: Sequence[Call]) -> list[Plan]:
+        """Returns what becomes of each call, on the bytes that would be sent."""
+        runs = [self._wanted(call) for call in calls]
+        verdicts = await self._judge.judge([self._judged(*pair) for pair in _pairs(calls, runs)])
+        return [
+            self._plan(call, run, verdict)
+            for call, run, verdict in zip(calls, runs, verdicts, strict=True)
+        ]
+
+    def _wanted(self, call: Call) -> Run:
+        """Returns what would run of a call, if it runs."""
+        review = self._reviews.of(call.call_id)
+        if review is None:
+            return Run(arguments=call.arguments or "{}", digest=call.definition_digest)
+        edited = review.decision.kind == Kind.EDIT
+        arguments = review.decision.arguments if edited else review.item.arguments
+        return Run(
+            arguments=arguments,
+            digest=review.item.digest,
+            note=f"A person changed the arguments to {arguments}" if edited else "",
+            since=review.at,
+            review=review,
+        )
+
+    def _judged(self, call: Call, run: Run) -> policy.ToolCall:
+        return policy.ToolCall(
+            tool=call.name,
+            arguments=run.arguments,
+            digest=run.digest,
+            read_only=self._toolset.reads_only(call.name, run.digest),
+        )
+
+    def _plan(self, call: Call, run: Run, verdict: policy.Verdict) -> Plan:
+        # A call with a digest was known when it was asked for; the ledger may
+        # hold it even if the tool is gone by now.
+        if not call.definition_digest:
+            return Close(outcome="ERROR", text=f"there is no tool {call.name!r}")
+        if run.review is not None and (said := _said(run.review.decision)):
+            return said
+        if closing := _CLOSING.get(verdict.kind):
+            return Close(outcome=closing, text=verdict.reason)
+        if run.review is not None and run.review.item.subject != Subject.CALL:
+            return run
+        if verdict.kind is policy.Kind.ASK and not self._stands(call, run, verdict):
+            return self._ask(call, run, verdict)
+        return run
+
+    def _stands(self, call: Call, run: Run, verdict: policy.Verdict) -> bool:
+        """Says whether what people said before covers a call that policy asks about."""
+        if run.review is not None:
+            return not self._changed(call, run.review, verdict)
+        always = verdict.source is not policy.Source.TENANT
+        return always and (call.name, run.digest) in self._reviews.always
+
+    def _changed(self, call: Call, review: Review, verdict: policy.Verdict) -> bool:
+        """Says whether it is not what was decided on: another definition, or another rule."""
+        tool = self._toolset.named(call.name)
+        drifted = tool is not None and tool.digest != review.item.digest
+        return drifted or verdict.reason != review.item.reason
+
+    def _ask(self, call: Call, run: Run, verdict: policy.Verdict) -> Ask:
+        tool = self._toolset.named(call.name)
+        item = Item(
+            call_id=call.call_id,
+            name=call.name,
+            arguments=run.arguments,
+            reason=verdict.reason,
+            kinds=verdict.decisions,
+            digest=tool.digest if tool else run.digest,
+            schema=tool.input_schema if tool else "",
+            grantable=policy.APPROVE_ALWAYS in verdict.decisions,
+        )
+        return Ask(item=item, otherwise=run)
+
+
+def _pairs(calls: Sequence[Call], runs: Sequence[Run]) -> list[tuple[Call, Run]]:
+    return list(zip(calls, runs, strict=True))
+
+
+def _said(decision: Decision) -> Close | None:
+    """Returns how a decision ends a call that does not run; None when it runs, or may."""
+    if decision.kind == Kind.RESPOND:
+        return Close(outcome="OK", text=decision.text)
+    if decision.kind == Kind.REJECT:
+        return Close(outcome="REJECTED", text=_rejection(decision))
+    return None
+
+
+def _rejection(decision: Decision) -> str:
+    if not decision.principal.int:
+        return _UNDECIDED
+    return f"{_REJECTED} They say: {decision.feedback}" if decision.feedback else _REJECTED
+
+
+def text_result(text: str) -> str:
+    """Returns a text as MCP content blocks."""
+    return orjson.dumps([{"type": "text", "text": text}]).decode()
