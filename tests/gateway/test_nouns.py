@@ -161,7 +161,13 @@ async def test_a_version_is_activated(upstream: Upstream, client: httpx.AsyncCli
     activated = await client.post("/api/v1/agents/helper:activate", json={"version": "v-1"})
 
     assert listed.json()["versions"] == [
-        {"id": "v-1", "number": 1, "active": True, "spec": {**SPEC, "approvals": None}, "created": CREATED}
+        {
+            "id": "v-1",
+            "number": 1,
+            "active": True,
+            "spec": {**SPEC, "approvals": None},
+            "created": CREATED,
+        }
     ]
     assert activated.json() == AGENT_JSON
     assert upstream.other.requests[1].version == "v-1"
