@@ -135,7 +135,7 @@ async def test_another_tenant_s_things_are_not_found_on_any_route(
     key = (await edge.call("GET", "/keys"))["keys"][0]["id"]
     values = {
         **{"turn": turn["id"], "thread": turn["thread"], "name": name, "key": key, "id": key},
-        **{"tool": "effects/peek", "effect": effect, "model": name},
+        **{"tool": "effects/peek", "effect": effect, "model": name, "sign_in": turn["id"]},
         "response": f"resp_{UUID(turn['id']).hex}",
     }
     openapi = (await edge.http.get("/openapi.json")).json()

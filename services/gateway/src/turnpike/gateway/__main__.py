@@ -18,6 +18,7 @@ from turnpike.gateway.seals import Seal
 from turnpike.gateway.serving import HttpServer, bind, stop_when_signalled
 from turnpike.gateway.sessions import Sessions, StreamTokens
 from turnpike.gateway.settings import Settings
+from turnpike.gateway.sign_in_states import SignInStates
 from turnpike.gateway.streams import Streams
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.credentials import Credentials
@@ -108,6 +109,8 @@ def _assembled(
         cors_origins=settings.cors_origins,
         secure_cookies=settings.secure_cookies,
         blob_folder=folder_of(settings),
+        sign_in_states=SignInStates(Seal(settings.signing_key, "sign-in")),
+        public_url=settings.public_url,
     )
     server = HttpServer(
         app,

@@ -62,6 +62,7 @@ from turnpike.gateway.routes.principals import PrincipalRoutes
 from turnpike.gateway.routes.provider_keys import ProviderKeyRoutes
 from turnpike.gateway.routes.route import Entrance
 from turnpike.gateway.routes.sessions import SessionRoutes
+from turnpike.gateway.routes.sign_ins import SignInRoutes
 from turnpike.gateway.routes.streams import StreamRoutes
 from turnpike.gateway.routes.system import SystemRoutes
 from turnpike.gateway.routes.tenancy import TenancyRoutes
@@ -69,6 +70,7 @@ from turnpike.gateway.routes.threads import ThreadRoutes
 from turnpike.gateway.routes.tools import ToolRoutes
 from turnpike.gateway.routes.turns import TurnRoutes
 from turnpike.gateway.routes.usage import UsageRoutes
+from turnpike.gateway.sign_in_states import SignInStates
 from turnpike.gateway.streams import Streams
 
 _EXPOSED = (
@@ -115,6 +117,8 @@ def make_app(
     cors_origins: Sequence[str] = (),
     secure_cookies: bool = False,
     blob_folder: Path | None = None,
+    sign_in_states: SignInStates,
+    public_url: str = "",
 ) -> FastAPI:
     """Returns the application.
 
@@ -128,6 +132,8 @@ def make_app(
         secure_cookies: Whether sessions are for HTTPS alone, also where a proxy
             hides that from this process.
         blob_folder: What services keep blobs in, if it is a folder.
+        sign_in_states: What goes to authorization servers and back.
+        public_url: Where browsers reach the gateway; as requests say, if empty.
     """
     app = FastAPI(title="Turnpike", version="1", redirect_slashes=False)
     turns = TurnServiceStub(channels.agent_runtime)
@@ -153,6 +159,13 @@ def make_app(
         PrefixSessionRoutes(PrefixServiceStub(channels.agent_runtime)).router(entrance),
         ConnectorRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
         InvocationRoutes(turns, streams).router(entrance),
+        *SignInRoutes(
+            entrance,
+            ConnectorServiceStub(channels.tool_registry),
+            sign_in_states,
+            public_url=public_url,
+            secure_cookies=secure_cookies,
+        ).routers(),
         ToolRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
         EffectRoutes(EffectServiceStub(channels.tool_registry)).router(entrance),
         TenancyRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),

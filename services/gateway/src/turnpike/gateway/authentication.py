@@ -31,6 +31,10 @@ class ShownCredential:
         """Returns the principal's token."""
         return await self.credentials.token(self.shown)
 
+    async def caller(self) -> Caller:
+        """Returns who shows it."""
+        return await self.credentials.caller(self.shown)
+
     async def grant(self, turn: str) -> StreamGrant:
         """Returns what lets its bearer read a turn's events in the same name."""
         if self.shown.startswith(KEY_PREFIX):
@@ -40,7 +44,7 @@ class ShownCredential:
 
 @dataclass(frozen=True, slots=True)
 class LentCredential:
-    """The gateway's own word that somebody may read."""
+    """The gateway's own word for somebody who was here before."""
 
     credentials: Credentials
     signer: Signer
@@ -103,8 +107,12 @@ class Authentication:
         if grant is None or grant.turn != turn:
             raise unauthenticated("the stream token is not valid for this turn, or has expired")
         if grant.caller is not None:
-            return LentCredential(self._credentials, self._signer, grant.caller)
+            return self.lend(grant.caller)
         return self._shown(grant.credential)
+
+    def lend(self, caller: Caller) -> LentCredential:
+        """Returns the credential to end in somebody's name what that one began."""
+        return LentCredential(self._credentials, self._signer, caller)
 
     async def begin_session(self, key: str) -> tuple[str, Session]:
         """Returns a cookie's value and the session in it, for a key that is valid."""

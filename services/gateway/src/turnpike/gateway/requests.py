@@ -12,6 +12,10 @@ from turnpike.gateway.problems import ProblemError, invalid_field
 # The largest number that the services can be asked for; what is larger is
 # beyond the end of any log.
 _LONGEST_TAG = 64
+_JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+"""What a page's form is sent as."""
+
 _LAST_CURSOR = 2**63 - 1
 
 
@@ -19,11 +23,13 @@ class ClientGoneError(Exception):
     """The client hung up; nobody reads an answer."""
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+async def read_body(
+    scope: Scope, receive: Receive, limit: int, *, media_type: str = _JSON
+) -> bytes:
     """Returns the request's body.
 
     Raises:
-        ProblemError: It is larger than `limit`, or not declared as JSON.
+        ProblemError: It is larger than `limit`, or not declared as what it must be.
         ClientGoneError: The client hung up before its end.
     """
     length = header(scope, b"content-length")
@@ -40,7 +46,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         if not message.get("more_body", False):
             break
     if body:
-        _check_media_type(header(scope, b"content-type"))
+        _check_media_type(header(scope, b"content-type"), media_type)
     return bytes(body)
 
 
@@ -125,14 +131,11 @@ def _number(field: str, value: str) -> int:
     return min(int(value), _LAST_CURSOR)
 
 
-def _check_media_type(content_type: str) -> None:
+def _check_media_type(content_type: str, wanted: str) -> None:
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type != "application/json" and not (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    ):
-        raise ProblemError(
-            415, "UNSUPPORTED_MEDIA_TYPE", "the body must be declared as application/json"
-        )
+    is_like_json = media_type.startswith("application/") and media_type.endswith("+json")
+    if media_type != wanted and not (wanted == _JSON and is_like_json):
+        raise ProblemError(415, "UNSUPPORTED_MEDIA_TYPE", f"the body must be declared as {wanted}")
 
 
 def _too_large(limit: int) -> ProblemError:

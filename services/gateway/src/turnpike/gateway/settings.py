@@ -42,6 +42,10 @@ class Settings(BlobSettings, ServiceSettings):
     cors_origins: list[str] = Field(default_factory=list[str])
     """Origins whose pages may call: a JSON list, `["*"]` for any."""
 
+    public_url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+(/[^?#\s]*)?)?$")
+    """Where browsers reach the gateway, such as `https://turnpike.example.com`: sign-ins come
+    back there. As each request says, if it is not set."""
+
     secure_cookies: bool = False
     """Whether session cookies are for HTTPS alone, also where a proxy ends the TLS."""
 

@@ -1,5 +1,7 @@
 """`turnpike connectors`: MCP servers, how they fare, and one's own credentials."""
 
+import time
+import webbrowser
 from typing import Annotated
 
 import typer
@@ -7,7 +9,11 @@ import typer
 from turnpike.cli.commands.options import HomeFolder, Json, Key, Url, connected
 from turnpike.cli.terminal import Terminal
 
-app = typer.Typer(no_args_is_help=True, help="List, probe, refresh and delete connectors.")
+_POLL_SECONDS = 1.0
+
+app = typer.Typer(
+    no_args_is_help=True, help="List, probe, sign in to, refresh and delete connectors."
+)
 
 Name = Annotated[str, typer.Argument(help="The connector's name.")]
 
@@ -69,6 +75,36 @@ def delete(
 
 
 @app.command()
+def login(
+    name: Name,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="For whoever has no credential; for admins.")
+    ] = False,
+    browser: Annotated[bool, typer.Option(help="Open the link.")] = True,
+    home: HomeFolder = None,
+    url: Url = "",
+    key: Key = "",
+    as_json: Json = False,
+) -> None:
+    """Sign in to a connector in the browser, by OAuth, and wait until that is done."""
+    terminal = Terminal(as_json=as_json)
+    with connected(home, url, key) as client:
+        path = f"/api/v1/connectors/{name}:login"
+        begun = client.fetch("POST", path, json={"shared": shared})
+        terminal.progress(f"open {begun['url']}", url=begun["url"])
+        if browser and not as_json:
+            webbrowser.open(begun["url"])
+        while begun["state"] == "PENDING":
+            time.sleep(_POLL_SECONDS)
+            begun = client.fetch("GET", f"/api/v1/sign-ins/{begun['id']}")
+    is_done = begun["state"] == "DONE"
+    said = "signed in" if is_done else f"{begun['reason']}  {begun['message']}"
+    terminal.result(begun, f"{name}  {said}")
+    if not is_done:
+        raise typer.Exit(1)
+
+
+@app.command()
 def credential(
     name: Name,
     header: Annotated[str, typer.Option(help="The header's name.")] = "authorization",
@@ -78,8 +114,13 @@ def credential(
     as_json: Json = False,
 ) -> None:
     """Store what your own calls to a connector carry; the value is asked for, and not shown."""
-    value = typer.prompt(header, hide_input=True)
     with connected(home, url, key) as client:
-        path = f"/api/v1/connectors/{name}/credential"
-        stored = client.fetch("PUT", path, json={"headers": {header: value}})
+        connector = client.fetch("GET", f"/api/v1/connectors/{name}")
+        value = typer.prompt(f"{header} for {connector['url']}", hide_input=True)
+        stored = client.fetch(
+            "PUT",
+            f"/api/v1/connectors/{name}/credential",
+            json={"headers": {header: value}},
+            headers={"if-match": connector["etag"]},
+        )
     Terminal(as_json=as_json).result(stored, f"{name}  {', '.join(stored['header_names'])}")

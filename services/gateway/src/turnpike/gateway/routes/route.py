@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from turnpike.gateway.authentication import Authentication
 from turnpike.gateway.calls import Call, Patience
-from turnpike.gateway.requests import read_body, while_connected
+from turnpike.gateway.requests import FORM, read_body, while_connected
 
 _CALL = "turnpike.call"
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -40,6 +40,10 @@ class Entrance:
         """Returns a router whose routes need none."""
         return _router(self, _OpenRoute)
 
+    def open_form_router(self) -> APIRouter:
+        """Returns a router whose routes need none, and take what pages send."""
+        return _router(self, _FormRoute)
+
 
 def _current_call(request: Request) -> Call:
     return request.scope[_CALL]
@@ -66,6 +70,7 @@ class _JsonRequest(Request):
 
 class _OpenRoute(APIRoute):
     entrance: ClassVar[Entrance]
+    media_type: ClassVar[str] = "application/json"
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         inner = super().get_route_handler()
@@ -74,7 +79,9 @@ class _OpenRoute(APIRoute):
             await self.enter(request.scope)
             if request.method not in _BODILESS:
                 limit = self.entrance.max_body_bytes
-                body = await read_body(request.scope, request.receive, limit)
+                body = await read_body(
+                    request.scope, request.receive, limit, media_type=self.media_type
+                )
                 request = _JsonRequest(request, body)
             async with while_connected(request.receive):
                 return await inner(request)
@@ -83,6 +90,10 @@ class _OpenRoute(APIRoute):
 
     async def enter(self, scope: Scope) -> None:
         """Lets everybody in."""
+
+
+class _FormRoute(_OpenRoute):
+    media_type = FORM
 
 
 class _CallRoute(_OpenRoute):

@@ -11,10 +11,19 @@ from turnpike.api.tool_registry.v1 import connector_service_pb2 as pb
 from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
 from turnpike.gateway.documents import embed_object, rfc3339
+from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.connector_shapes import Secrets
-from turnpike.gateway.routes.replies import problems, raw_reply, reply
+from turnpike.gateway.routes.replies import problems, raw_reply, reply, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import PageSize, PageToken, Reply, Request, Text, Time
+from turnpike.gateway.routes.shapes import (
+    IfMatch,
+    PageSize,
+    PageToken,
+    Reply,
+    Request,
+    Text,
+    Time,
+)
 
 # A connector that was never seen is awaited for 30 s.
 _PATIENCE = timedelta(seconds=35)
@@ -89,9 +98,13 @@ class Credential(Reply):
     """A person's credential, without its secrets."""
 
     connector: str
-    principal: str
+    principal: str = Field(description="Empty for the one that serves whoever has none.")
     header_names: list[str]
     updated: Time
+    issuer: str = Field(description="Who gave it, an OAuth issuer; empty for set headers.")
+    scope: str
+    expires: Time | None = Field(description="Unless it is renewed, which is done by itself.")
+    refusal: str = Field(description="Why a new sign-in is needed; empty when none is.")
 
 
 class Credentials(Reply):
@@ -176,10 +189,19 @@ class ToolRoutes:
         response = await call.read(self._connectors.ListCredentials, request)
         return reply(Credentials(credentials=[_credential(each) for each in response.credentials]))
 
-    async def put_credential(self, call: CurrentCall, name: str, body: NewCredential) -> Response:
-        """Stores what the caller's calls to a connector carry from now on."""
+    async def put_credential(
+        self,
+        call: CurrentCall,
+        name: str,
+        body: NewCredential,
+        if_match_header: IfMatch = None,
+    ) -> Response:
+        """Stores what the caller's calls carry from now on; `If-Match` names the connector's ETag.
+
+        With it, a credential is never stored for another server than the one it was meant for.
+        """
         credential = tool_pb2.Credential(connector=name, headers=body.headers)
-        request = pb.SetCredentialRequest(credential=credential)
+        request = pb.SetCredentialRequest(credential=credential, etag=if_match(if_match_header))
         response = await call.read(self._connectors.SetCredential, request, _CREDENTIAL)
         return reply(_credential(response.credential))
 
@@ -188,9 +210,10 @@ class ToolRoutes:
         call: CurrentCall,
         name: str,
         principal: Annotated[str, Query(max_length=64, description="Whose, for admins.")] = "",
+        shared: Annotated[bool, Query(description="The one that serves whoever has none.")] = False,
     ) -> Response:
-        """Forgets the caller's credential, or as an admin anybody's."""
-        request = pb.DeleteCredentialRequest(connector=name, principal=principal)
+        """Forgets the caller's credential, or as an admin anybody's, or the shared one."""
+        request = pb.DeleteCredentialRequest(connector=name, principal=principal, shared=shared)
         await call.change(self._connectors.DeleteCredential, request)
         return Response(status_code=204)
 
@@ -236,4 +259,8 @@ def _credential(credential: tool_pb2.Credential) -> Credential:
         principal=credential.principal,
         header_names=list(credential.header_names),
         updated=rfc3339(credential.update_time),
+        issuer=credential.issuer,
+        scope=credential.scope,
+        expires=time_of(credential, "expire_time"),
+        refusal=credential.refusal,
     )
