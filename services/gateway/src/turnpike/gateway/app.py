@@ -32,6 +32,7 @@ from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import TenancyServiceSt
 from turnpike.api.gatekeeper.v1.usage_service_pb2_grpc import UsageServiceStub
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
 from turnpike.api.tool_registry.v1.effect_service_pb2_grpc import EffectServiceStub
+from turnpike.api.tool_registry.v1.variable_service_pb2_grpc import VariableServiceStub
 from turnpike.gateway import openapi
 from turnpike.gateway.edge import Edge
 from turnpike.gateway.problems import ProblemError, invalid
@@ -70,6 +71,7 @@ from turnpike.gateway.routes.threads import ThreadRoutes
 from turnpike.gateway.routes.tools import ToolRoutes
 from turnpike.gateway.routes.turns import TurnRoutes
 from turnpike.gateway.routes.usage import UsageRoutes
+from turnpike.gateway.routes.variables import VariableRoutes
 from turnpike.gateway.sign_in_states import SignInStates
 from turnpike.gateway.streams import Streams
 
@@ -168,6 +170,7 @@ def make_app(
         ).routers(),
         ToolRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
         EffectRoutes(EffectServiceStub(channels.tool_registry)).router(entrance),
+        VariableRoutes(VariableServiceStub(channels.tool_registry)).router(entrance),
         TenancyRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),
         *_account_routers(channels.gatekeeper, entrance),
         BanRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),

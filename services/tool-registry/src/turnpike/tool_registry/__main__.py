@@ -14,6 +14,7 @@ from turnpike.api.tool_registry.v1 import (
     connector_service_pb2,
     effect_service_pb2,
     tool_call_service_pb2,
+    variable_service_pb2,
 )
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import (
     add_ConnectorServiceServicer_to_server,
@@ -23,6 +24,9 @@ from turnpike.api.tool_registry.v1.effect_service_pb2_grpc import (
 )
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import (
     add_ToolCallServiceServicer_to_server,
+)
+from turnpike.api.tool_registry.v1.variable_service_pb2_grpc import (
+    add_VariableServiceServicer_to_server,
 )
 from turnpike.database.engine import open_engine, open_pool
 from turnpike.database.envelope import Envelope
@@ -61,11 +65,15 @@ from turnpike.tool_registry.settings import Settings
 from turnpike.tool_registry.sign_ins import SignIns
 from turnpike.tool_registry.signing_in import SigningIn
 from turnpike.tool_registry.upkeep import Upkeep
+from turnpike.tool_registry.variable_administration import VariableAdministration
+from turnpike.tool_registry.variable_servicer import VariableServicer
+from turnpike.tool_registry.variables import Variables
 
 SERVICES = (
     connector_service_pb2.DESCRIPTOR.services_by_name["ConnectorService"].full_name,
     effect_service_pb2.DESCRIPTOR.services_by_name["EffectService"].full_name,
     tool_call_service_pb2.DESCRIPTOR.services_by_name["ToolCallService"].full_name,
+    variable_service_pb2.DESCRIPTOR.services_by_name["VariableService"].full_name,
 )
 
 
@@ -189,7 +197,11 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             administration, catalogue, Reviews(engine), lending, signing_in
         )
         effects = EffectServicer(Effects(engine, calls))
+        variables = VariableAdministration(
+            engine=engine, variables=Variables(envelope), discoveries=discoveries
+        )
         server = _new_server(keys, servicer, ToolCallServicer(calls), effects)
+        add_VariableServiceServicer_to_server(VariableServicer(variables), server)
         yield Replica(server, executor, upkeep, renewals)
 
 

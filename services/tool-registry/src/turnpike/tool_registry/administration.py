@@ -10,9 +10,13 @@ from turnpike.rpc.errors import InvalidArgumentError
 from turnpike.tool_registry import pins, refreshes
 from turnpike.tool_registry.connectors import Connectors, StoredConnector
 from turnpike.tool_registry.discovery import Discoveries
-from turnpike.tool_registry.errors import ConnectorNotFoundError, EtagMismatchError
+from turnpike.tool_registry.errors import (
+    ConnectorNotFoundError,
+    EtagMismatchError,
+    VariableUnusableError,
+)
 from turnpike.tool_registry.links.pool import Links
-from turnpike.tool_registry.model import Change, Connector, Spec
+from turnpike.tool_registry.model import Change, Connector, Fault, Spec
 from turnpike.tool_registry.ownership import Who
 from turnpike.tool_registry.probing import Probe, probe
 from turnpike.tool_registry.rules import Rules, with_kept_secrets
@@ -179,14 +183,21 @@ class Administration:
             _require_etag(stored.connector, etag)
             await self._connectors.delete(connection, tenant, name)
 
-    async def probe(self, tenant: UUID, spec: Spec) -> Probe:
+    async def probe(self, tenant: UUID, who: Who, spec: Spec) -> Probe:
         """Tries a connector out that need not be stored.
 
         Raises:
             InvalidArgumentError: It is not one that can be, or that is allowed.
         """
         checked = self._rules.checked(with_kept_secrets(spec, None))
-        return await probe(self._links, tenant, checked)
+        try:
+            async with tenant_transaction(self._engine, tenant) as connection:
+                filled, veil = await self._connectors.for_probe(
+                    connection, tenant, checked, who.principal
+                )
+        except VariableUnusableError as error:
+            return Probe(fault=Fault.VARIABLE, message=str(error), seconds=0.0)
+        return await probe(self._links, tenant, filled, veil)
 
 
 def _require_etag(connector: Connector, etag: str) -> None:

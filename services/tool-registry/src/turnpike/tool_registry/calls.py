@@ -181,7 +181,7 @@ class Calls:
     def _readiness(self, request: CallRequest) -> Readiness:
         plan = self._plans.remembered(request)
         conversation = request.conversation or str(request.turn)
-        if plan is None or not self._links.is_warm(plan.link, conversation):
+        if plan is None or plan.is_filled or not self._links.is_warm(plan.link, conversation):
             return Readiness()
         try:
             plan.check(request.arguments)

@@ -57,7 +57,7 @@ class ConnectorServicer(ConnectorServiceServicer):
         probe = None
         if request.probe:
             who.require(spec.owner)
-            probe = probe_to_wire(await self._administration.probe(tenant, spec))
+            probe = probe_to_wire(await self._administration.probe(tenant, who, spec))
         connector = await self._administration.create(
             tenant, who, request.connector.name, spec, validate_only=request.validate_only
         )
@@ -111,8 +111,9 @@ class ConnectorServicer(ConnectorServiceServicer):
         self, request: pb.ProbeConnectorRequest, context: Context
     ) -> pb.ProbeConnectorResponse:
         spec = to_spec(request.connector)
-        _changer(context).require(spec.owner)
-        probe = await self._administration.probe(_tenant(context), spec)
+        who = _changer(context)
+        who.require(spec.owner)
+        probe = await self._administration.probe(_tenant(context), who, spec)
         return pb.ProbeConnectorResponse(probe=probe_to_wire(probe))
 
     async def RefreshConnector(

@@ -1,5 +1,6 @@
 """Connectors, kept in Postgres; their secrets sealed."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,19 +16,23 @@ from turnpike.tool_registry.errors import (
     ConnectorNotFoundError,
     CredentialMissingError,
 )
+from turnpike.tool_registry.filling import filled, names_of
 from turnpike.tool_registry.model import Connector, ConnectorState, Endpoint, Fault, Spec, Transport
+from turnpike.tool_registry.variables import Variables, secrets_in
+from turnpike.tool_registry.veils import NONE, Veil
 
 _INSERT = text(
     "INSERT INTO connectors (tenant, name, transport, url, command, headers, env,"
-    " header_names, env_names, etag, owner, enabled, personal, distrusted)"
+    " header_names, env_names, variables, etag, owner, enabled, personal, distrusted)"
     " VALUES (:tenant, :name, :transport, :url, CAST(:command AS jsonb), :headers, :env,"
-    " :header_names, :env_names, :etag, :owner, :enabled, :personal, :distrusted)"
+    " :header_names, :env_names, :variables, :etag, :owner, :enabled, :personal, :distrusted)"
     " ON CONFLICT (tenant, name) DO NOTHING RETURNING *"
 )
 _CHANGES = (
     "UPDATE connectors SET transport = :transport, url = :url,"
     " command = CAST(:command AS jsonb), headers = :headers, env = :env,"
-    " header_names = :header_names, env_names = :env_names, etag = :etag, enabled = :enabled,"
+    " header_names = :header_names, env_names = :env_names, variables = :variables, etag = :etag,"
+    " enabled = :enabled,"
     " personal = :personal, distrusted = :distrusted, revision = revision + 1,"
     " updated = statement_timestamp(), refresh_at = statement_timestamp(), claimed_until = NULL"
 )
@@ -57,10 +62,16 @@ class StoredConnector:
     loan: Loan | None = None
     """The credential that the endpoint carries, if it does."""
 
+    variables: str = ""
+    """The version of the variables that the endpoint is filled in with, if it is."""
+
+    veil: Veil = NONE
+    """Keeps the variables that are secret out of texts."""
+
     @property
     def credential(self) -> str:
-        """The credential's version; empty without one."""
-        return self.loan.version if self.loan else ""
+        """The version of the credential and of the variables; empty without any."""
+        return (self.loan.version if self.loan else "") + self.variables
 
     @property
     def endpoint(self) -> Endpoint:
@@ -77,6 +88,7 @@ class Connectors:
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
         self._credentials = Credentials(envelope)
+        self._variables = Variables(envelope)
 
     async def create(
         self, connection: AsyncConnection, tenant: UUID, name: str, spec: Spec
@@ -109,11 +121,15 @@ class Connectors:
     ) -> StoredConnector:
         """Returns a connector with its requester's credential, or the shared one, over its own.
 
+        What it names has its requester's values.
+
         Raises:
             ConnectorNotFoundError: There is none.
+            VariableUnusableError: It names a variable that the requester has not.
             CredentialMissingError: The requester has none, and the connector wants one.
         """
         stored = await self.get(connection, tenant, name)
+        stored = await self._filled(connection, tenant, stored, principal)
         loan = await self._credentials.for_call(
             connection, tenant, name, principal, personal=stored.spec.personal
         )
@@ -124,10 +140,14 @@ class Connectors:
     async def for_discovery(
         self, connection: AsyncConnection, tenant: UUID, name: str
     ) -> StoredConnector:
-        """Returns a connector as its tools are found out, or raises `ConnectorNotFoundError`.
+        """Returns a connector as its tools are found out.
 
-        Where only persons have credentials, the newest one is used; else the owner's, or
-        the shared one.
+        Where only persons have credentials, or variables, the newest one's are used; else
+        the owner's, or the shared one.
+
+        Raises:
+            ConnectorNotFoundError: There is none.
+            VariableUnusableError: It names a variable that nobody has.
         """
         stored = await self.get(connection, tenant, name)
         if stored.spec.personal:
@@ -136,7 +156,43 @@ class Connectors:
             loan = await self._credentials.for_call(
                 connection, tenant, name, stored.spec.owner, personal=False
             )
-        return _with_loan(stored, loan)
+        whose = stored.spec.owner or (loan.principal if loan else "")
+        if not whose and (names := names_of(stored.endpoint)):
+            whose = await self._variables.newest_owner(connection, tenant, names)
+        return _with_loan(await self._filled(connection, tenant, stored, whose), loan)
+
+    async def for_probe(
+        self, connection: AsyncConnection, tenant: UUID, spec: Spec, principal: str
+    ) -> tuple[Spec, Veil]:
+        """Returns a connector that need not be stored with a person's values in it.
+
+        Raises:
+            VariableUnusableError: It names a variable that the person has not.
+        """
+        names = names_of(spec.endpoint)
+        if not names:
+            return spec, NONE
+        found = await self._variables.values(connection, tenant, principal, names)
+        return replace(spec, endpoint=filled(spec.endpoint, found, spec.owner)), Veil(
+            secrets_in(found.values())
+        )
+
+    async def _filled(
+        self, connection: AsyncConnection, tenant: UUID, stored: StoredConnector, principal: str
+    ) -> StoredConnector:
+        names = names_of(stored.endpoint)
+        if not names:
+            return stored
+        found = await self._variables.values(connection, tenant, principal, names)
+        endpoint = filled(stored.endpoint, found, stored.spec.owner)
+        versions = "/".join(found[name].version for name in sorted(found))
+        return replace(
+            stored,
+            spec=replace(stored.spec, endpoint=endpoint),
+            # Connections are kept by it: another value is another connection.
+            variables=hashlib.sha256(versions.encode()).hexdigest(),
+            veil=Veil(secrets_in(found.values())),
+        )
 
     async def lock(self, connection: AsyncConnection, tenant: UUID, name: str) -> StoredConnector:
         """Returns a connector that nobody else changes until the transaction ends."""
@@ -171,6 +227,7 @@ class Connectors:
             "env": self._envelope.seal(tenant, orjson.dumps(endpoint.env).decode()),
             "header_names": sorted(endpoint.headers),
             "env_names": sorted(endpoint.env),
+            "variables": sorted(names_of(endpoint)),
             "etag": uuid4().hex,
             "owner": spec.owner,
             "enabled": spec.enabled,
@@ -229,6 +286,7 @@ def _to_connector(row: Any) -> Connector:
         command=tuple(row.command),
         header_names=tuple(row.header_names),
         env_names=tuple(row.env_names),
+        variables=tuple(row.variables),
         state=ConnectorState(row.state) if row.enabled else ConnectorState.DISABLED,
         state_reason=row.state_reason,
         etag=row.etag,

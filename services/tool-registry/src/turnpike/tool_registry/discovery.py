@@ -15,7 +15,7 @@ from turnpike.telemetry import adopt, span
 from turnpike.tool_registry import metrics, pins, refreshes, tools
 from turnpike.tool_registry.access import Access
 from turnpike.tool_registry.connectors import StoredConnector
-from turnpike.tool_registry.errors import ConnectorNotFoundError
+from turnpike.tool_registry.errors import ConnectorNotFoundError, VariableUnusableError
 from turnpike.tool_registry.judgement import Judgement, judge
 from turnpike.tool_registry.links.faults import LinkError
 from turnpike.tool_registry.links.pool import Key, Links
@@ -117,7 +117,7 @@ class Discoveries:
                 listing = await self._fetch(tenant, connector)
             except ConnectorNotFoundError:
                 return
-            except (LinkError, TimeoutError, SealBrokenError) as error:
+            except (LinkError, TimeoutError, SealBrokenError, VariableUnusableError) as error:
                 await self._note_failure(tenant, connector, claim, error)
             else:
                 await self._store(tenant, connector, claim, listing)
@@ -140,11 +140,15 @@ class Discoveries:
 
     async def _list(self, tenant: UUID, connector: str, stored: StoredConnector) -> Listing:
         key = Key(tenant, connector, stored.connector.etag, stored.credential)
-        async with (
-            asyncio.timeout(_DISCOVERY_SECONDS),
-            self._links.using(key, stored.endpoint) as link,
-        ):
-            return await fetch_listing(link, connector)
+        try:
+            async with (
+                asyncio.timeout(_DISCOVERY_SECONDS),
+                self._links.using(key, stored.endpoint) as link,
+            ):
+                return await fetch_listing(link, connector)
+        except LinkError as error:
+            stored.veil.over_error(error)
+            raise
 
     async def _store(self, tenant: UUID, connector: str, claim: Claim, listing: Listing) -> None:
         shown = list(listing.tools.values())
@@ -186,6 +190,8 @@ def fault_in(error: Exception) -> Fault:
     """Returns the fault that a discovery, or a probe, ended with."""
     if isinstance(error, LinkError):
         return error.fault
+    if isinstance(error, VariableUnusableError):
+        return Fault.VARIABLE
     return Fault.TIMEOUT if isinstance(error, TimeoutError) else Fault.CREDENTIAL
 
 

@@ -74,6 +74,40 @@ class CredentialMissingError(Exception):
     """A call needs its requester's credential, and there is none."""
 
 
+class VariableUnusableError(Exception):
+    """Something names a variable that is not there, or not for it."""
+
+    def __init__(self, field: str, name: str, why: str) -> None:
+        super().__init__(f"{field} names the variable {name!r}, {why}")
+
+
+class TextUnfillableError(ServiceError):
+    """A text names a variable that it cannot be given."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_VARIABLE_UNUSABLE).removeprefix(_PREFIX)
+
+    def __init__(self, field: str, name: str, why: str) -> None:
+        super().__init__(f"{field} names the variable {name!r}, {why}", field=field, variable=name)
+
+
+class VariableNotFoundError(NotFoundError):
+    """Its owner has no such variable."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no variable {name!r}", kind="variable", id=name)
+
+
+class VariableExistsError(ServiceError):
+    """The name is taken."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_CONFLICT).removeprefix(_PREFIX)
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a variable {name!r} already", kind="variable", id=name)
+
+
 class DefinitionMismatchError(ServiceError):
     """The definition is another by now than the one that was looked at."""
 
@@ -131,7 +165,7 @@ class EtagMismatchError(ServiceError):
     reason = ErrorReason.Name(ErrorReason.ERROR_REASON_ETAG_MISMATCH).removeprefix(_PREFIX)
 
     def __init__(self, etag: str) -> None:
-        super().__init__(f"the connector's etag is {etag!r} by now", etag=etag)
+        super().__init__(f"the etag is {etag!r} by now", etag=etag)
 
 
 class FenceStaleError(ServiceError):

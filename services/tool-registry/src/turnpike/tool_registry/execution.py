@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from turnpike.tool_registry.persistence import persistently
 from turnpike.tool_registry.preparation import NotRunnableError, Plan, Plans
 from turnpike.tool_registry.runs import Run
 from turnpike.tool_registry.sending import METHOD_NOT_FOUND, NotSentError, Sender
+from turnpike.tool_registry.veils import Veil
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +114,7 @@ class Executor:
             outcome = await self._outcome(run)
             if outcome is None:
                 return
+            outcome = _veiled(outcome, run.veil)
             call = await persistently(lambda: self._ledger.finish(run.call, outcome))
         metrics.CALLS.labels(call.status.value, call.reason).inc()
         run.become(call)
@@ -136,6 +139,7 @@ class Executor:
         plan = self._plans.remembered(run.call)
         if plan is None or not run.is_cleared:
             plan = await persistently(lambda: self._plans.prepare(run.call))
+        run.veil = plan.veil
         arguments = plan.check(run.call.arguments)
         try:
             return await self._sent(run, plan, arguments)
@@ -213,6 +217,12 @@ _INVALID_PARAMS = -32602
 def _is_refused_for_sign_in(error: faults.LinkError) -> bool:
     refused = isinstance(error, faults.RefusedError | faults.UnreachableError)
     return refused and error.fault is Fault.AUTH_NEEDED
+
+
+def _veiled(outcome: Outcome, veil: Veil) -> Outcome:
+    return replace(
+        outcome, result=veil.over(outcome.result), structured=veil.over(outcome.structured)
+    )
 
 
 def _ended(run: Run, reason: str, message: str) -> Outcome:

@@ -10,7 +10,7 @@ from turnpike.telemetry import adopt
 from turnpike.tool_registry import metrics
 from turnpike.tool_registry.access import Access
 from turnpike.tool_registry.discovery import Discoveries
-from turnpike.tool_registry.errors import ConnectorNotFoundError
+from turnpike.tool_registry.errors import ConnectorNotFoundError, VariableUnusableError
 from turnpike.tool_registry.links.faults import LinkError, LostError, RefusedError
 from turnpike.tool_registry.links.pool import Key, Links
 from turnpike.tool_registry.orphans import Ear
@@ -73,7 +73,7 @@ class Listeners:
                 return
             except LostError:
                 is_again = True
-            except LinkError:
+            except (LinkError, VariableUnusableError):
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             except Exception as error:
                 if not is_unavailable(error):

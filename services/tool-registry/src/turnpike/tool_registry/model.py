@@ -42,6 +42,7 @@ class Fault(StrEnum):
     TOO_LARGE = "TOO_LARGE"
     COMMAND = "COMMAND"
     CREDENTIAL = "CREDENTIAL"
+    VARIABLE = "VARIABLE"
     SERVER_ERROR = "SERVER_ERROR"
 
 
@@ -139,6 +140,9 @@ class Connector:
     command: tuple[str, ...]
     header_names: tuple[str, ...]
     env_names: tuple[str, ...]
+    variables: tuple[str, ...]
+    """Which it names."""
+
     state: ConnectorState
     state_reason: str
     etag: str

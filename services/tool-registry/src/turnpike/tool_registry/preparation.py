@@ -19,12 +19,17 @@ from turnpike.tool_registry.definitions import (
     parse_arguments,
     validator_of,
 )
-from turnpike.tool_registry.errors import ConnectorNotFoundError, CredentialMissingError
+from turnpike.tool_registry.errors import (
+    ConnectorNotFoundError,
+    CredentialMissingError,
+    VariableUnusableError,
+)
 from turnpike.tool_registry.links.faults import UnreachableError
 from turnpike.tool_registry.links.pool import Key
 from turnpike.tool_registry.model import Call, CallRequest, Endpoint, Fault, Outcome, ToolState
 from turnpike.tool_registry.results import failure
 from turnpike.tool_registry.tools import CallableTool
+from turnpike.tool_registry.veils import Veil
 
 _KEPT = 512
 
@@ -49,6 +54,12 @@ class Plan:
     input_schema: dict[str, Any]
     validator: Validator
     is_repeatable: bool
+    veil: Veil
+    """Keeps secrets out of what came back."""
+
+    is_filled: bool
+    """Whether variables are in it: what they are is looked up for each call."""
+
     loan: Loan | None
 
     @property
@@ -119,6 +130,8 @@ class Plans:
         except CredentialMissingError as error:
             message = f"{connector!r} needs a credential of the requester's own"
             raise _refusal("CREDENTIAL_MISSING", message) from error
+        except VariableUnusableError as error:
+            raise _refusal("VARIABLE_UNUSABLE", str(error)) from error
         except UnreachableError as error:
             needs_sign_in = error.fault is Fault.AUTH_NEEDED
             reason = "AUTH_REQUIRED" if needs_sign_in else "TOOL_UNREACHABLE"
@@ -159,6 +172,8 @@ def _plan(link: Key, found: CallableTool, stored: StoredConnector) -> Plan:
         validator=validator_of(definition.input_schema),
         is_repeatable=definition.is_repeatable and not found.kept.distrusted,
         loan=stored.loan,
+        veil=stored.veil,
+        is_filled=bool(stored.connector.variables),
     )
 
 

@@ -10,6 +10,7 @@ from turnpike.tool_registry.links.faults import LinkError
 from turnpike.tool_registry.links.pool import Key, Links
 from turnpike.tool_registry.listings import fetch_listing
 from turnpike.tool_registry.model import Fault, Spec
+from turnpike.tool_registry.veils import Veil
 
 _PROBE_SECONDS = 20.0
 
@@ -28,7 +29,7 @@ class Probe:
     warnings: tuple[str, ...] = ()
 
 
-async def probe(links: Links, tenant: UUID, spec: Spec) -> Probe:
+async def probe(links: Links, tenant: UUID, spec: Spec, veil: Veil) -> Probe:
     """Opens a session of its own, lists the tools, and closes it again; never raises."""
     # A name that no connector has: nobody shares this session.
     key = Key(tenant, f"?{uuid4()}", "")
@@ -50,7 +51,7 @@ async def probe(links: Links, tenant: UUID, spec: Spec) -> Probe:
     except (LinkError, TimeoutError) as error:
         return Probe(
             fault=fault_in(error),
-            message=(str(error) or "the server did not answer in time")[:500],
+            message=veil.over(str(error) or "the server did not answer in time")[:500],
             seconds=time.monotonic() - begun,
         )
     finally:

@@ -10,7 +10,9 @@ from turnpike.rpc.errors import InvalidArgumentError
 from turnpike.tool_registry.model import Endpoint, Spec, Transport
 
 _HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-_HEADER_VALUE = re.compile(r"^[\x20-\x7e\x80-\xff\t]*$")
+HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
+"""What a header can say."""
+
 _ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 # The protocol's own, and those that frame a message.
 _OWN_HEADERS = frozenset(
@@ -71,7 +73,7 @@ def check_headers(field: str, headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or _is_own(name):
             raise InvalidArgumentError(field, f"{name!r} cannot be set")
-        if not _HEADER_VALUE.fullmatch(value):
+        if not HEADER_VALUE.fullmatch(value):
             raise InvalidArgumentError(
                 field, f"the value of {name!r} has a character that no header has"
             )

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from turnpike.tool_registry.links.exchange import Progress
 from turnpike.tool_registry.model import Call
+from turnpike.tool_registry.veils import NONE
 
 # What a server says of its progress is passed on this often at most.
 _PROGRESS_SECONDS = 0.25
@@ -34,6 +35,9 @@ class Run:
         """Whether the ledger let the request go in the statement that wrote the call."""
 
         self.was_sent = False
+        self.veil = NONE
+        """Keeps secrets out of what is shown and kept of it."""
+
         self.deadline = asyncio.get_running_loop().time() + call.seconds_left
         self.task: asyncio.Task[None] | None = None
         self._progress: Progress | None = None
@@ -47,7 +51,7 @@ class Run:
 
     def hear(self, progress: Progress) -> None:
         """Shows how far the call has come to whoever watches."""
-        self._progress = progress
+        self._progress = replace(progress, message=self.veil.over(progress.message))
         self._changed.set()
         self._changed = asyncio.Event()
 

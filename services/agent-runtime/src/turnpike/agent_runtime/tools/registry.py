@@ -22,6 +22,8 @@ from turnpike.api.tool_registry.v1.tool_call_service_pb2 import (
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import ToolCallServiceStub
 from turnpike.api.tool_registry.v1.tool_pb2 import Call, CallStatus, NeedKind
 from turnpike.api.tool_registry.v1.tool_pb2 import Progress as WireProgress
+from turnpike.api.tool_registry.v1.variable_service_pb2 import FillTextRequest
+from turnpike.api.tool_registry.v1.variable_service_pb2_grpc import VariableServiceStub
 from turnpike.rpc.errors import RemoteError, from_rpc_error
 
 T = TypeVar("T")
@@ -120,8 +122,13 @@ class Registry:
     """Lists tools, and runs calls at most once."""
 
     def __init__(
-        self, connectors: ConnectorServiceStub, calls: ToolCallServiceStub, metadata: Metadata
+        self,
+        connectors: ConnectorServiceStub,
+        calls: ToolCallServiceStub,
+        variables: VariableServiceStub,
+        metadata: Metadata,
     ) -> None:
+        self._variables = variables
         self._connectors = connectors
         self._calls = calls
         self._metadata = metadata
@@ -151,6 +158,35 @@ class Registry:
             for tool in reply.tools
             if tool.state == "OK"
         ]
+
+    async def fill(self, tenant: UUID, principal: UUID, text: str, field: str) -> str:
+        """Returns a text with the variables that it names, as they are to a person.
+
+        Raises:
+            RemoteError: One cannot be told (`VARIABLE_UNUSABLE`), or the registry stays away.
+        """
+        request = FillTextRequest(text=text, field=field)
+        reply = await _persist(
+            lambda: self._variables.FillText(
+                request, timeout=_SHORT_SECONDS, metadata=self._metadata(tenant, principal)
+            ),
+            _LIST_PATIENCE_SECONDS,
+        )
+        return reply.text
+
+    async def check(self, tenant: UUID, principal: UUID, text: str, field: str) -> None:
+        """Returns when a text names no variable that models may not be told.
+
+        Raises:
+            RemoteError: It does (`INVALID_ARGUMENT`), or the registry does not answer.
+        """
+        request = FillTextRequest(text=text, field=field, check_only=True)
+        try:
+            await self._variables.FillText(
+                request, timeout=_SHORT_SECONDS, metadata=self._metadata(tenant, principal)
+            )
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
 
     async def announce_fence(self, effect: Effect) -> None:
         """Makes the registry refuse calls of older claims of the turn.

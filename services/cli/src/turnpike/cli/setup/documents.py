@@ -15,7 +15,7 @@ from turnpike.cli.setup.account_specs import (
     TenantLimitsSpec,
 )
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
-from turnpike.cli.setup.names import BudgetName, ConnectorName, Name
+from turnpike.cli.setup.names import BudgetName, ConnectorName, Name, VariableName
 from turnpike.cli.setup.policy_specs import PolicySpec
 from turnpike.cli.setup.specs import (
     AgentSpec,
@@ -25,6 +25,7 @@ from turnpike.cli.setup.specs import (
     OwnKeysSpec,
     ProviderKeySpec,
     Spec,
+    VariableSpec,
 )
 from turnpike.cli.setup.yaml_lines import Path, YamlDocument, YamlError, read_documents
 
@@ -75,6 +76,12 @@ class _Connector(_Envelope):
     spec: ConnectorSpec
 
 
+class _Variable(_Envelope):
+    kind: str
+    name: VariableName
+    spec: VariableSpec
+
+
 class _Plan(_Envelope):
     kind: str
     name: Name
@@ -112,6 +119,7 @@ _AnyEnvelope = (
     | _Policy
     | _Agent
     | _Connector
+    | _Variable
     | _Plan
     | _Subscription
     | _TenantLimits
@@ -121,7 +129,7 @@ _AnyEnvelope = (
 
 # In the order in which they are applied: an agent names models and connectors, a
 # subscription its plan, and a budget stays below what the plan, or the tenant's own
-# limits, give. Keys come before they are required.
+# limits, give. Keys come before they are required, variables before they are named.
 _KINDS: dict[str, type[_AnyEnvelope]] = {
     "Plan": _Plan,
     "Subscription": _Subscription,
@@ -132,6 +140,7 @@ _KINDS: dict[str, type[_AnyEnvelope]] = {
     "OwnKeys": _OwnKeys,
     "Policy": _Policy,
     "Model": _Model,
+    "Variable": _Variable,
     "Connector": _Connector,
     "Agent": _Agent,
 }

@@ -28,6 +28,15 @@ Name = Annotated[
 ConnectorName = Annotated[
     str, AfterValidator(_Form("[a-z0-9][a-z0-9.-]{0,62}", f"{_BEGINS}, '.' and '-'"))
 ]
+VariableName = Annotated[
+    str,
+    AfterValidator(
+        _Form(
+            "[A-Za-z_][A-Za-z0-9_]{0,63}",
+            "must begin with a letter or '_', and go on with at most 63 of those and digits",
+        )
+    ),
+]
 BudgetName = Annotated[
     str,
     AfterValidator(

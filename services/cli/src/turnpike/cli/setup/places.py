@@ -20,6 +20,7 @@ _COLLECTIONS = {
     "ProviderKey": "provider-keys",
     "Subscription": "subscriptions",
     "TenantLimits": "limits",
+    "Variable": "variables",
 }
 _OfTenant = SubscriptionSpec | TenantLimitsSpec
 

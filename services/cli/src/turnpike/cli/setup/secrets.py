@@ -5,7 +5,13 @@ from pathlib import Path
 
 from turnpike.cli.setup.documents import Document
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
-from turnpike.cli.setup.specs import ConnectorSpec, ModelSpec, ProviderKeySpec, Spec
+from turnpike.cli.setup.specs import (
+    ConnectorSpec,
+    ModelSpec,
+    ProviderKeySpec,
+    Spec,
+    VariableSpec,
+)
 
 
 class _MissingError(Exception):
@@ -34,6 +40,8 @@ def resolve_secrets(
 def _secret_fields(spec: Spec) -> dict[str, str]:
     if isinstance(spec, ModelSpec | ProviderKeySpec):
         return {"api_key": spec.api_key} if spec.api_key else {}
+    if isinstance(spec, VariableSpec):
+        return {"value": spec.value}
     if not isinstance(spec, ConnectorSpec):
         return {}
     return {
@@ -43,7 +51,7 @@ def _secret_fields(spec: Spec) -> dict[str, str]:
 
 
 def _with_secrets(spec: Spec, secrets: Mapping[str, str]) -> Spec:
-    if isinstance(spec, ModelSpec | ProviderKeySpec):
+    if isinstance(spec, ModelSpec | ProviderKeySpec | VariableSpec):
         return spec.model_copy(update=dict(secrets))
     if not isinstance(spec, ConnectorSpec):
         return spec

@@ -124,6 +124,14 @@ class ConnectorSpec(_Strict):
         return self
 
 
+class VariableSpec(_Strict):
+    """A value that connectors and agents name as `${var.NAME}`."""
+
+    value: Secret
+    secret: bool = False
+    scope: Literal["TENANT", "PERSON"] = "TENANT"
+
+
 class IssuerClaims(_Strict):
     """Which claims of a token say what: a name, or a path with dots."""
 
@@ -152,6 +160,7 @@ Spec = (
     | PolicySpec
     | AgentSpec
     | ConnectorSpec
+    | VariableSpec
     | AccountSpec
     | IssuerSpec
 )

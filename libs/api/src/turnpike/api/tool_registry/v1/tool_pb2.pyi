@@ -37,6 +37,7 @@ class Fault(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FAULT_COMMAND: _ClassVar[Fault]
     FAULT_CREDENTIAL: _ClassVar[Fault]
     FAULT_SERVER_ERROR: _ClassVar[Fault]
+    FAULT_VARIABLE: _ClassVar[Fault]
 
 class Warning(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -98,6 +99,7 @@ FAULT_TOO_LARGE: Fault
 FAULT_COMMAND: Fault
 FAULT_CREDENTIAL: Fault
 FAULT_SERVER_ERROR: Fault
+FAULT_VARIABLE: Fault
 WARNING_UNSPECIFIED: Warning
 WARNING_TOO_MANY_TOOLS: Warning
 WARNING_TOO_MANY_PAGES: Warning
