@@ -1,15 +1,18 @@
 """Embedding's composition root: the only module that knows every other."""
 
-from turnpike.api.embedding.v1.embedding_service_pb2 import DESCRIPTOR
+from turnpike.api.embedding.v1 import embedding_service_pb2, search_service_pb2
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import (
     add_EmbeddingServiceServicer_to_server,
 )
+from turnpike.api.embedding.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.database.failures import is_unavailable
 from turnpike.embedding.knowledge.opening import SERVICES as KNOWLEDGE_SERVICES
 from turnpike.embedding.knowledge.opening import open_knowledge
 from turnpike.embedding.metering import METERING, Meter
 from turnpike.embedding.opening import open_embedder
+from turnpike.embedding.searching.search import Search
+from turnpike.embedding.searching.servicer import SearchServicer
 from turnpike.embedding.servicer import EmbeddingServicer
 from turnpike.embedding.settings import Settings
 from turnpike.embedding.stores import open_stores
@@ -21,7 +24,8 @@ from turnpike.rpc.process import metrics_served, start
 from turnpike.rpc.server import listen, new_server, serve_until_signalled
 
 SERVICES = (
-    DESCRIPTOR.services_by_name["EmbeddingService"].full_name,
+    embedding_service_pb2.DESCRIPTOR.services_by_name["EmbeddingService"].full_name,
+    search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
     *KNOWLEDGE_SERVICES,
 )
 
@@ -49,6 +53,8 @@ async def serve(settings: Settings) -> None:
         )
         add_EmbeddingServiceServicer_to_server(EmbeddingServicer(embedder), server)
         knowledge.add_to(server)
+        search = Search(stores.engine, embedder, exact_most=settings.exact_search_vectors)
+        add_SearchServiceServicer_to_server(SearchServicer(search), server)
         listen(server, settings.listen_address, settings.tls)
         await serve_until_signalled(
             server,

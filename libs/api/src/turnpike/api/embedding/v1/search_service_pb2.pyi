@@ -23,22 +23,20 @@ SEARCH_PLAN_PARTIAL_INDEX: SearchPlan
 SEARCH_PLAN_ITERATIVE: SearchPlan
 
 class SearchRequest(_message.Message):
-    __slots__ = ("query", "planned", "filter", "limit", "max_tokens", "recent", "rerank")
+    __slots__ = ("query", "planned", "filter", "limit", "max_tokens", "recent")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     PLANNED_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     RECENT_FIELD_NUMBER: _ClassVar[int]
-    RERANK_FIELD_NUMBER: _ClassVar[int]
     query: str
     planned: _containers.RepeatedScalarFieldContainer[str]
     filter: SearchFilter
     limit: int
     max_tokens: int
     recent: bool
-    rerank: bool
-    def __init__(self, query: _Optional[str] = ..., planned: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[SearchFilter, _Mapping]] = ..., limit: _Optional[int] = ..., max_tokens: _Optional[int] = ..., recent: _Optional[bool] = ..., rerank: _Optional[bool] = ...) -> None: ...
+    def __init__(self, query: _Optional[str] = ..., planned: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[SearchFilter, _Mapping]] = ..., limit: _Optional[int] = ..., max_tokens: _Optional[int] = ..., recent: _Optional[bool] = ...) -> None: ...
 
 class SearchFilter(_message.Message):
     __slots__ = ("collections", "folder", "media_types", "metadata", "since", "until", "time_zone")

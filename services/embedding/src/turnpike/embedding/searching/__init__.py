@@ -1,0 +1,1 @@
+"""Finding the parts of documents that answer a question."""

@@ -1,0 +1,176 @@
+"""Searching: who is asked what, by which plan, and how much of it is told."""
+
+import asyncio
+from array import array
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from turnpike.database.tenancy import tenant_transaction
+from turnpike.embedding.embedder import Asked, Embedder
+from turnpike.embedding.metering import Payer
+from turnpike.embedding.model import InputType
+from turnpike.embedding.searching import rows
+from turnpike.embedding.searching.indexes import shared_name, tenant_name
+from turnpike.embedding.searching.model import (
+    Collection,
+    CollectionMissingError,
+    Filter,
+    Found,
+    Plan,
+    Question,
+    Result,
+)
+from turnpike.embedding.searching.statement import Statement, Wording
+from turnpike.rpc.errors import InvalidArgumentError
+
+_UNKNOWN_TIME_ZONE = "22023"
+_SPARE = 3
+"""With a bound of tokens, how many times as many results are looked at as are told."""
+
+
+class Search:
+    """Finds parts of documents by meaning and by words.
+
+    Args:
+        engine: As the service.
+        embedder: Makes the questions' vectors.
+        exact_most: Up to how many vectors of a tenant are all compared.
+    """
+
+    def __init__(self, engine: AsyncEngine, embedder: Embedder, *, exact_most: int) -> None:
+        self._engine = engine
+        self._embedder = embedder
+        self._exact_most = exact_most
+
+    async def search(self, question: Question, payer: Payer | None) -> Found:
+        """Returns the best parts.
+
+        Raises:
+            CollectionMissingError: There is no such collection.
+            InvalidArgumentError: The time zone is none.
+            ServiceError: The query cannot be embedded.
+        """
+        async with tenant_transaction(self._engine, question.tenant) as connection:
+            searched = _chosen(await rows.collections(connection, question.tenant), question.filter)
+        if not searched:
+            return Found(results=[], plan=None)
+        wordings = await self._wordings(question, searched, payer)
+        try:
+            async with tenant_transaction(self._engine, question.tenant) as connection:
+                results, plan = await self._run(connection, question, searched, wordings)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", "") == _UNKNOWN_TIME_ZONE:
+                raise InvalidArgumentError("filter.time_zone", "is no time zone") from error
+            raise
+        return Found(results=await self._within(question, results), plan=plan)
+
+    async def _wordings(
+        self, question: Question, searched: Sequence[Collection], payer: Payer | None
+    ) -> list[Wording]:
+        """Returns each wording with its vector of each model, the models side by side."""
+        models = sorted({collection.model for collection in searched})
+        # A search that costs nothing is not admitted: it takes no rate and no slot.
+        free = replace(payer, by_service=True) if payer else None
+
+        async def embed(model: str) -> "list[array[float]]":
+            asked = Asked(
+                texts=question.wordings,
+                model=model,
+                input_type=InputType.QUERY,
+                tenant=str(question.tenant),
+                payer=free,
+            )
+            embeddings = await self._embedder.embed(asked)
+            return [array("f", item.vector) for item in embeddings.items]
+
+        made = await asyncio.gather(*(embed(model) for model in models))
+        return [
+            Wording(words, {model: made[i][n] for i, model in enumerate(models)})
+            for n, words in enumerate(question.wordings)
+        ]
+
+    async def _run(
+        self,
+        connection: AsyncConnection,
+        question: Question,
+        searched: Sequence[Collection],
+        wordings: Sequence[Wording],
+    ) -> tuple[list[Result], Plan]:
+        plan = await self._plan(connection, question, searched)
+        results = await self._by(plan, connection, question, searched, wordings)
+        if plan is not Plan.EXACT and len(results) < question.limit:
+            # The index gave up before the filter had let enough through.
+            plan = Plan.EXACT
+            results = await self._by(plan, connection, question, searched, wordings)
+        return results, plan
+
+    async def _by(
+        self,
+        plan: Plan,
+        connection: AsyncConnection,
+        question: Question,
+        searched: Sequence[Collection],
+        wordings: Sequence[Wording],
+    ) -> list[Result]:
+        statement = Statement(
+            question.tenant,
+            searched,
+            wordings,
+            question.filter,
+            plan=plan,
+            limit=question.limit * (_SPARE if question.max_tokens else 1),
+            recent=question.recent,
+        )
+        return await rows.search(connection, statement, plan)
+
+    async def _plan(
+        self, connection: AsyncConnection, question: Question, searched: Sequence[Collection]
+    ) -> Plan:
+        """Chooses by the model of which there are most vectors."""
+        tenant, most = question.tenant, self._exact_most + 1
+        models = {collection.model for collection in searched}
+        counts = {model: await rows.count(connection, tenant, model, most) for model in models}
+        large = [model for model, count in counts.items() if count == most]
+        if not large:
+            return Plan.EXACT
+        own = {tenant_name(tenant, model) for model in large}
+        shared = {shared_name(model) for model in large}
+        there = await rows.indexes(connection, [*own, *shared])
+        if own <= there:
+            return Plan.PARTIAL_INDEX
+        return Plan.ITERATIVE if shared <= there else Plan.EXACT
+
+    async def _within(self, question: Question, results: Sequence[Result]) -> list[Result]:
+        """Counts the results, and leaves out those that would go beyond the bound."""
+        counted = await self._counted(results)
+        told, left = list[Result](), question.max_tokens
+        for result in counted:
+            if len(told) == question.limit:
+                break
+            if question.max_tokens and result.tokens > left:
+                continue
+            told.append(result)
+            left -= result.tokens
+        return told
+
+    async def _counted(self, results: Sequence[Result]) -> list[Result]:
+        counts = dict[int, int]()
+        for model in {result.model for result in results}:
+            places = [place for place, result in enumerate(results) if result.model == model]
+            texts = [results[place].header + results[place].text for place in places]
+            tokens = await self._embedder.count(texts, model=model)
+            counts |= dict(zip(places, tokens, strict=True))
+        return [replace(result, tokens=counts[i]) for i, result in enumerate(results)]
+
+
+def _chosen(collections: Sequence[Collection], asked: Filter) -> list[Collection]:
+    if not asked.collections:
+        return list(collections)
+    by_name = {collection.name: collection for collection in collections}
+    for name in asked.collections:
+        if name not in by_name:
+            raise CollectionMissingError(name)
+    return [by_name[name] for name in dict.fromkeys(asked.collections)]
