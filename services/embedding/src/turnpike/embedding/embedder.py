@@ -135,17 +135,6 @@ class Embedder:
         items = await self._chunking.run(len(text), chunking.chunk, pieces, text, strategy, limits)
         return Chunks(model=found.name, items=items)
 
-    def require(self, model: str, max_tokens: int, overlap: int) -> str:
-        """Returns a model's own name, if it can keep the limits of chunks.
-
-        Raises:
-            ModelNotFoundError: There is no such model.
-            InvalidArgumentError: The model cannot keep the limits.
-        """
-        found = self._catalogue.find(model)
-        chunking.Limits.within(found.max_tokens, max_tokens, overlap)
-        return found.name
-
     async def _read(self, model: EmbeddingModel, asked: Asked) -> list[Item]:
         pieces = await model.pieces.get()
         return await self._tokenizing.run(

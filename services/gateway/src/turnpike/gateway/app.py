@@ -25,6 +25,7 @@ from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import Provider
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from turnpike.api.embedding.v1.search_service_pb2_grpc import SearchServiceStub
 from turnpike.api.gatekeeper.v1.account_service_pb2_grpc import AccountServiceStub
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.api.gatekeeper.v1.identity_service_pb2_grpc import IdentityServiceStub
@@ -62,6 +63,7 @@ from turnpike.gateway.routes.prefix_sessions import PrefixSessionRoutes
 from turnpike.gateway.routes.principals import PrincipalRoutes
 from turnpike.gateway.routes.provider_keys import ProviderKeyRoutes
 from turnpike.gateway.routes.route import Entrance
+from turnpike.gateway.routes.search import SearchRoutes
 from turnpike.gateway.routes.sessions import SessionRoutes
 from turnpike.gateway.routes.sign_ins import SignInRoutes
 from turnpike.gateway.routes.streams import StreamRoutes
@@ -177,6 +179,7 @@ def make_app(
         PrincipalRoutes(IdentityServiceStub(channels.gatekeeper)).router(entrance),
         IssuerRoutes(IdentityServiceStub(channels.gatekeeper)).router(entrance),
         EmbeddingRoutes(EmbeddingServiceStub(channels.embedding)).router(entrance),
+        SearchRoutes(SearchServiceStub(channels.embedding)).router(entrance),
         SystemRoutes(readiness).router(),
     ):
         # Not `include_router`, which looks its routes up again for each request.
