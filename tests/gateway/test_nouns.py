@@ -15,6 +15,7 @@ from turnpike.api.agent_runtime.v1 import agent_service_pb2 as agents
 from turnpike.api.agent_runtime.v1 import model_service_pb2 as models
 from turnpike.api.agent_runtime.v1 import thread_service_pb2 as threads
 from turnpike.api.embedding.v1 import embedding_service_pb2 as embedding
+from turnpike.api.embedding.v1 import search_service_pb2 as search
 from turnpike.api.gatekeeper.v1 import (
     identity_service_pb2,
     principal_pb2,
@@ -379,6 +380,33 @@ async def test_texts_become_vectors(upstream: Upstream, client: httpx.AsyncClien
     assert [list(request.input) for request in upstream.other.requests] == [["hello"], ["a", "b"]]
     for bad in ({"input": []}, {"input": ""}, {"input": [1]}, {"input": 1}, {}):
         assert (await client.post("/api/v1/embeddings", json=bad)).status_code == 400
+
+
+async def test_documents_are_searched(upstream: Upstream, client: httpx.AsyncClient):
+    found = search.SearchResult(
+        document="d1", path="/a.md", text="A toll.", headings=["Roads"], first_line=3, score=0.5
+    )
+    upstream.other.answers["Search"] = search.SearchResponse(
+        results=[found], tokens=3, plan=search.SEARCH_PLAN_EXACT
+    )
+    asked = {
+        "query": "toll",
+        "planned": ["road fee"],
+        "filter": {"collections": ["papers"], "metadata": {"by": "ada"}, "since": "2026-11-21"},
+        "max_tokens": 500,
+    }
+
+    reply = await client.post("/api/v1/search", json=asked)
+
+    (result,) = reply.json()["results"]
+    assert (reply.json()["tokens"], reply.json()["plan"]) == (3, "EXACT")
+    assert (result["path"], result["headings"], result["first_line"]) == ("/a.md", ["Roads"], 3)
+    (request,) = upstream.other.requests
+    assert (request.query, list(request.planned), request.limit) == ("toll", ["road fee"], 10)
+    assert dict(request.filter.metadata) == {"by": "ada"}
+    assert (request.filter.since, request.filter.time_zone) == ("2026-11-21", "UTC")
+    for bad in ({}, {"query": ""}, {"query": "x", "limit": 0}, {"query": "x", "filter": {"a": 1}}):
+        assert (await client.post("/api/v1/search", json=bad)).status_code == 400
 
 
 async def test_openai_s_clients_are_given_vectors_in_their_form(

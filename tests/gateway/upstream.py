@@ -45,6 +45,7 @@ from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import (
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import (
     add_EmbeddingServiceServicer_to_server,
 )
+from turnpike.api.embedding.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from turnpike.api.gatekeeper.v1.account_service_pb2_grpc import (
     add_AccountServiceServicer_to_server,
 )
@@ -378,6 +379,7 @@ class Upstream:
             add_ConnectorServiceServicer_to_server,
             add_EffectServiceServicer_to_server,
             add_EmbeddingServiceServicer_to_server,
+            add_SearchServiceServicer_to_server,
         ):
             add(self.other, server)  # pyright: ignore[reportArgumentType]
         self.ports.append(listen(server, f"127.0.0.1:{port}"))

@@ -18,16 +18,19 @@ from turnpike.gateway.routes.shapes import Metadata, Name, Reply, Request, Text,
 _PATIENCE = timedelta(seconds=60)
 
 Wording = Annotated[Text, Field(min_length=1, max_length=4096)]
+MediaType = Annotated[Text, Field(max_length=127)]
 Day = Annotated[Text, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
 
 
 class SearchFilter(Request):
     """Where to look: whatever is set must hold."""
 
-    collections: Annotated[list[Name], Field(max_length=32, description="None: all.")] = []
+    collections: Annotated[list[Name], Field(max_length=32)] = Field(
+        default=[], description="None: all."
+    )
     folder: Annotated[Text, Field(max_length=1024, description="And those below it.")] = ""
-    media_types: Annotated[list[Annotated[Text, Field(max_length=127)]], Field(max_length=16)] = []
-    metadata: Annotated[Metadata, Field(max_length=16)] = {}
+    media_types: Annotated[list[MediaType], Field(max_length=16)] = Field(default=[])
+    metadata: Annotated[Metadata, Field(max_length=16)] = Field(default={})
     since: Day = Field(default="", description="The first day of the last change.")
     until: Day = Field(default="", description="The last such day, to its end.")
     time_zone: Annotated[Text, Field(max_length=64, description="Of these days.")] = "UTC"
