@@ -34,7 +34,14 @@ from turnpike.agent_runtime.prefix.store import PrefixStore
 from turnpike.agent_runtime.prefix.sweeping import sweep_forever as sweep_ledgers
 from turnpike.agent_runtime.servicers import SERVICES, add_servicers
 from turnpike.agent_runtime.settings import Settings
-from turnpike.agent_runtime.sources import choices, model_source, new_models, records
+from turnpike.agent_runtime.sources import (
+    choices,
+    contents_source,
+    model_source,
+    new_files,
+    new_models,
+    records,
+)
 from turnpike.agent_runtime.threads.sweeping import sweep_forever as sweep_threads
 from turnpike.agent_runtime.turns.admission import Admission
 from turnpike.agent_runtime.turns.asking import Patience
@@ -177,6 +184,7 @@ def _new_owner(
             registry=peers.registry,
             version=Versions(stores.engine).get,
             models=model_source(ways.models),
+            contents=contents_source(new_files(settings, stores)),
             ledger=PrefixStore(stores.pool),
             salt=_salt(settings),
         ),

@@ -13,7 +13,6 @@ from turnpike.agent_runtime.connections import Peers, Stores
 from turnpike.agent_runtime.cursors import Cursors
 from turnpike.agent_runtime.events.batches import Batches
 from turnpike.agent_runtime.events.tails import Tails
-from turnpike.agent_runtime.files.catalogue import Bounds, Files
 from turnpike.agent_runtime.files.servicer import FileServicer
 from turnpike.agent_runtime.models import store as models_store
 from turnpike.agent_runtime.models.catalogue import ModelCatalogue, create_scripted_model
@@ -31,7 +30,9 @@ from turnpike.agent_runtime.settings import Settings
 from turnpike.agent_runtime.sources import (
     default_source,
     explained_source,
+    file_source,
     inline_source,
+    new_files,
     new_models,
     records,
 )
@@ -94,12 +95,14 @@ def add_servicers(
     engine, requests = stores.engine, TurnRequests(stores.pool)
     default = DefaultAgent(engine, create_scripted_model) if settings.default_agent else None
     views = Views(engine=engine, requests=requests, batches=batches, tails=tails, owner=owner)
+    files = new_files(settings, stores)
     starter = Starter(
         engine=engine,
         requests=requests,
         owner=owner,
         inline_version=inline_source(engine),
         default_agent=default_source(default),
+        pin_files=file_source(files),
     )
     agents = Agents(engine, models_store.hold_model)
     envelope = Envelope(settings.secret_keys)
@@ -108,8 +111,6 @@ def add_servicers(
     threads = Threads(engine, views.cancel)
     add_TurnServiceServicer_to_server(TurnServicer(starter, views, cursors), server)
     add_ThreadServiceServicer_to_server(ThreadServicer(threads, cursors), server)
-    bounds = Bounds(size=settings.file_max_bytes, retention=settings.file_retention)
-    files = Files(engine, stores.blobs, bounds)
     add_FileServiceServicer_to_server(FileServicer(files), server)
     add_AgentServiceServicer_to_server(AgentServicer(agents, default), server)
     prober = Prober(

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+import grpc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.agent_runtime.agents import defaults, store
@@ -13,8 +14,10 @@ from turnpike.agent_runtime.agents.catalogue import Agents
 from turnpike.agent_runtime.agents.defaults import DefaultAgent
 from turnpike.agent_runtime.agents.model import AgentSpec
 from turnpike.agent_runtime.approvals.model import Approval, Decision
+from turnpike.agent_runtime.callers import Person
 from turnpike.agent_runtime.completions.model import Question
 from turnpike.agent_runtime.connections import Stores
+from turnpike.agent_runtime.files.catalogue import Bounds, Files
 from turnpike.agent_runtime.models import store as models_store
 from turnpike.agent_runtime.models.choosing import ordered
 from turnpike.agent_runtime.models.configs import Choice, Models, Wanted
@@ -25,12 +28,20 @@ from turnpike.agent_runtime.policy.explaining import Asked, Find, Found
 from turnpike.agent_runtime.policy.matching import Pattern
 from turnpike.agent_runtime.settings import Settings
 from turnpike.agent_runtime.tools.registry import Registry
-from turnpike.agent_runtime.turns.model import Turn, TurnFailedError
+from turnpike.agent_runtime.turns.attaching import ReadContents
+from turnpike.agent_runtime.turns.model import StartRequest, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.preparing import ModelSource
-from turnpike.agent_runtime.turns.starting import EnsureDefault, InlineVersion
+from turnpike.agent_runtime.turns.starting import EnsureDefault, InlineVersion, PinFiles
+from turnpike.blobs.model import BlobError, BlobsUnavailableError
 from turnpike.database.envelope import Envelope
 from turnpike.database.tenancy import tenant_transaction
-from turnpike.rpc.errors import InvalidArgumentError
+from turnpike.rpc.errors import InvalidArgumentError, RemoteError
+
+
+def new_files(settings: Settings, stores: Stores) -> Files:
+    """Returns what keeps files."""
+    bounds = Bounds(size=settings.file_max_bytes, retention=settings.file_retention)
+    return Files(stores.engine, stores.blobs, bounds)
 
 
 def new_models(settings: Settings, stores: Stores) -> Models:
@@ -122,6 +133,40 @@ def default_source(default: DefaultAgent | None) -> EnsureDefault:
         return True
 
     return ensure
+
+
+def file_source(files: Files) -> PinFiles:
+    """Returns what finds the files of a request's input."""
+
+    async def pin(request: StartRequest) -> StartRequest:
+        if not any("file" in part for part in request.input):
+            return request
+        person = Person(
+            tenant=request.tenant,
+            principal=request.principal,
+            is_admin=request.any_principal,
+        )
+        return replace(request, input=await files.pinned(person, request.input))
+
+    return pin
+
+
+def contents_source(files: Files) -> ReadContents:
+    """Returns what reads the files of a turn."""
+
+    async def read(tenant: UUID, parts: Sequence[Mapping[str, Any]]) -> Mapping[str, bytes]:
+        try:
+            return await files.contents(tenant, parts)
+        except BlobsUnavailableError as error:
+            raise RemoteError(
+                grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", "files cannot be read now"
+            ) from error
+        except BlobError as error:
+            raise TurnFailedError(
+                "FILE_UNREADABLE", "a file of the thread cannot be read any more"
+            ) from error
+
+    return read
 
 
 async def records(

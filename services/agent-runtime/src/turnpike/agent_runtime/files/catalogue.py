@@ -1,8 +1,9 @@
 """What may be done to files."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -11,8 +12,10 @@ from turnpike.agent_runtime.callers import Person
 from turnpike.agent_runtime.errors import FileTooLargeError, NotFoundError
 from turnpike.agent_runtime.files import store
 from turnpike.agent_runtime.files.media import MediaTypeError, Sniffer
-from turnpike.agent_runtime.files.model import File
+from turnpike.agent_runtime.files.model import File, blob_of
+from turnpike.agent_runtime.files.pinning import named, pinned
 from turnpike.blobs.model import BlobStore, BlobTooLargeError, Kept
+from turnpike.blobs.whole import read_whole
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import InvalidArgumentError, UnavailableError
 
@@ -114,6 +117,30 @@ class Files:
         return await self._blobs.link(
             found.blob, name=found.name, media_type=found.media_type, lifetime=lifetime
         )
+
+    async def pinned(
+        self, person: Person, parts: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Returns an input whose files say what they are; see `pinning.pinned`."""
+        wanted = named(parts)
+        found: dict[UUID, File] = {}
+        if wanted:
+            async with tenant_transaction(self._engine, person.tenant) as connection:
+                found = await store.named_files(connection, wanted, principal=person.only)
+        return pinned(parts, found)
+
+    async def contents(self, tenant: UUID, parts: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+        """Returns the bytes of all files in an input, by their ids.
+
+        Raises:
+            BlobError: They are not to be had, or are not those that were pinned.
+        """
+        contents: dict[str, bytes] = {}
+        for part in parts:
+            if "file" in part and part["file"] not in contents:
+                blob = blob_of(tenant, part["sha256"], UUID(part["file"]))
+                contents[part["file"]] = await read_whole(self._blobs, blob, limit=part["size"])
+        return contents
 
     async def delete(self, person: Person, file: UUID) -> None:
         """Deletes a file, for everybody but the threads that hold it; or raises `NotFoundError`."""

@@ -6,6 +6,7 @@ import orjson
 
 from turnpike.agent_runtime.models.marking import marked_for_litellm, places
 from turnpike.agent_runtime.models.openai_wire import tools_to_wire, wire_of
+from turnpike.agent_runtime.models.pictures import shown
 from turnpike.agent_runtime.models.prompt import Model, Prompt
 from turnpike.agent_runtime.models.thoughts import (
     BLOCKS,
@@ -22,7 +23,10 @@ _GOOGLE = frozenset({"gemini"})
 
 def messages_of(prompt: Prompt) -> list[dict[str, Any]]:
     """Returns a prompt's messages."""
-    messages = [_message(wire_of(message), prompt.model) for message in prompt.messages]
+    messages = [
+        _message(shown(wire_of(message), prompt.pictures), prompt.model)
+        for message in prompt.messages
+    ]
     if prompt.caching.breakpoints:
         for i in places([message.role for message in prompt.messages]):
             messages[i] = marked_for_litellm(messages[i])

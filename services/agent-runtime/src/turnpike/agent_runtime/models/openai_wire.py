@@ -7,6 +7,7 @@ import orjson
 
 from turnpike.agent_runtime.models.marking import marked, places
 from turnpike.agent_runtime.models.openai_thoughts import returned
+from turnpike.agent_runtime.models.pictures import part, shown
 from turnpike.agent_runtime.models.prompt import Message, Prompt, ToolDefinition
 from turnpike.agent_runtime.models.thoughts import fields
 
@@ -42,7 +43,10 @@ def request_body(prompt: Prompt) -> bytes:
 
 
 def _messages(prompt: Prompt) -> list[bytes]:
-    messages = [returned(wire_of(message), prompt.model) for message in prompt.messages]
+    messages = [
+        shown(returned(wire_of(message), prompt.model), prompt.pictures)
+        for message in prompt.messages
+    ]
     if prompt.caching.breakpoints:
         for i in places([message.role for message in prompt.messages]):
             messages[i] = orjson.dumps(marked(orjson.loads(messages[i])))
@@ -83,6 +87,9 @@ def message_to_wire(message: Message) -> dict[str, Any]:
         return {"role": "tool", "tool_call_id": message.call_id, "content": message.text}
     wire: dict[str, Any] = {"role": message.role, "content": message.text}
     wire |= fields(message.thoughts)
+    if message.pictures:
+        said = [{"type": "text", "text": message.text}] if message.text else []
+        wire["content"] = [*said, *(part(digest) for digest in message.pictures)]
     if message.calls:
         wire["content"] = message.text or None
         wire["tool_calls"] = [

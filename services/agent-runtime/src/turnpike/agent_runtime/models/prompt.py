@@ -1,6 +1,6 @@
 """What is said to a language model, and what it says back, whatever its wire format."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from uuid import UUID
@@ -34,6 +34,9 @@ class Message:
 
     thoughts: str = ""
     """Of an assistant: the reasoning that its provider signed, as `Thoughts` wrote it."""
+
+    pictures: tuple[str, ...] = ()
+    """Of a user: the digests of images, which come after the text."""
 
     wire: bytes = b""
     """The message as the OpenAI wire has it, as it was sent before; empty when it never was."""
@@ -122,6 +125,8 @@ class Prompt:
     """What else is asked, in OpenAI's words: a JSON object; empty for nothing."""
 
     caching: Caching = Caching()
+    pictures: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """The images that messages name, as data URLs, by their digests."""
 
 
 @dataclass(slots=True)

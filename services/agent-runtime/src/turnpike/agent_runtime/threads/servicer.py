@@ -1,6 +1,7 @@
 """Serves turnpike.api.agent_runtime.v1.ThreadService."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from turnpike.agent_runtime.callers import person_of
@@ -10,7 +11,7 @@ from turnpike.agent_runtime.threads.catalogue import Change, Threads
 from turnpike.agent_runtime.threads.model import Exchange, Message, Thread
 from turnpike.api.agent_runtime.v1 import thread_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceServicer
-from turnpike.api.agent_runtime.v1.turn_service_pb2 import ContentPart
+from turnpike.api.agent_runtime.v1.turn_service_pb2 import ContentPart, FilePart
 from turnpike.rpc.paging import cursor_of, moment, number, page_size, page_token
 from turnpike.rpc.served import Context
 
@@ -144,8 +145,23 @@ def _message_to_proto(message: Message) -> pb.Message:
     return pb.Message(
         id=message.id,
         role=message.role,
-        parts=[ContentPart(text=part["text"]) for part in message.parts],
+        parts=[_part_to_proto(part) for part in message.parts],
         turn=str(message.turn),
         unfinished=message.unfinished,
         create_time=message.created,
+    )
+
+
+def _part_to_proto(part: Mapping[str, Any]) -> ContentPart:
+    if "file" not in part:
+        return ContentPart(text=part.get("text", ""))
+    return ContentPart(
+        file=FilePart(
+            file=part["file"],
+            image=part["type"] == "image",
+            name=part["name"],
+            media_type=part["media_type"],
+            size=part["size"],
+            sha256=part["sha256"],
+        )
     )

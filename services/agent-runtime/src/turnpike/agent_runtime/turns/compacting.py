@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from turnpike.agent_runtime.prefix.elements import size
 from turnpike.agent_runtime.prefix.model import Ledger
+from turnpike.agent_runtime.turns.attaching import bound, said
 from turnpike.agent_runtime.turns.model import PastTurn, Step, Turn
 
 # Of the model's context: above the first, what is said shrinks to the second. What lies
@@ -73,7 +74,7 @@ def compaction(
 
 
 def _input_size(turn: PastTurn | Turn) -> int:
-    return sum(len(part["text"].encode()) for part in turn.input)
+    return bound(turn.input)
 
 
 def _size(turn: PastTurn) -> int:
@@ -88,7 +89,7 @@ def _step_size(step: Step) -> int:
 
 
 def _extract(turn: PastTurn, length: int) -> str:
-    asked = " ".join(part["text"] for part in turn.input)
+    asked = " ".join(said(part) for part in turn.input)
     answer = next((step.text for step in reversed(turn.steps) if step.text), "")
     used = sorted({call.name for step in turn.steps for call in step.calls})
     tools = f" (used {', '.join(used)})" if used else ""

@@ -95,7 +95,13 @@ def statuses_from_proto(statuses: Sequence[turn_pb2.TurnStatus.ValueType]) -> li
 def _said(request: turn_service_pb2.StartTurnRequest) -> list[dict[str, Any]]:
     if not request.input:
         raise InvalidArgumentError("input", "say something")
-    return [{"type": "text", "text": part.text.replace("\0", "")} for part in request.input]
+    return [_part(part) for part in request.input]
+
+
+def _part(part: turn_service_pb2.ContentPart) -> dict[str, Any]:
+    if part.HasField("file"):
+        return {"type": "image" if part.file.image else "file", "file": part.file.file}
+    return {"type": "text", "text": part.text.replace("\0", "")}
 
 
 def _invocation(request: turn_service_pb2.StartTurnRequest) -> Invocation:

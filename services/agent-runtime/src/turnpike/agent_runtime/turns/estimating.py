@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from turnpike.agent_runtime.models.prompt import Message, ToolDefinition
+from turnpike.agent_runtime.turns.attaching import PICTURE_TOKENS
 
 DEFAULT_MAX_OUTPUT = 8192
 """How much a model may answer when its configuration does not say."""
@@ -39,6 +40,7 @@ def messages_bound(messages: Iterable[Message]) -> int:
     """Returns how many tokens messages have at most."""
     return sum(
         text_bound(message.text)
+        + PICTURE_TOKENS * len(message.pictures)
         + sum(
             text_bound(use.arguments) + len(use.name.encode()) + len(use.id)
             for use in message.calls

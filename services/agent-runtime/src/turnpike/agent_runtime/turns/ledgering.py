@@ -1,6 +1,6 @@
 """What a turn says to its model, and the ledger of its thread beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -32,6 +32,7 @@ class Said:
         tenant: UUID,
         thread: UUID,
         resumed: bool,
+        pictures: Mapping[str, str] | None = None,
         compaction: Compaction | None = None,
     ) -> None:
         """Takes the thread's ledger, and its messages as its rows have them.
@@ -53,6 +54,7 @@ class Said:
             for message, element in zip(messages, self.history.elements[1:], strict=True)
         ]
         self._toolset = toolset
+        self._pictures = pictures or {}
         self._salt = salt
         self._cache_key = salt.cache_key(tenant, session)
 
@@ -86,6 +88,7 @@ class Said:
             tools_wire=elements[0] if elements[0] != _NO_TOOLS else b"",
             traceparent=traceparent,
             caching=caching,
+            pictures=self._pictures,
         )
 
     def entry(self, added: Sequence[Message], reported: Reported | None, *, label: str) -> Entry:

@@ -26,6 +26,14 @@ from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.tools.toolset import Tool, Toolset
 from turnpike.agent_runtime.turns import queries
 from turnpike.agent_runtime.turns.admission import Price
+from turnpike.agent_runtime.turns.attaching import (
+    NO_CONTENTS,
+    Contents,
+    ReadContents,
+    bound,
+    data_urls,
+    given,
+)
 from turnpike.agent_runtime.turns.compacting import Compaction, compaction
 from turnpike.agent_runtime.turns.estimating import (
     DEFAULT_MAX_OUTPUT,
@@ -37,8 +45,8 @@ from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.inheriting import Left, left_behind
 from turnpike.agent_runtime.turns.invocation import invocation_of
 from turnpike.agent_runtime.turns.ledgering import Said
-from turnpike.agent_runtime.turns.model import PastTurn, Step, Turn
-from turnpike.agent_runtime.turns.prompting import answer_messages, messages
+from turnpike.agent_runtime.turns.model import PastTurn, Step, Turn, TurnFailedError
+from turnpike.agent_runtime.turns.prompting import Shown, answer_messages, messages
 from turnpike.database.tenancy import tenant_transaction
 
 # What a template's variables may add to the instructions and to an input.
@@ -157,6 +165,8 @@ class Sources:
 
     models: ModelSource
 
+    contents: ReadContents
+
     ledger: PrefixStore
     salt: Salt
 
@@ -176,6 +186,7 @@ async def choose(sources: Sources, turn: Turn, *, new_thread: bool) -> Chosen:
             head = None if new_thread else group.create_task(_head(sources.engine, turn))
     except ExceptionGroup as failures:
         raise first_of(failures) from failures
+    _check_sight(turn, choosing.result())
     return Chosen(
         spec=version.spec,
         agent_owner=version.created_by,
@@ -213,6 +224,8 @@ async def prepare(
     except ExceptionGroup as failures:
         raise first_of(failures) from failures
     past, steps, reviews = said.result() if said else ([], [], Reviews())
+    files = given(past, turn)
+    contents = await sources.contents(turn.tenant, files) if files else NO_CONTENTS
     held = ledger.result() if ledger else EMPTY
     # A turn that has begun goes on as it did: what is sent is only added to.
     full = None if steps else compaction(held, past, turn, chosen.model.context_window)
@@ -229,7 +242,7 @@ async def prepare(
         reviews=reviews,
         rules=spec.approvals,
         max_steps=spec.max_steps,
-        said=_telling(sources, turn, spec, held, past, steps, toolset, full)
+        said=_telling(sources, turn, chosen, held, past, steps, toolset, full, contents)
         if chosen.models
         else None,
         first=not past and bool(chosen.models),
@@ -242,14 +255,17 @@ async def prepare(
 def _telling(
     sources: Sources,
     turn: Turn,
-    spec: AgentSpec,
+    chosen: Chosen,
     held: Ledger,
     past: Sequence[PastTurn],
     steps: Sequence[Step],
     toolset: Toolset,
     full: Compaction | None,
+    contents: Contents,
 ) -> Said:
     """Returns what the turn's models are told."""
+    spec = chosen.spec
+    shown = Shown(contents, sees=_sees(chosen.model))
     return Said(
         held,
         messages(
@@ -259,8 +275,10 @@ def _telling(
             steps,
             summary=full.summary if full else held.head.summary,
             summarised=full.through if full else held.head.summarised,
+            shown=shown,
         ),
         toolset,
+        pictures=data_urls(given(past, turn), contents),
         compaction=full,
         template=hashlib.sha256(spec.instructions.encode()).hexdigest(),
         salt=sources.salt,
@@ -315,8 +333,19 @@ def _known(chosen: Chosen, turn: Turn, steps: Sequence[Step]) -> int:
     return last.tokens + (messages_bound(answer_messages(last)) if last.done else 0)
 
 
+def _sees(model: Model) -> bool:
+    # Who says nothing of what a model can do forbids nothing.
+    return not model.capabilities or "vision" in model.capabilities
+
+
+def _check_sight(turn: Turn, choice: Choice) -> None:
+    blind = [each.model.name for each in choice.candidates if not _sees(each.model)]
+    if blind and any(part["type"] == "image" for part in turn.input):
+        raise TurnFailedError("MODEL_UNUSABLE", f"model {blind[0]!r} takes no images")
+
+
 def _input_bound(turn: Turn) -> int:
-    return _VARIABLES_BOUND + sum(text_bound(part["text"]) for part in turn.input)
+    return _VARIABLES_BOUND + bound(turn.input)
 
 
 async def _head(engine: AsyncEngine, turn: Turn) -> int:

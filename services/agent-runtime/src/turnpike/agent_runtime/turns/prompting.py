@@ -1,6 +1,7 @@
 """Turning what was committed into what a model is told."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ import orjson
 from turnpike.agent_runtime.agents.model import VARIABLES
 from turnpike.agent_runtime.models.prompt import Message, ToolUse
 from turnpike.agent_runtime.tools.toolset import model_name
+from turnpike.agent_runtime.turns.attaching import NO_CONTENTS, Contents, pictures_of, text_of
 from turnpike.agent_runtime.turns.model import Call, PastTurn, Step, Turn
 
 _HEARD = "Noted."
@@ -19,6 +21,18 @@ _OUTCOMES = {
     "CANCELLED": "The call was cancelled; whether it had an effect is not known.",
     "UNKNOWN": "Whether the call had its effect is not known.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a model is shown of a thread's files."""
+
+    contents: Contents
+    sees: bool
+    """Whether it is shown images."""
+
+
+NOTHING = Shown(NO_CONTENTS, sees=True)
 
 
 def instructions(template: str, turn: Turn, past: Sequence[PastTurn] = ()) -> str:
@@ -40,6 +54,7 @@ def messages(
     *,
     summary: str = "",
     summarised: int = 0,
+    shown: Shown = NOTHING,
 ) -> list[Message]:
     """Returns the prompt's messages: what was said before, and the turn so far.
 
@@ -57,9 +72,9 @@ def messages(
     for earlier in past:
         if earlier.position <= summarised:
             continue
-        said.append(_input(template, told, earlier, turn.agent))
+        said.append(_input(template, told, earlier, turn.agent, shown))
         said.extend(_steps(earlier.steps))
-    said.append(_input(template, told, turn, turn.agent))
+    said.append(_input(template, told, turn, turn.agent, shown))
     said.extend(_steps(steps))
     return said
 
@@ -105,11 +120,9 @@ def _result_text(call: Call) -> str:
     return "\n".join(texts) or call.structured
 
 
-def _input_text(parts: Sequence[Mapping[str, Any]]) -> str:
-    return "\n".join(part["text"] for part in parts)
-
-
-def _input(template: str, told: Mapping[str, str], turn: Turn | PastTurn, agent: str) -> Message:
+def _input(
+    template: str, told: Mapping[str, str], turn: Turn | PastTurn, agent: str, shown: Shown
+) -> Message:
     """Returns a turn's input, after those of the template's variables that are others by now."""
     now = _variables(agent, turn.created, turn.time_zone)
     others = [
@@ -117,8 +130,12 @@ def _input(template: str, told: Mapping[str, str], turn: Turn | PastTurn, agent:
         for name, value in now.items()
         if value != told[name] and "{{" + name + "}}" in template
     ]
-    text = _input_text(turn.input)
-    return Message(role="user", text=f"[{', '.join(others)}]\n{text}" if others else text)
+    text = text_of(turn.input, shown.contents, sees=shown.sees)
+    return Message(
+        role="user",
+        text=f"[{', '.join(others)}]\n{text}" if others else text,
+        pictures=pictures_of(turn.input) if shown.sees else (),
+    )
 
 
 def _filled(template: str, variables: Mapping[str, str]) -> str:

@@ -12,10 +12,12 @@ import asyncpg
 import orjson
 
 from turnpike.agent_runtime.turns.model import StartRequest
+from turnpike.rpc.errors import InvalidArgumentError
 
 _CLAIM = "SELECT * FROM claim_turn({})".format(", ".join(f"${i}" for i in range(1, 21)))  # noqa: S608 # placeholders
 _CLAIM_CALL = _CLAIM.replace("claim_turn", "claim_call")
 _CANCEL = "SELECT * FROM cancel_turn($1, $2, $3, $4)"
+_FILE_GONE = "TPF01"
 _QUEUE_DEADLINE = timedelta(hours=24)
 
 
@@ -51,7 +53,7 @@ class TurnRequests:
         reserve: int,
     ) -> Claimed:
         """Claims the request's id and its thread, or finds who did."""
-        row = await self._pool.fetchrow(
+        row = await self._claimed(
             _CLAIM if request.asks_model else _CLAIM_CALL,
             request.tenant,
             turn,
@@ -76,6 +78,15 @@ class TurnRequests:
         )
         assert row is not None, "a function with OUT parameters returns one row"  # noqa: S101
         return Claimed(**dict(row))
+
+    async def _claimed(self, statement: str, *values: object) -> asyncpg.Record | None:
+        try:
+            return await self._pool.fetchrow(statement, *values)
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == _FILE_GONE:
+                # It was deleted between its look-up and the claim that would have held it.
+                raise InvalidArgumentError("input", "a file of it is deleted") from error
+            raise
 
     async def cancel(
         self, tenant: UUID, turn: UUID, principal: UUID, *, any_principal: bool

@@ -30,6 +30,11 @@ EnsureDefault = Callable[[UUID, UUID, str], Coroutine[None, None, bool]]
 """Makes the agent that every tenant has, if that is the one asked for; says whether it did."""
 
 
+PinFiles = Callable[[StartRequest], Coroutine[None, None, StartRequest]]
+"""Returns a request whose files say what they are; raises InvalidArgumentError for one that is
+none, or that no model can be shown."""
+
+
 class Starter:
     """Starts turns on this replica."""
 
@@ -41,12 +46,14 @@ class Starter:
         owner: Owner,
         inline_version: InlineVersion,
         default_agent: EnsureDefault,
+        pin_files: PinFiles,
     ) -> None:
         self._engine = engine
         self._requests = requests
         self._owner = owner
         self._inline_version = inline_version
         self._default_agent = default_agent
+        self._pin_files = pin_files
 
     async def start(self, request: StartRequest) -> tuple[Turn, bool]:
         """Starts a turn, or finds the one that the same request started before.
@@ -61,11 +68,13 @@ class Starter:
             NotFoundError: There is no such agent or thread.
             ThreadBusyError: The thread runs a turn, and queueing was not asked for.
             IdempotencyKeyReusedError: The request id stands for another payload.
+            InvalidArgumentError: A file is none, or no model can be shown it.
             UnavailableError: This replica takes no turns now.
             ServiceError: Gatekeeper refused the turn; it has ended as REFUSED.
         """
         if not self._owner.accepts:
             raise UnavailableError("this replica takes no more turns; try again")
+        request = await self._pin_files(request)
         claimed = await self._claim(request)
         if claimed.outcome == "CREATED":
             turn = self._new_turn(request, claimed)

@@ -15,11 +15,22 @@ Said = Annotated[Text, Field(min_length=1, max_length=1_000_000)]
 _ON_BUSY = {"reject": pb.ON_BUSY_REJECT, "enqueue": pb.ON_BUSY_ENQUEUE}
 
 
-class Part(Request):
-    """A piece of what is said; only text until files are taken."""
+class TextPart(Request):
+    """A text that is said."""
 
     type: Literal["text"]
     text: Said
+
+
+class FilePart(Request):
+    """A file that was uploaded: an image, or text."""
+
+    type: Literal["file", "image"]
+    file: Annotated[Text, Field(min_length=1, max_length=64, description="The file's id.")]
+
+
+Part = Annotated[TextPart | FilePart, Field(discriminator="type")]
+"""A piece of what is said."""
 
 
 class NewTurn(Request):
@@ -56,7 +67,7 @@ def read_start(body: bytes, thread: str, request_id: str) -> pb.StartTurnRequest
     agent = turn.agent
     return pb.StartTurnRequest(
         thread=thread,
-        input=[pb.ContentPart(text=text) for text in _texts(turn)],
+        input=_parts(turn),
         on_busy=_ON_BUSY[turn.on_busy],
         time_zone=turn.time_zone,
         metadata=turn.metadata,
@@ -66,5 +77,13 @@ def read_start(body: bytes, thread: str, request_id: str) -> pb.StartTurnRequest
     )
 
 
-def _texts(turn: NewTurn) -> list[str]:
-    return [turn.input] if isinstance(turn.input, str) else [part.text for part in turn.input]
+def _parts(turn: NewTurn) -> list[pb.ContentPart]:
+    if isinstance(turn.input, str):
+        return [pb.ContentPart(text=turn.input)]
+    return [_part(part) for part in turn.input]
+
+
+def _part(part: TextPart | FilePart) -> pb.ContentPart:
+    if isinstance(part, TextPart):
+        return pb.ContentPart(text=part.text)
+    return pb.ContentPart(file=pb.FilePart(file=part.file, image=part.type == "image"))

@@ -53,12 +53,23 @@ class TextPart(Reply):
     text: str
 
 
+class FilePart(Reply):
+    """A file of a message, as it was when it was given."""
+
+    type: Literal["file", "image"]
+    file: str = Field(description="The file's id.")
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
 class Message(Reply):
     """What one side said in a turn."""
 
     id: str
     role: str
-    parts: list[TextPart]
+    parts: list[TextPart | FilePart]
     turn: str
     unfinished: bool
     created: Time
@@ -194,8 +205,22 @@ def _message(message: Any) -> Message:
     return Message(
         id=message.id,
         role=message.role,
-        parts=[TextPart(text=part.text) for part in message.parts],
+        parts=[_part(part) for part in message.parts],
         turn=message.turn,
         unfinished=message.unfinished,
         created=rfc3339(message.create_time),
+    )
+
+
+def _part(part: Any) -> TextPart | FilePart:
+    if not part.HasField("file"):
+        return TextPart(text=part.text)
+    file = part.file
+    return FilePart(
+        type="image" if file.image else "file",
+        file=file.file,
+        name=file.name,
+        media_type=file.media_type,
+        size=file.size,
+        sha256=file.sha256,
     )

@@ -28,7 +28,7 @@ from turnpike.api.agent_runtime.v1 import event_pb2 as turnpike_dot_api_dot_agen
 from turnpike.api.agent_runtime.v1 import turn_pb2 as turnpike_dot_api_dot_agent__runtime_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0turnpike/api/agent_runtime/v1/turn_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a)turnpike/api/agent_runtime/v1/agent.proto\x1a)turnpike/api/agent_runtime/v1/event.proto\x1a(turnpike/api/agent_runtime/v1/turn.proto\"9\n\x0b\x43ontentPart\x12\x1b\n\x04text\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xc0\x84=H\x00\x42\r\n\x04part\x12\x05\xbaH\x02\x08\x01\"\x8a\x01\n\nInvocation\x12:\n\x04tool\x18\x01 \x01(\tB,\xbaH)r\'\x18\xac\x02\x32\"^[A-Za-z0-9_.-]+/[A-Za-z0-9_./-]+$\x12\x1c\n\targuments\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\xc0\x84=\x12\"\n\x11\x64\x65\x66inition_digest\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"\xcc\x04\n\x10StartTurnRequest\x12\x17\n\x06thread\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x33\n\x05\x61gent\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$H\x00\x12@\n\x0cinline_agent\x18\x03 \x01(\x0b\x32(.turnpike.api.agent_runtime.v1.AgentSpecH\x00\x12\x39\n\x04\x63\x61ll\x18\t \x01(\x0b\x32).turnpike.api.agent_runtime.v1.InvocationH\x00\x12\x43\n\x05input\x18\x04 \x03(\x0b\x32*.turnpike.api.agent_runtime.v1.ContentPartB\x08\xbaH\x05\x92\x01\x02\x10@\x12@\n\x07on_busy\x18\x05 \x01(\x0e\x32%.turnpike.api.agent_runtime.v1.OnBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\ttime_zone\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12h\n\x08metadata\x18\x07 \x03(\x0b\x32=.turnpike.api.agent_runtime.v1.StartTurnRequest.MetadataEntryB\x17\xbaH\x14\x9a\x01\x11\x10 \"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x04\x12\x1c\n\nrequest_id\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x08\x61nswerer\x12\x05\xbaH\x02\x08\x01\"W\n\x11StartTurnResponse\x12\x31\n\x04turn\x18\x01 \x01(\x0b\x32#.turnpike.api.agent_runtime.v1.Turn\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"X\n\x0eRunTurnRequest\x12\x46\n\x05start\x18\x01 \x01(\x0b\x32/.turnpike.api.agent_runtime.v1.StartTurnRequestB\x06\xbaH\x03\xc8\x01\x01\"\x8b\x01\n\x0fRunTurnResponse\x12\x31\n\x04turn\x18\x01 \x01(\x0b\x32#.turnpike.api.agent_runtime.v1.Turn\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12\x34\n\x06\x65vents\x18\x03 \x03(\x0b\x32$.turnpike.api.agent_runtime.v1.Event\"8\n\x10WatchTurnRequest\x12\x15\n\x04turn\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x04\"\\\n\x11WatchTurnResponse\x12\x34\n\x06\x65vents\x18\x01 \x03(\x0b\x32$.turnpike.api.agent_runtime.v1.Event\x12\x11\n\texhausted\x18\x02 \x01(\x08\"\'\n\x0eGetTurnRequest\x12\x15\n\x04turn\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"D\n\x0fGetTurnResponse\x12\x31\n\x04turn\x18\x01 \x01(\x0b\x32#.turnpike.api.agent_runtime.v1.Turn\"\xcc\x01\n\x10ListTurnsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x17\n\x06thread\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12L\n\x08statuses\x18\x04 \x03(\x0e\x32).turnpike.api.agent_runtime.v1.TurnStatusB\x0f\xbaH\x0c\x92\x01\t\"\x07\x82\x01\x04\x10\x01 \x00\x12\x16\n\x05\x61gent\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\"`\n\x11ListTurnsResponse\x12\x32\n\x05turns\x18\x01 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.Turn\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x11\x43\x61ncelTurnRequest\x12\x15\n\x04turn\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"G\n\x12\x43\x61ncelTurnResponse\x12\x31\n\x04turn\x18\x01 \x01(\x0b\x32#.turnpike.api.agent_runtime.v1.Turn*J\n\x06OnBusy\x12\x17\n\x13ON_BUSY_UNSPECIFIED\x10\x00\x12\x12\n\x0eON_BUSY_REJECT\x10\x01\x12\x13\n\x0fON_BUSY_ENQUEUE\x10\x02\x32\xa8\x05\n\x0bTurnService\x12n\n\tStartTurn\x12/.turnpike.api.agent_runtime.v1.StartTurnRequest\x1a\x30.turnpike.api.agent_runtime.v1.StartTurnResponse\x12j\n\x07RunTurn\x12-.turnpike.api.agent_runtime.v1.RunTurnRequest\x1a..turnpike.api.agent_runtime.v1.RunTurnResponse0\x01\x12p\n\tWatchTurn\x12/.turnpike.api.agent_runtime.v1.WatchTurnRequest\x1a\x30.turnpike.api.agent_runtime.v1.WatchTurnResponse0\x01\x12h\n\x07GetTurn\x12-.turnpike.api.agent_runtime.v1.GetTurnRequest\x1a..turnpike.api.agent_runtime.v1.GetTurnResponse\x12n\n\tListTurns\x12/.turnpike.api.agent_runtime.v1.ListTurnsRequest\x1a\x30.turnpike.api.agent_runtime.v1.ListTurnsResponse\x12q\n\nCancelTurn\x12\x30.turnpike.api.agent_runtime.v1.CancelTurnRequest\x1a\x31.turnpike.api.agent_runtime.v1.CancelTurnResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0turnpike/api/agent_runtime/v1/turn_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a)turnpike/api/agent_runtime/v1/agent.proto\x1a)turnpike/api/agent_runtime/v1/event.proto\x1a(turnpike/api/agent_runtime/v1/turn.proto\"r\n\x0b\x43ontentPart\x12\x1b\n\x04text\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xc0\x84=H\x00\x12\x37\n\x04\x66ile\x18\x02 \x01(\x0b\x32\'.turnpike.api.agent_runtime.v1.FilePartH\x00\x42\r\n\x04part\x12\x05\xbaH\x02\x08\x01\"r\n\x08\x46ilePart\x12\x17\n\x04\x66ile\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\r\n\x05image\x18\x02 \x01(\x08\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x0c\n\x04size\x18\x05 \x01(\x04\x12\x0e\n\x06sha256\x18\x06 \x01(\t\"\x8a\x01\n\nInvocation\x12:\n\x04tool\x18\x01 \x01(\tB,\xbaH)r\'\x18\xac\x02\x32\"^[A-Za-z0-9_.-]+/[A-Za-z0-9_./-]+$\x12\x1c\n\targuments\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\xc0\x84=\x12\"\n\x11\x64\x65\x66inition_digest\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"\xcc\x04\n\x10StartTurnRequest\x12\x17\n\x06thread\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x33\n\x05\x61gent\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$H\x00\x12@\n\x0cinline_agent\x18\x03 \x01(\x0b\x32(.turnpike.api.agent_runtime.v1.AgentSpecH\x00\x12\x39\n\x04\x63\x61ll\x18\t \x01(\x0b\x32).turnpike.api.agent_runtime.v1.InvocationH\x00\x12\x43\n\x05input\x18\x04 \x03(\x0b\x32*.turnpike.api.agent_runtime.v1.ContentPartB\x08\xbaH\x05\x92\x01\x02\x10@\x12@\n\x07on_busy\x18\x05 \x01(\x0e\x32%.turnpike.api.agent_runtime.v1.OnBusyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\ttime_zone\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12h\n\x08metadata\x18\x07 \x03(\x0b\x32=.turnpike.api.agent_runtime.v1.StartTurnRequest.MetadataEntryB\x17\xbaH\x14\x9a\x01\x11\x10 \"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x04\x12\x1c\n\nrequest_id\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x08\x61nswerer\x12\x05\xbaH\x02\x08\x01\"W\n\x11StartTurnResponse\x12\x31\n\x04turn\x18\x01 \x01(\x0b\x32#.turnpike.api.agent_runtime.v1.Turn\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"X\n\x0eRunTurnRequest\x12\x46\n\x05start\x18\x01 \x01(\x0b\x32/.turnpike.api.agent_runtime.v1.StartTurnRequestB\x06\xbaH\x03\xc8\x01\x01\"\x8b\x01\n\x0fRunTurnResponse\x12\x31\n\x04turn\x18\x01 \x01(\x0b\x32#.turnpike.api.agent_runtime.v1.Turn\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12\x34\n\x06\x65vents\x18\x03 \x03(\x0b\x32$.turnpike.api.agent_runtime.v1.Event\"8\n\x10WatchTurnRequest\x12\x15\n\x04turn\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x04\"\\\n\x11WatchTurnResponse\x12\x34\n\x06\x65vents\x18\x01 \x03(\x0b\x32$.turnpike.api.agent_runtime.v1.Event\x12\x11\n\texhausted\x18\x02 \x01(\x08\"\'\n\x0eGetTurnRequest\x12\x15\n\x04turn\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"D\n\x0fGetTurnResponse\x12\x31\n\x04turn\x18\x01 \x01(\x0b\x32#.turnpike.api.agent_runtime.v1.Turn\"\xcc\x01\n\x10ListTurnsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x17\n\x06thread\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12L\n\x08statuses\x18\x04 \x03(\x0e\x32).turnpike.api.agent_runtime.v1.TurnStatusB\x0f\xbaH\x0c\x92\x01\t\"\x07\x82\x01\x04\x10\x01 \x00\x12\x16\n\x05\x61gent\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\"`\n\x11ListTurnsResponse\x12\x32\n\x05turns\x18\x01 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.Turn\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x11\x43\x61ncelTurnRequest\x12\x15\n\x04turn\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"G\n\x12\x43\x61ncelTurnResponse\x12\x31\n\x04turn\x18\x01 \x01(\x0b\x32#.turnpike.api.agent_runtime.v1.Turn*J\n\x06OnBusy\x12\x17\n\x13ON_BUSY_UNSPECIFIED\x10\x00\x12\x12\n\x0eON_BUSY_REJECT\x10\x01\x12\x13\n\x0fON_BUSY_ENQUEUE\x10\x02\x32\xa8\x05\n\x0bTurnService\x12n\n\tStartTurn\x12/.turnpike.api.agent_runtime.v1.StartTurnRequest\x1a\x30.turnpike.api.agent_runtime.v1.StartTurnResponse\x12j\n\x07RunTurn\x12-.turnpike.api.agent_runtime.v1.RunTurnRequest\x1a..turnpike.api.agent_runtime.v1.RunTurnResponse0\x01\x12p\n\tWatchTurn\x12/.turnpike.api.agent_runtime.v1.WatchTurnRequest\x1a\x30.turnpike.api.agent_runtime.v1.WatchTurnResponse0\x01\x12h\n\x07GetTurn\x12-.turnpike.api.agent_runtime.v1.GetTurnRequest\x1a..turnpike.api.agent_runtime.v1.GetTurnResponse\x12n\n\tListTurns\x12/.turnpike.api.agent_runtime.v1.ListTurnsRequest\x1a\x30.turnpike.api.agent_runtime.v1.ListTurnsResponse\x12q\n\nCancelTurn\x12\x30.turnpike.api.agent_runtime.v1.CancelTurnRequest\x1a\x31.turnpike.api.agent_runtime.v1.CancelTurnResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTENTPART'].oneofs_by_name['part']._serialized_options = b'\272H\002\010\001'
   _globals['_CONTENTPART'].fields_by_name['text']._loaded_options = None
   _globals['_CONTENTPART'].fields_by_name['text']._serialized_options = b'\272H\010r\006\020\001\030\300\204='
+  _globals['_FILEPART'].fields_by_name['file']._loaded_options = None
+  _globals['_FILEPART'].fields_by_name['file']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_INVOCATION'].fields_by_name['tool']._loaded_options = None
   _globals['_INVOCATION'].fields_by_name['tool']._serialized_options = b'\272H)r\'\030\254\0022\"^[A-Za-z0-9_.-]+/[A-Za-z0-9_./-]+$'
   _globals['_INVOCATION'].fields_by_name['arguments']._loaded_options = None
@@ -81,38 +83,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTTURNSREQUEST'].fields_by_name['agent']._serialized_options = b'\272H\004r\002\030@'
   _globals['_CANCELTURNREQUEST'].fields_by_name['turn']._loaded_options = None
   _globals['_CANCELTURNREQUEST'].fields_by_name['turn']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_ONBUSY']._serialized_start=2037
-  _globals['_ONBUSY']._serialized_end=2111
+  _globals['_ONBUSY']._serialized_start=2210
+  _globals['_ONBUSY']._serialized_end=2284
   _globals['_CONTENTPART']._serialized_start=240
-  _globals['_CONTENTPART']._serialized_end=297
-  _globals['_INVOCATION']._serialized_start=300
-  _globals['_INVOCATION']._serialized_end=438
-  _globals['_STARTTURNREQUEST']._serialized_start=441
-  _globals['_STARTTURNREQUEST']._serialized_end=1029
-  _globals['_STARTTURNREQUEST_METADATAENTRY']._serialized_start=963
-  _globals['_STARTTURNREQUEST_METADATAENTRY']._serialized_end=1010
-  _globals['_STARTTURNRESPONSE']._serialized_start=1031
-  _globals['_STARTTURNRESPONSE']._serialized_end=1118
-  _globals['_RUNTURNREQUEST']._serialized_start=1120
-  _globals['_RUNTURNREQUEST']._serialized_end=1208
-  _globals['_RUNTURNRESPONSE']._serialized_start=1211
-  _globals['_RUNTURNRESPONSE']._serialized_end=1350
-  _globals['_WATCHTURNREQUEST']._serialized_start=1352
-  _globals['_WATCHTURNREQUEST']._serialized_end=1408
-  _globals['_WATCHTURNRESPONSE']._serialized_start=1410
-  _globals['_WATCHTURNRESPONSE']._serialized_end=1502
-  _globals['_GETTURNREQUEST']._serialized_start=1504
-  _globals['_GETTURNREQUEST']._serialized_end=1543
-  _globals['_GETTURNRESPONSE']._serialized_start=1545
-  _globals['_GETTURNRESPONSE']._serialized_end=1613
-  _globals['_LISTTURNSREQUEST']._serialized_start=1616
-  _globals['_LISTTURNSREQUEST']._serialized_end=1820
-  _globals['_LISTTURNSRESPONSE']._serialized_start=1822
-  _globals['_LISTTURNSRESPONSE']._serialized_end=1918
-  _globals['_CANCELTURNREQUEST']._serialized_start=1920
-  _globals['_CANCELTURNREQUEST']._serialized_end=1962
-  _globals['_CANCELTURNRESPONSE']._serialized_start=1964
-  _globals['_CANCELTURNRESPONSE']._serialized_end=2035
-  _globals['_TURNSERVICE']._serialized_start=2114
-  _globals['_TURNSERVICE']._serialized_end=2794
+  _globals['_CONTENTPART']._serialized_end=354
+  _globals['_FILEPART']._serialized_start=356
+  _globals['_FILEPART']._serialized_end=470
+  _globals['_INVOCATION']._serialized_start=473
+  _globals['_INVOCATION']._serialized_end=611
+  _globals['_STARTTURNREQUEST']._serialized_start=614
+  _globals['_STARTTURNREQUEST']._serialized_end=1202
+  _globals['_STARTTURNREQUEST_METADATAENTRY']._serialized_start=1136
+  _globals['_STARTTURNREQUEST_METADATAENTRY']._serialized_end=1183
+  _globals['_STARTTURNRESPONSE']._serialized_start=1204
+  _globals['_STARTTURNRESPONSE']._serialized_end=1291
+  _globals['_RUNTURNREQUEST']._serialized_start=1293
+  _globals['_RUNTURNREQUEST']._serialized_end=1381
+  _globals['_RUNTURNRESPONSE']._serialized_start=1384
+  _globals['_RUNTURNRESPONSE']._serialized_end=1523
+  _globals['_WATCHTURNREQUEST']._serialized_start=1525
+  _globals['_WATCHTURNREQUEST']._serialized_end=1581
+  _globals['_WATCHTURNRESPONSE']._serialized_start=1583
+  _globals['_WATCHTURNRESPONSE']._serialized_end=1675
+  _globals['_GETTURNREQUEST']._serialized_start=1677
+  _globals['_GETTURNREQUEST']._serialized_end=1716
+  _globals['_GETTURNRESPONSE']._serialized_start=1718
+  _globals['_GETTURNRESPONSE']._serialized_end=1786
+  _globals['_LISTTURNSREQUEST']._serialized_start=1789
+  _globals['_LISTTURNSREQUEST']._serialized_end=1993
+  _globals['_LISTTURNSRESPONSE']._serialized_start=1995
+  _globals['_LISTTURNSRESPONSE']._serialized_end=2091
+  _globals['_CANCELTURNREQUEST']._serialized_start=2093
+  _globals['_CANCELTURNREQUEST']._serialized_end=2135
+  _globals['_CANCELTURNRESPONSE']._serialized_start=2137
+  _globals['_CANCELTURNRESPONSE']._serialized_end=2208
+  _globals['_TURNSERVICE']._serialized_start=2287
+  _globals['_TURNSERVICE']._serialized_end=2967
 # @@protoc_insertion_point(module_scope)

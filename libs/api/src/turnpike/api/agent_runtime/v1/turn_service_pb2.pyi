@@ -21,10 +21,28 @@ ON_BUSY_REJECT: OnBusy
 ON_BUSY_ENQUEUE: OnBusy
 
 class ContentPart(_message.Message):
-    __slots__ = ("text",)
+    __slots__ = ("text", "file")
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
     text: str
-    def __init__(self, text: _Optional[str] = ...) -> None: ...
+    file: FilePart
+    def __init__(self, text: _Optional[str] = ..., file: _Optional[_Union[FilePart, _Mapping]] = ...) -> None: ...
+
+class FilePart(_message.Message):
+    __slots__ = ("file", "image", "name", "media_type", "size", "sha256")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    file: str
+    image: bool
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    def __init__(self, file: _Optional[str] = ..., image: _Optional[bool] = ..., name: _Optional[str] = ..., media_type: _Optional[str] = ..., size: _Optional[int] = ..., sha256: _Optional[str] = ...) -> None: ...
 
 class Invocation(_message.Message):
     __slots__ = ("tool", "arguments", "definition_digest")
