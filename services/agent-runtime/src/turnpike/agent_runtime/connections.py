@@ -14,6 +14,7 @@ from turnpike.agent_runtime.settings import Settings
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import ToolCallServiceStub
+from turnpike.api.tool_registry.v1.variable_service_pb2_grpc import VariableServiceStub
 from turnpike.blobs.model import BlobStore
 from turnpike.blobs.opening import open_store
 from turnpike.database.cache import open_redis
@@ -66,7 +67,10 @@ async def open_peers(settings: Settings) -> AsyncGenerator[Peers]:
         open_clients(allow_private=settings.egress_allow_private) as clients,
     ):
         tools = Registry(
-            ConnectorServiceStub(registry), ToolCallServiceStub(registry), signer.metadata_for
+            ConnectorServiceStub(registry),
+            ToolCallServiceStub(registry),
+            VariableServiceStub(registry),
+            signer.metadata_for,
         )
         yield Peers(gatekeeper=gatekeeper, registry=tools, clients=clients)
 

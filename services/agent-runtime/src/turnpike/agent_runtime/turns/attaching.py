@@ -31,7 +31,7 @@ def bound(parts: Iterable[Part]) -> int:
 
 
 def _bound(part: Part) -> int:
-    if part["type"] == "image":
+    if part.get("type") == "image":
         return PICTURE_TOKENS
     return len(said(part).encode()) + int(part.get("size", 0))
 
@@ -39,20 +39,20 @@ def _bound(part: Part) -> int:
 def text_of(parts: Sequence[Part], contents: Contents, *, sees: bool) -> str:
     """Returns what a model reads of an input; an image that it cannot see by its name."""
     return "\n".join(
-        _read(part, contents) for part in parts if not (sees and part["type"] == "image")
+        _read(part, contents) for part in parts if not (sees and part.get("type") == "image")
     )
 
 
 def _read(part: Part, contents: Contents) -> str:
     content = contents.get(part.get("file", ""))
-    if content is None or part["type"] == "image":
+    if content is None or part.get("type") == "image":
         return said(part)
     return f"{said(part)}\n{content.decode('utf-8', 'replace')}"
 
 
 def pictures_of(parts: Sequence[Part]) -> tuple[str, ...]:
     """Returns the digests of an input's images."""
-    return tuple(part["sha256"] for part in parts if part["type"] == "image")
+    return tuple(part["sha256"] for part in parts if part.get("type") == "image")
 
 
 def data_urls(parts: Iterable[Part], contents: Contents) -> dict[str, str]:
@@ -60,7 +60,7 @@ def data_urls(parts: Iterable[Part], contents: Contents) -> dict[str, str]:
     return {
         part["sha256"]: data_url(part["media_type"], contents[part["file"]])
         for part in parts
-        if part["type"] == "image" and part["file"] in contents
+        if part.get("type") == "image" and part["file"] in contents
     }
 
 

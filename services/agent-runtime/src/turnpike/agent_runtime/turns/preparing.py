@@ -340,7 +340,7 @@ def _sees(model: Model) -> bool:
 
 def _check_sight(turn: Turn, choice: Choice) -> None:
     blind = [each.model.name for each in choice.candidates if not _sees(each.model)]
-    if blind and any(part["type"] == "image" for part in turn.input):
+    if blind and any(part.get("type") == "image" for part in turn.input):
         raise TurnFailedError("MODEL_UNUSABLE", f"model {blind[0]!r} takes no images")
 
 
