@@ -31,6 +31,7 @@ from mcp.server.auth.settings import ClientRegistrationOptions
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -149,13 +150,15 @@ class AuthorizationServer(
     ) -> RefreshToken | None:
         self.renewals += 1
         await self.gate.wait()
-        if self.refusal:
-            raise TokenError(self.refusal)  # type: ignore[arg-type]
+        if self.status:
+            raise HTTPException(self.status)
         return self.refresh.get(refresh_token)
 
     async def exchange_refresh_token(
         self, client: OAuthClientInformationFull, refresh_token: RefreshToken, scopes: list[str]
     ) -> OAuthToken:
+        if self.refusal:
+            raise TokenError(self.refusal)  # type: ignore[arg-type]
         # Another request may have used it meanwhile.
         if self.rotates and self.refresh.pop(refresh_token.token, None) is None:
             raise TokenError("invalid_grant")

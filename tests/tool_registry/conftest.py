@@ -10,6 +10,7 @@ from tests.conftest import Keys, Schemas
 from tests.doubles.effects_journal import Journal
 from tests.doubles.effects_protocol import Protocol
 from tests.doubles.effects_server import EffectsServer
+from tests.doubles.oauth_server import AuthorizationServer, serving_authorization
 from tests.doubles.scripted_mcp import ScriptedServer, tool
 from tests.tool_registry.serving import Registry, Tenant, serving, settings_for
 from turnpike.database.migration import MigrationUrls
@@ -65,6 +66,13 @@ async def place(server: ScriptedServer) -> AsyncGenerator[str]:
     """Where it listens."""
     async with server.listening() as url:
         yield url
+
+
+@pytest.fixture
+async def issuer() -> AsyncGenerator[AuthorizationServer]:
+    """Who gives out tokens."""
+    async with serving_authorization() as serving_one:
+        yield serving_one
 
 
 @pytest.fixture
