@@ -70,6 +70,9 @@ from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import (
 from turnpike.api.tool_registry.v1.effect_service_pb2_grpc import (
     add_EffectServiceServicer_to_server,
 )
+from turnpike.api.tool_registry.v1.variable_service_pb2_grpc import (
+    add_VariableServiceServicer_to_server,
+)
 from turnpike.rpc.errors import NotFoundError, ServiceError, UnauthenticatedError
 from turnpike.rpc.gatekeeper import AUTHENTICATE
 from turnpike.rpc.identity import Caller, Signer, Verifier
@@ -378,6 +381,7 @@ class Upstream:
             add_PolicyServiceServicer_to_server,
             add_ConnectorServiceServicer_to_server,
             add_EffectServiceServicer_to_server,
+            add_VariableServiceServicer_to_server,
             add_EmbeddingServiceServicer_to_server,
             add_SearchServiceServicer_to_server,
         ):

@@ -100,7 +100,7 @@ def add_servicers(
         engine=engine,
         requests=requests,
         owner=owner,
-        inline_version=inline_source(engine),
+        inline_version=inline_source(engine, peers.registry.check),
         default_agent=default_source(default),
         pin_files=file_source(files),
     )
@@ -112,7 +112,7 @@ def add_servicers(
     add_TurnServiceServicer_to_server(TurnServicer(starter, views, cursors), server)
     add_ThreadServiceServicer_to_server(ThreadServicer(threads, cursors), server)
     add_FileServiceServicer_to_server(FileServicer(files), server)
-    add_AgentServiceServicer_to_server(AgentServicer(agents, default), server)
+    add_AgentServiceServicer_to_server(AgentServicer(agents, default, peers.registry.check), server)
     prober = Prober(
         new_models(settings, stores), peers.clients, patience=settings.first_chunk_timeout
     )

@@ -13,6 +13,7 @@ from turnpike.agent_runtime.agents import defaults, store
 from turnpike.agent_runtime.agents.catalogue import Agents
 from turnpike.agent_runtime.agents.defaults import DefaultAgent
 from turnpike.agent_runtime.agents.model import AgentSpec
+from turnpike.agent_runtime.agents.wording import CheckText, names_variables
 from turnpike.agent_runtime.approvals.model import Approval, Decision
 from turnpike.agent_runtime.callers import Person
 from turnpike.agent_runtime.completions.model import Question
@@ -108,11 +109,13 @@ def explained_source(agents: Agents, registry: Registry) -> Find:
     return find
 
 
-def inline_source(engine: AsyncEngine) -> InlineVersion:
+def inline_source(engine: AsyncEngine, check: CheckText) -> InlineVersion:
     """Returns what stores an agent that came with a request; raises InvalidArgumentError."""
 
     async def find(tenant: UUID, principal: UUID, spec: Mapping[str, Any]) -> UUID:
         agent = AgentSpec.from_dict(spec)
+        if names_variables(agent.instructions):
+            await check(tenant, principal, agent.instructions, "inline_agent.instructions")
         async with tenant_transaction(engine, tenant) as connection:
             if not await models_store.hold_model(connection, tenant, agent.model):
                 raise InvalidArgumentError(

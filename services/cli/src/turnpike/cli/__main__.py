@@ -14,6 +14,7 @@ _GROUPS = (
     "byok",
     "models",
     "connectors",
+    "variables",
     "tools",
     "effects",
     "policy",

@@ -6,7 +6,8 @@ from turnpike.agent_runtime.agents.catalogue import Agents, Wish
 from turnpike.agent_runtime.agents.conversion import spec_from_proto, spec_to_proto
 from turnpike.agent_runtime.agents.defaults import DefaultAgent
 from turnpike.agent_runtime.agents.store import Agent, AgentVersion
-from turnpike.agent_runtime.callers import Person, person_of
+from turnpike.agent_runtime.agents.wording import CheckText, names_variables
+from turnpike.agent_runtime.callers import person_of
 from turnpike.agent_runtime.errors import NotFoundError
 from turnpike.api.agent_runtime.v1 import agent_pb2
 from turnpike.api.agent_runtime.v1 import agent_service_pb2 as pb
@@ -18,14 +19,15 @@ from turnpike.rpc.served import Context
 class AgentServicer(AgentServiceServicer):
     """Serves turnpike.api.agent_runtime.v1.AgentService."""
 
-    def __init__(self, agents: Agents, default: DefaultAgent | None) -> None:
+    def __init__(self, agents: Agents, default: DefaultAgent | None, check: CheckText) -> None:
+        self._check = check
         self._agents = agents
         self._default = default
 
     async def CreateAgent(
         self, request: pb.CreateAgentRequest, context: Context
     ) -> pb.CreateAgentResponse:
-        wish = _wish(person_of(context, least="admin"), request.agent, request.validate_only)
+        wish = await self._wish(context, request.agent, request.validate_only)
         return pb.CreateAgentResponse(agent=_agent_to_proto(await self._agents.create(wish)))
 
     async def GetAgent(self, request: pb.GetAgentRequest, context: Context) -> pb.GetAgentResponse:
@@ -50,7 +52,7 @@ class AgentServicer(AgentServiceServicer):
         self, request: pb.UpdateAgentRequest, context: Context
     ) -> pb.UpdateAgentResponse:
         agent, change = await self._agents.update(
-            _wish(person_of(context, least="admin"), request.agent, request.validate_only),
+            await self._wish(context, request.agent, request.validate_only),
             etag=request.etag,
             allow_missing=request.allow_missing,
         )
@@ -86,6 +88,21 @@ class AgentServicer(AgentServiceServicer):
         agent = await self._agents.activate(tenant, request.name, _version_id(request.version))
         return pb.ActivateAgentVersionResponse(agent=_agent_to_proto(agent))
 
+    async def _wish(self, context: Context, agent: agent_pb2.Agent, validate_only: bool) -> Wish:
+        person = person_of(context, least="admin")
+        wish = Wish(
+            tenant=person.tenant,
+            by=person.principal,
+            name=agent.name,
+            spec=spec_from_proto(agent.spec, "agent.spec"),
+            validate_only=validate_only,
+        )
+        if names_variables(wish.spec.instructions):
+            await self._check(
+                wish.tenant, wish.by, wish.spec.instructions, "agent.spec.instructions"
+            )
+        return wish
+
     async def _offer_default(self, context: Context) -> None:
         if self._default is not None:
             person = person_of(context)
@@ -97,16 +114,6 @@ def _version_id(version: str) -> UUID:
         return UUID(version)
     except ValueError:
         raise NotFoundError("agent version", version) from None
-
-
-def _wish(person: Person, agent: agent_pb2.Agent, validate_only: bool) -> Wish:
-    return Wish(
-        tenant=person.tenant,
-        by=person.principal,
-        name=agent.name,
-        spec=spec_from_proto(agent.spec, "agent.spec"),
-        validate_only=validate_only,
-    )
 
 
 def _agent_to_proto(agent: Agent) -> agent_pb2.Agent:

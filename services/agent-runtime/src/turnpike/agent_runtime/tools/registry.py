@@ -24,7 +24,7 @@ from turnpike.api.tool_registry.v1.tool_pb2 import Call, CallStatus, NeedKind
 from turnpike.api.tool_registry.v1.tool_pb2 import Progress as WireProgress
 from turnpike.api.tool_registry.v1.variable_service_pb2 import FillTextRequest
 from turnpike.api.tool_registry.v1.variable_service_pb2_grpc import VariableServiceStub
-from turnpike.rpc.errors import RemoteError, from_rpc_error
+from turnpike.rpc.errors import InvalidArgumentError, RemoteError, from_rpc_error
 
 T = TypeVar("T")
 
@@ -178,7 +178,8 @@ class Registry:
         """Returns when a text names no variable that models may not be told.
 
         Raises:
-            RemoteError: It does (`INVALID_ARGUMENT`), or the registry does not answer.
+            InvalidArgumentError: It does.
+            RemoteError: The registry does not answer.
         """
         request = FillTextRequest(text=text, field=field, check_only=True)
         try:
@@ -186,7 +187,10 @@ class Registry:
                 request, timeout=_SHORT_SECONDS, metadata=self._metadata(tenant, principal)
             )
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
+            failure = from_rpc_error(error)
+            if failure.fields:
+                raise InvalidArgumentError(*failure.fields[0]) from error
+            raise failure from error
 
     async def announce_fence(self, effect: Effect) -> None:
         """Makes the registry refuse calls of older claims of the turn.

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+import orjson
+
 from turnpike.agent_runtime.models.caching import caching_for, provider_behind
 from turnpike.agent_runtime.models.prompt import Message, Model, Prompt
 from turnpike.agent_runtime.prefix.elements import message_element, tools_element
@@ -38,11 +40,13 @@ class Said:
         """Takes the thread's ledger, and its messages as its rows have them.
 
         A turn that is resumed keeps the tools that its model was shown: one that is there no more
-        cannot be run, and a new one waits for the next turn.
+        cannot be run, and a new one waits for the next turn. It keeps its instructions, too, if
+        what they name has another value by now.
         """
         tools = tools_element(toolset.definitions)
         if resumed and ledger.elements:
             tools = ledger.elements[0]
+            messages = _with_told_system(messages, ledger.elements)
         elements = [tools, *(message_element(message) for message in messages)]
         session = str(thread)
         opening = reconcile(ledger, elements, template=template)
@@ -99,3 +103,12 @@ class Said:
     def _unsent(self) -> list[bytes]:
         known = len(self.history.elements) - 1
         return [message.wire for message in self._messages[known:]]
+
+
+def _with_told_system(messages: Sequence[Message], told: Sequence[bytes]) -> Sequence[Message]:
+    if not messages or messages[0].role != "system" or len(told) < 2:
+        return messages
+    system = orjson.loads(told[1])
+    if system.get("role") != "system" or not isinstance(system.get("content"), str):
+        return messages
+    return [replace(messages[0], text=system["content"], wire=told[1]), *messages[1:]]

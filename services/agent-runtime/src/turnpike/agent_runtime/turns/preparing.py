@@ -3,13 +3,14 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.agent_runtime.agents.model import AgentSpec, Version
+from turnpike.agent_runtime.agents.wording import names_variables
 from turnpike.agent_runtime.approvals.model import ApprovalRules
 from turnpike.agent_runtime.approvals.reading import read_reviews
 from turnpike.agent_runtime.approvals.reviews import Reviews
@@ -48,6 +49,7 @@ from turnpike.agent_runtime.turns.ledgering import Said
 from turnpike.agent_runtime.turns.model import PastTurn, Step, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.prompting import Shown, answer_messages, messages
 from turnpike.database.tenancy import tenant_transaction
+from turnpike.rpc.errors import RemoteError
 
 # What a template's variables may add to the instructions and to an input.
 _VARIABLES_BOUND = 512
@@ -219,6 +221,7 @@ async def prepare(
         async with asyncio.TaskGroup() as group:
             opening = group.create_task(_opened(sources.log, claim, turn))
             tools = group.create_task(_tools(sources.registry, turn, spec))
+            worded = group.create_task(_instructions(sources.registry, turn, spec))
             said = None if fresh else group.create_task(_said(sources.engine, turn))
             ledger = None if fresh else group.create_task(_ledger(sources, turn))
     except ExceptionGroup as failures:
@@ -230,6 +233,7 @@ async def prepare(
     # A turn that has begun goes on as it did: what is sent is only added to.
     full = None if steps else compaction(held, past, turn, chosen.model.context_window)
     toolset = Toolset(tools.result())
+    spec = replace(spec, instructions=worded.result())
     last_seq, left = opening.result()
     return Prepared(
         last_seq=last_seq,
@@ -357,6 +361,20 @@ async def _tools(registry: Registry, turn: Turn, spec: AgentSpec) -> list[Tool]:
     if not spec.tools:
         return []
     return await registry.tools(turn.tenant, turn.principal, spec.tools)
+
+
+async def _instructions(registry: Registry, turn: Turn, spec: AgentSpec) -> str:
+    """Returns the instructions with the variables that they name, as the requester has them."""
+    if not names_variables(spec.instructions):
+        return spec.instructions
+    try:
+        return await registry.fill(
+            turn.tenant, turn.principal, spec.instructions, "agent.instructions"
+        )
+    except RemoteError as error:
+        if error.reason != "VARIABLE_UNUSABLE":
+            raise
+        raise TurnFailedError("VARIABLE_UNUSABLE", error.message) from error
 
 
 async def _ledger(sources: Sources, turn: Turn) -> Ledger:
