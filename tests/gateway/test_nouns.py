@@ -387,23 +387,26 @@ async def test_documents_are_searched(upstream: Upstream, client: httpx.AsyncCli
         document="d1", path="/a.md", text="A toll.", headings=["Roads"], first_line=3, score=0.5
     )
     upstream.other.answers["Search"] = search.SearchResponse(
-        results=[found], tokens=3, plan=search.SEARCH_PLAN_EXACT
+        results=[found], tokens=3, plan=search.SEARCH_PLAN_EXACT, recent=True
     )
     asked = {
         "query": "toll",
         "planned": ["road fee"],
         "filter": {"collections": ["papers"], "metadata": {"by": "ada"}, "since": "2026-11-21"},
         "max_tokens": 500,
+        "read_time": True,
     }
 
     reply = await client.post("/api/v1/search", json=asked)
 
     (result,) = reply.json()["results"]
     assert (reply.json()["tokens"], reply.json()["plan"]) == (3, "EXACT")
+    assert (reply.json()["recent"], reply.json()["since"]) == (True, "")
     assert (result["path"], result["headings"], result["first_line"]) == ("/a.md", ["Roads"], 3)
     (request,) = upstream.other.requests
     assert (request.query, list(request.planned), request.limit) == ("toll", ["road fee"], 10)
     assert dict(request.filter.metadata) == {"by": "ada"}
+    assert (request.max_tokens, request.read_time) == (500, True)
     assert (request.filter.since, request.filter.time_zone) == ("2026-11-21", "UTC")
     for bad in ({}, {"query": ""}, {"query": "x", "limit": 0}, {"query": "x", "filter": {"a": 1}}):
         assert (await client.post("/api/v1/search", json=bad)).status_code == 400

@@ -153,6 +153,7 @@ class Library:
         limit: int = 10,
         max_tokens: int = 0,
         recent: bool = False,
+        read_time: bool = False,
         **conditions: Any,
     ) -> Found:
         """Searches as a tenant."""
@@ -163,6 +164,7 @@ class Library:
             limit=limit,
             max_tokens=max_tokens,
             recent=recent,
+            read_time=read_time,
         )
         search = Search(self.engine, self.embedder, exact_most=exact_most)
         return await search.search(question, None)

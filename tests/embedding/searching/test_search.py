@@ -1,6 +1,6 @@
 """What a search finds, where, and how much of it is told."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -142,6 +142,27 @@ async def test_the_newest_come_first_when_that_is_asked(books: Library) -> None:
 
     assert paths(await books.search(shelf.tenant, FISH)) == ["/old.md", "/new.md"]
     assert paths(await books.search(shelf.tenant, FISH, recent=True)) == ["/new.md", "/old.md"]
+
+
+async def test_what_a_query_says_of_time_is_read_in_the_callers_time_zone(books: Library) -> None:
+    shelf, now = await books.shelf(), datetime.now(UTC)
+    # On the other side of the world's date line it is another day, whatever the hour is.
+    zones = "Pacific/Kiritimati", "Etc/GMT+12"
+    east, west = (now + timedelta(hours=hours) for hours in (14, -12))
+    await shelf.add(
+        Sheet("/now.md", [FISH], updated=now),
+        Sheet("/before.md", [FISH], updated=now - timedelta(days=3)),
+    )
+
+    found = [
+        await books.search(shelf.tenant, "salmon today", read_time=True, time_zone=zone)
+        for zone in zones
+    ]
+    newest = await books.search(shelf.tenant, "newest notes of salmon", read_time=True)
+
+    assert [paths(each) for each in found] == [["/now.md"]] * 2
+    assert [each.asked.filter.since for each in found] == [east.date(), west.date()]
+    assert (newest.asked.recent, paths(newest)) == (True, ["/now.md", "/before.md"])
 
 
 async def test_words_are_reduced_as_the_collections_language_does(books: Library) -> None:

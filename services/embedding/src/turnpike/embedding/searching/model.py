@@ -59,6 +59,8 @@ class Question:
     """How many tokens all results may have; 0 for no bound."""
 
     recent: bool = False
+    read_time: bool = False
+    """Whether to read what the query itself says of time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,8 @@ class Found:
 
     results: list[Result]
     plan: Plan | None
+    asked: Question
+    """With what was read from the query."""
 
     @property
     def tokens(self) -> int:

@@ -1,6 +1,7 @@
 """What searches read."""
 
 from collections.abc import Sequence
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
@@ -13,6 +14,7 @@ from turnpike.embedding.searching.statement import Statement
 _COLLECTIONS = text(
     "SELECT id, name, language, model FROM collections WHERE tenant = :tenant ORDER BY name"
 )
+_TODAY = text("SELECT (statement_timestamp() AT TIME ZONE :time_zone)::date")
 _COUNT = text(
     "SELECT count(*) FROM (SELECT FROM chunks WHERE live AND tenant = :tenant AND model = :model"
     " LIMIT :most) some_chunks"
@@ -40,6 +42,11 @@ async def collections(connection: AsyncConnection, tenant: UUID) -> list[Collect
         Collection(id=row.id, name=row.name, language=row.language, model=row.model)
         for row in found
     ]
+
+
+async def today(connection: AsyncConnection, time_zone: str) -> date:
+    """Returns the day that it is in a time zone."""
+    return (await connection.execute(_TODAY, {"time_zone": time_zone})).scalar_one()
 
 
 async def count(connection: AsyncConnection, tenant: UUID, model: str, most: int) -> int:

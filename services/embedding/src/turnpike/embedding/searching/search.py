@@ -4,6 +4,7 @@ import asyncio
 from array import array
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -13,6 +14,7 @@ from turnpike.embedding.embedder import Asked, Embedder
 from turnpike.embedding.metering import Payer
 from turnpike.embedding.model import InputType
 from turnpike.embedding.searching import rows
+from turnpike.embedding.searching.days import read_days
 from turnpike.embedding.searching.indexes import shared_name, tenant_name
 from turnpike.embedding.searching.model import (
     Collection,
@@ -53,19 +55,27 @@ class Search:
             InvalidArgumentError: The time zone is none.
             ServiceError: The query cannot be embedded.
         """
-        async with tenant_transaction(self._engine, question.tenant) as connection:
-            searched = _chosen(await rows.collections(connection, question.tenant), question.filter)
-        if not searched:
-            return Found(results=[], plan=None)
-        wordings = await self._wordings(question, searched, payer)
         try:
+            question, searched = await self._prepared(question)
+            if not searched:
+                return Found(results=[], plan=None, asked=question)
+            wordings = await self._wordings(question, searched, payer)
             async with tenant_transaction(self._engine, question.tenant) as connection:
                 results, plan = await self._run(connection, question, searched, wordings)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", "") == _UNKNOWN_TIME_ZONE:
                 raise InvalidArgumentError("filter.time_zone", "is no time zone") from error
             raise
-        return Found(results=await self._within(question, results), plan=plan)
+        told = await self._within(question, results)
+        return Found(results=told, plan=plan, asked=question)
+
+    async def _prepared(self, question: Question) -> tuple[Question, list[Collection]]:
+        async with tenant_transaction(self._engine, question.tenant) as connection:
+            collections = await rows.collections(connection, question.tenant)
+            if question.read_time:
+                today = await rows.today(connection, question.filter.time_zone)
+                question = _timed(question, today)
+        return question, _chosen(collections, question.filter)
 
     async def _wordings(
         self, question: Question, searched: Sequence[Collection], payer: Payer | None
@@ -164,6 +174,13 @@ class Search:
             tokens = await self._embedder.count(texts, model=model)
             counts |= dict(zip(places, tokens, strict=True))
         return [replace(result, tokens=counts[i]) for i, result in enumerate(results)]
+
+
+def _timed(question: Question, today: date) -> Question:
+    days, asked = read_days(question.wordings[0], today), question.filter
+    if not (asked.since or asked.until):
+        asked = replace(asked, since=days.since, until=days.until)
+    return replace(question, filter=asked, recent=question.recent or days.recent)
 
 
 def _chosen(collections: Sequence[Collection], asked: Filter) -> list[Collection]:

@@ -37,6 +37,7 @@ class SearchServicer(SearchServiceServicer):
             limit=request.limit or DEFAULT_LIMIT,
             max_tokens=request.max_tokens,
             recent=request.recent,
+            read_time=request.read_time,
         )
         return _found_to_proto(await self._search.search(question, payer))
 
@@ -62,11 +63,18 @@ def _day(field: str, written: str) -> date | None:
         raise InvalidArgumentError(field, "is no day of the calendar") from error
 
 
+def _written(day: date | None) -> str:
+    return day.isoformat() if day else ""
+
+
 def _found_to_proto(found: Found) -> pb.SearchResponse:
     return pb.SearchResponse(
         results=[_result_to_proto(result) for result in found.results],
         tokens=found.tokens,
         plan=_PLANS[found.plan],
+        since=_written(found.asked.filter.since),
+        until=_written(found.asked.filter.until),
+        recent=found.asked.recent,
     )
 
 

@@ -49,6 +49,9 @@ class Search(Request):
         default=0, description="Of all results together; 0 for no bound."
     )
     recent: bool = Field(default=False, description="The newest first.")
+    read_time: bool = Field(
+        default=False, description="Read days and recency from the query, in English."
+    )
 
 
 class SearchResult(Reply):
@@ -80,6 +83,9 @@ class SearchResults(Reply):
     results: list[SearchResult]
     tokens: int
     plan: str
+    since: str
+    until: str
+    recent: bool
 
 
 class SearchRoutes:
@@ -109,6 +115,7 @@ class SearchRoutes:
             limit=body.limit,
             max_tokens=body.max_tokens,
             recent=body.recent,
+            read_time=body.read_time,
         )
         response = await call.patient(_PATIENCE).read(self._search.Search, request)
         return raw_reply(
@@ -117,6 +124,9 @@ class SearchRoutes:
                     "results": [_result(each) for each in response.results],
                     "tokens": response.tokens,
                     "plan": pb.SearchPlan.Name(response.plan).removeprefix("SEARCH_PLAN_"),
+                    "since": response.since,
+                    "until": response.until,
+                    "recent": response.recent,
                 }
             )
         )
