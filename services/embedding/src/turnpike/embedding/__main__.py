@@ -17,7 +17,7 @@ from turnpike.embedding.servicer import EmbeddingServicer
 from turnpike.embedding.settings import Settings
 from turnpike.embedding.stores import open_stores
 from turnpike.rpc.channel import open_channel
-from turnpike.rpc.errors import ServiceError, UnavailableError
+from turnpike.rpc.errors import InvalidArgumentError, ServiceError, UnavailableError
 from turnpike.rpc.gatekeeper import AUTHENTICATE, watched_credentials
 from turnpike.rpc.identity import Signer
 from turnpike.rpc.process import metrics_served, start
@@ -28,6 +28,9 @@ SERVICES = (
     search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
     *KNOWLEDGE_SERVICES,
 )
+
+# A NUL in a text, or in a text of a JSON document.
+_NO_TEXT = frozenset({"22021", "22P05"})
 
 
 async def serve(settings: Settings) -> None:
@@ -68,6 +71,9 @@ def translate(error: Exception) -> ServiceError | None:
     """Says what a driver's exception means to a caller."""
     if is_unavailable(error):
         return UnavailableError("the database does not answer; try again")
+    states = {getattr(error, "sqlstate", ""), getattr(error.__cause__, "sqlstate", "")}
+    if states & _NO_TEXT:
+        return InvalidArgumentError("request", "a text holds a character that none may hold")
     return None
 
 

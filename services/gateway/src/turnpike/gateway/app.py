@@ -24,6 +24,8 @@ from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import PrefixServiceS
 from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import ProviderKeyServiceStub
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
+from turnpike.api.embedding.v1.collection_service_pb2_grpc import CollectionServiceStub
+from turnpike.api.embedding.v1.document_service_pb2_grpc import DocumentServiceStub
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from turnpike.api.embedding.v1.search_service_pb2_grpc import SearchServiceStub
 from turnpike.api.gatekeeper.v1.account_service_pb2_grpc import AccountServiceStub
@@ -44,6 +46,7 @@ from turnpike.gateway.routes.answers import Answers
 from turnpike.gateway.routes.anthropic.messages import MessageRoutes
 from turnpike.gateway.routes.approvals import ApprovalRoutes
 from turnpike.gateway.routes.bans import BanRoutes
+from turnpike.gateway.routes.collections import CollectionRoutes
 from turnpike.gateway.routes.connectors import ConnectorRoutes
 from turnpike.gateway.routes.effects import EffectRoutes
 from turnpike.gateway.routes.embeddings import EmbeddingRoutes
@@ -51,6 +54,7 @@ from turnpike.gateway.routes.faults import faults_of
 from turnpike.gateway.routes.files import FileRoutes
 from turnpike.gateway.routes.invocations import InvocationRoutes
 from turnpike.gateway.routes.issuers import IssuerRoutes
+from turnpike.gateway.routes.knowledge import DocumentRoutes
 from turnpike.gateway.routes.links import LinkRoutes
 from turnpike.gateway.routes.mcp.endpoint import McpRoute
 from turnpike.gateway.routes.models import ModelRoutes
@@ -180,6 +184,8 @@ def make_app(
         IssuerRoutes(IdentityServiceStub(channels.gatekeeper)).router(entrance),
         EmbeddingRoutes(EmbeddingServiceStub(channels.embedding)).router(entrance),
         SearchRoutes(SearchServiceStub(channels.embedding)).router(entrance),
+        CollectionRoutes(CollectionServiceStub(channels.embedding)).router(entrance),
+        DocumentRoutes(DocumentServiceStub(channels.embedding)).router(entrance),
         SystemRoutes(readiness).router(),
     ):
         # Not `include_router`, which looks its routes up again for each request.

@@ -1,0 +1,100 @@
+"""Collections of documents."""
+
+from fastapi import APIRouter, Response
+
+from turnpike.api.embedding.v1 import collection_service_pb2 as pb
+from turnpike.api.embedding.v1.collection_service_pb2_grpc import CollectionServiceStub
+from turnpike.gateway.requests import if_match
+from turnpike.gateway.routes.knowledge_shapes import (
+    Collection,
+    CollectionMetadata,
+    CollectionPage,
+    NewCollection,
+    to_collection,
+)
+from turnpike.gateway.routes.replies import problems, reply
+from turnpike.gateway.routes.route import CurrentCall, Entrance
+from turnpike.gateway.routes.shapes import IfMatch, PageSize, PageToken
+
+_PATH = "/api/v1/collections/{collection:name}"
+_NAMES = {"collection.": ""}
+
+
+class CollectionRoutes:
+    """`/api/v1/collections`."""
+
+    def __init__(self, collections: CollectionServiceStub) -> None:
+        self._collections = collections
+
+    def router(self, entrance: Entrance) -> APIRouter:
+        """Returns the routes."""
+        router = entrance.router()
+        changes = problems(404, 409, 412, 413, 415)
+        for path, endpoint, method, model, status, responses in (
+            ("/api/v1/collections", self.list_collections, "GET", CollectionPage, 200, problems()),
+            (_PATH, self.get_collection, "GET", Collection, 200, problems(404)),
+            ("/api/v1/collections", self.create_collection, "POST", Collection, 201, changes),
+            (_PATH, self.patch_collection, "PATCH", Collection, 200, changes),
+            (_PATH, self.delete_collection, "DELETE", None, 204, changes),
+        ):
+            router.add_api_route(
+                path,
+                endpoint,
+                methods=[method],
+                response_model=model,
+                status_code=status,
+                responses=responses,
+            )
+        return router
+
+    async def list_collections(
+        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
+    ) -> Response:
+        """Lists collections by name."""
+        request = pb.ListCollectionsRequest(page_size=page_size, page_token=page_token)
+        response = await call.read(self._collections.ListCollections, request)
+        return reply(
+            CollectionPage(
+                collections=[to_collection(each) for each in response.collections],
+                next_page_token=response.next_page_token,
+            )
+        )
+
+    async def create_collection(self, call: CurrentCall, body: NewCollection) -> Response:
+        """Creates a collection."""
+        request = pb.CreateCollectionRequest(collection=pb.Collection(**body.model_dump()))
+        response = await call.change(self._collections.CreateCollection, request, _NAMES)
+        made = to_collection(response.collection)
+        location = f"/api/v1/collections/{made.name}"
+        return reply(made, 201, {"etag": f'"{made.etag}"', "location": location})
+
+    async def get_collection(self, call: CurrentCall, collection: str) -> Response:
+        """Returns a collection."""
+        request = pb.GetCollectionRequest(name=collection)
+        response = await call.read(self._collections.GetCollection, request)
+        found = to_collection(response.collection)
+        return reply(found, headers={"etag": f'"{found.etag}"'})
+
+    async def patch_collection(
+        self,
+        call: CurrentCall,
+        collection: str,
+        body: CollectionMetadata,
+        if_match_header: IfMatch = None,
+    ) -> Response:
+        """Changes what a collection says of itself."""
+        request = pb.UpdateCollectionRequest(
+            collection=pb.Collection(name=collection, metadata=body.metadata),
+            etag=if_match(if_match_header),
+        )
+        response = await call.change(self._collections.UpdateCollection, request, _NAMES)
+        changed = to_collection(response.collection)
+        return reply(changed, headers={"etag": f'"{changed.etag}"'})
+
+    async def delete_collection(
+        self, call: CurrentCall, collection: str, if_match_header: IfMatch = None
+    ) -> Response:
+        """Deletes a collection with its documents and all their history, for good."""
+        request = pb.DeleteCollectionRequest(name=collection, etag=if_match(if_match_header))
+        await call.change(self._collections.DeleteCollection, request)
+        return Response(status_code=204)
