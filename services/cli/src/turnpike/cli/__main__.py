@@ -20,6 +20,7 @@ _GROUPS = (
     "policy",
     "grants",
     "files",
+    "docs",
     "principals",
     "bans",
     "plans",

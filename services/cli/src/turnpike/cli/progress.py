@@ -1,0 +1,52 @@
+"""Bars for what takes a while, where somebody watches."""
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+
+class Progress:
+    """One bar for all files, and one for the chunks of the file at hand; on stderr."""
+
+    def __init__(self, files: int, *, is_shown: bool) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not (is_shown and sys.stderr.isatty()),
+        )
+        self._files = self._bars.add_task("documents", total=files)
+        self._chunks = self._bars.add_task("", total=None, visible=False)
+
+    def begin(self, name: str) -> None:
+        """Tells which file is at hand."""
+        self._bars.reset(self._chunks, description=name, visible=True)
+
+    def tell(self, state: str, done: int, total: int) -> None:
+        """Tells how far it is."""
+        self._bars.update(
+            self._chunks, completed=done, total=total or None, description=state.lower()
+        )
+
+    def end(self) -> None:
+        """Tells that it is done."""
+        self._bars.advance(self._files)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
