@@ -9,7 +9,8 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from turnpike.database.envelope import Envelope
+from turnpike.database.envelope import Envelope, SealBrokenError
+from turnpike.tool_registry import bindings
 from turnpike.tool_registry.credentials import Credentials, Loan
 from turnpike.tool_registry.errors import (
     ConnectorExistsError,
@@ -114,7 +115,7 @@ class Connectors:
 
     async def get(self, connection: AsyncConnection, tenant: UUID, name: str) -> StoredConnector:
         """Returns a connector, or raises `ConnectorNotFoundError`."""
-        return self._stored(await _one(connection, _GET, tenant, name), tenant)
+        return self._stored(await _one(connection, _GET, tenant, name))
 
     async def for_call(
         self, connection: AsyncConnection, tenant: UUID, name: str, principal: str
@@ -196,7 +197,7 @@ class Connectors:
 
     async def lock(self, connection: AsyncConnection, tenant: UUID, name: str) -> StoredConnector:
         """Returns a connector that nobody else changes until the transaction ends."""
-        return self._stored(await _one(connection, _LOCK, tenant, name), tenant)
+        return self._stored(await _one(connection, _LOCK, tenant, name))
 
     async def forget_credentials(
         self, connection: AsyncConnection, tenant: UUID, name: str
@@ -216,15 +217,15 @@ class Connectors:
         await connection.execute(_DELETE, {"tenant": tenant, "name": name})
 
     def _columns(self, tenant: UUID, name: str, spec: Spec) -> dict[str, Any]:
-        endpoint = spec.endpoint
+        endpoint, bound = spec.endpoint, bindings.of_connector(tenant, name)
         return {
             "tenant": tenant,
             "name": name,
             "transport": endpoint.transport.value,
             "url": endpoint.url,
             "command": orjson.dumps(endpoint.command).decode(),
-            "headers": self._envelope.seal(tenant, orjson.dumps(endpoint.headers).decode()),
-            "env": self._envelope.seal(tenant, orjson.dumps(endpoint.env).decode()),
+            "headers": self._envelope.seal(bound, orjson.dumps(endpoint.headers).decode()),
+            "env": self._envelope.seal(bound, orjson.dumps(endpoint.env).decode()),
             "header_names": sorted(endpoint.headers),
             "env_names": sorted(endpoint.env),
             "variables": sorted(names_of(endpoint)),
@@ -235,13 +236,20 @@ class Connectors:
             "distrusted": spec.distrusted,
         }
 
-    def _stored(self, row: Any, tenant: UUID) -> StoredConnector:
+    def _opened(self, row: Any, sealed: str) -> str:
+        try:
+            return self._envelope.open(bindings.of_connector(row.tenant, row.name), sealed)
+        except SealBrokenError:
+            # As an older version sealed it; `reseal` leaves none of these.
+            return self._envelope.open(row.tenant, sealed)
+
+    def _stored(self, row: Any) -> StoredConnector:
         endpoint = Endpoint(
             transport=Transport(row.transport),
             url=row.url,
             command=tuple(row.command),
-            headers=orjson.loads(self._envelope.open(tenant, row.headers)),
-            env=orjson.loads(self._envelope.open(tenant, row.env)),
+            headers=orjson.loads(self._opened(row, row.headers)),
+            env=orjson.loads(self._opened(row, row.env)),
         )
         spec = Spec(
             endpoint=endpoint,

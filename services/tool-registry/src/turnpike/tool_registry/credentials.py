@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from turnpike.database.envelope import Envelope
+from turnpike.tool_registry import bindings
 
 SHARED = ""
 """The principal of the credential that serves whoever has none."""
@@ -149,11 +150,12 @@ class Credentials:
         renewable: Renewable | None,
     ) -> dict[str, Any]:
         """Returns what is stored of a secret, sealed."""
-        bound = bound_to(tenant, connector, principal)
+        bound = bindings.of_credential(tenant, connector, principal)
+        renewing = bindings.of_grant(tenant, connector, principal)
         grant = renewable.grant if renewable else ""
         return {
             "headers": self._envelope.seal(bound, orjson.dumps(headers).decode()),
-            "renewable": self._envelope.seal(grant_bound_to(bound), grant) if grant else "",
+            "renewable": self._envelope.seal(renewing, grant) if grant else "",
             "issuer": renewable.issuer if renewable else "",
             "scope": renewable.scope if renewable else "",
             "life": renewable.life if renewable else None,
@@ -207,7 +209,7 @@ class Credentials:
         await connection.execute(_DELETE_ALL, {"tenant": tenant, "connector": connector})
 
     def _to_loan(self, row: Any) -> Loan:
-        bound = bound_to(row.tenant, row.connector, row.principal)
+        bound = bindings.of_credential(row.tenant, row.connector, row.principal)
         return Loan(
             principal=row.principal,
             version=row.version,
@@ -218,16 +220,6 @@ class Credentials:
             is_expired=row.expired,
             refusal=row.refusal,
         )
-
-
-def bound_to(tenant: UUID, connector: str, principal: str) -> str:
-    """Returns what a person's secret is bound to: it opens nowhere else, whoever moves it."""
-    return f"{tenant}/{connector}/{principal}"
-
-
-def grant_bound_to(bound: str) -> str:
-    """Returns what the means to renew a secret are bound to: they are no headers."""
-    return f"{bound}/grant"
 
 
 def _key(tenant: UUID, connector: str, principal: str) -> dict[str, Any]:

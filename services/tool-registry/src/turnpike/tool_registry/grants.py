@@ -15,13 +15,8 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from turnpike.database.envelope import Envelope
-from turnpike.tool_registry.credentials import (
-    Credentials,
-    Loan,
-    Renewable,
-    bound_to,
-    grant_bound_to,
-)
+from turnpike.tool_registry import bindings
+from turnpike.tool_registry.credentials import Credentials, Loan, Renewable
 
 
 def _on_same(statement: str) -> TextClause:
@@ -116,7 +111,7 @@ class Grants:
         sealed = await connection.scalar(_CLAIM, values)
         if sealed is None:
             return None
-        bound = grant_bound_to(bound_to(tenant, connector, loan.principal))
+        bound = bindings.of_grant(tenant, connector, loan.principal)
         return Claim(
             tenant=tenant,
             connector=connector,

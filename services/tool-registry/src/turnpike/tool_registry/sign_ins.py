@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from turnpike.database.envelope import Envelope
+from turnpike.tool_registry import bindings
 
 # Of all who come back with one state, one is let through; whom it is not for learns
 # nothing of it, and uses nothing up.
@@ -110,7 +111,7 @@ class SignIns:
         Of one principal the newest twenty are kept.
         """
         identity = uuid4()
-        bound = _bound(tenant, new.connector, f"sign-in/{identity}")
+        bound = bindings.of_sign_in(tenant, new.connector, identity)
         values = {
             "tenant": tenant,
             "id": identity,
@@ -135,7 +136,7 @@ class SignIns:
         row = (await connection.execute(_USE, values)).one_or_none()
         if row is None:
             return None
-        bound = _bound(tenant, row.connector, f"sign-in/{row.id}")
+        bound = bindings.of_sign_in(tenant, row.connector, row.id)
         return _to_sign_in(row, self._envelope.open(bound, row.opened))
 
     async def end(
@@ -177,7 +178,7 @@ class SignIns:
         """Returns the client that an issuer registered for a connector, as text."""
         values = _client_key(tenant, connector, issuer, redirect_uri)
         sealed = await connection.scalar(_CLIENT, values)
-        bound = _bound(tenant, connector, f"client/{issuer}")
+        bound = bindings.of_client(tenant, connector, issuer)
         return None if sealed is None else self._envelope.open(bound, sealed)
 
     async def keep_client(
@@ -190,7 +191,7 @@ class SignIns:
         client: str,
     ) -> None:
         """Stores a client that an issuer registered."""
-        bound = _bound(tenant, connector, f"client/{issuer}")
+        bound = bindings.of_client(tenant, connector, issuer)
         sealed = self._envelope.seal(bound, client)
         values = {**_client_key(tenant, connector, issuer, redirect_uri), "client": sealed}
         await connection.execute(_KEEP_CLIENT, values)
@@ -205,10 +206,6 @@ class SignIns:
 
 def _digest(state: str) -> str:
     return sha256(state.encode()).hexdigest()
-
-
-def _bound(tenant: UUID, connector: str, what: str) -> str:
-    return f"{tenant}/{connector}/{what}"
 
 
 def _client_key(tenant: UUID, connector: str, issuer: str, redirect_uri: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from turnpike.database.envelope import Envelope, SealBrokenError
+from turnpike.tool_registry import bindings
 
 _PUT = text(
     "INSERT INTO variables (tenant, principal, name, secret, value, version)"
@@ -90,7 +91,7 @@ class Variables:
         secret: bool,
     ) -> Variable:
         """Stores a variable in place of the one before."""
-        sealed = self._envelope.seal(_bound(tenant, principal, name), value)
+        sealed = self._envelope.seal(bindings.of_variable(tenant, principal, name), value)
         values = {**_key(tenant, principal, name), "secret": secret, "value": sealed}
         row = (await connection.execute(_PUT, {**values, "version": uuid4().hex})).one()
         return self._variable(row)
@@ -148,7 +149,7 @@ class Variables:
         return list(rows)
 
     def _variable(self, row: Any) -> Variable:
-        bound = _bound(row.tenant, row.principal, row.name)
+        bound = bindings.of_variable(row.tenant, row.principal, row.name)
         return Variable(
             name=row.name,
             principal=row.principal,
@@ -174,8 +175,3 @@ def secrets_in(variables: Iterable[Variable]) -> dict[str, str]:
 
 def _key(tenant: UUID, principal: str, name: str) -> dict[str, Any]:
     return {"tenant": tenant, "principal": principal, "name": name}
-
-
-def _bound(tenant: UUID, principal: str, name: str) -> str:
-    # What is sealed under one name opens under no other, whoever moves the row.
-    return f"{tenant}/variables/{principal}/{name}"
