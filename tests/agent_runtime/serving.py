@@ -19,6 +19,7 @@ from turnpike.agent_runtime.turns.ownership import Owner
 from turnpike.api.agent_runtime.v1 import agent_pb2, agent_service_pb2, model_service_pb2
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
 from turnpike.api.agent_runtime.v1.approval_service_pb2_grpc import ApprovalServiceStub
+from turnpike.api.agent_runtime.v1.audit_service_pb2_grpc import AuditServiceStub
 from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import FileServiceStub
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStub
 from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import PolicyServiceStub
@@ -81,6 +82,7 @@ class Runtime:
     provider_keys: ProviderKeyServiceStub = field(init=False)
     approvals: ApprovalServiceStub = field(init=False)
     policies: PolicyServiceStub = field(init=False)
+    audit: AuditServiceStub = field(init=False)
     files: FileServiceStub = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,6 +93,7 @@ class Runtime:
         object.__setattr__(self, "provider_keys", ProviderKeyServiceStub(self.channel))
         object.__setattr__(self, "approvals", ApprovalServiceStub(self.channel))
         object.__setattr__(self, "policies", PolicyServiceStub(self.channel))
+        object.__setattr__(self, "audit", AuditServiceStub(self.channel))
         object.__setattr__(self, "files", FileServiceStub(self.channel))
 
 

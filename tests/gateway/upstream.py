@@ -21,6 +21,7 @@ from turnpike.api.agent_runtime.v1 import turn_service_pb2 as turns_pb
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import (
     add_AgentServiceServicer_to_server,
 )
+from turnpike.api.agent_runtime.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import (
     add_ModelServiceServicer_to_server,
@@ -379,6 +380,7 @@ class Upstream:
             add_PrefixServiceServicer_to_server,
             add_ProviderKeyServiceServicer_to_server,
             add_PolicyServiceServicer_to_server,
+            add_AuditServiceServicer_to_server,
             add_ConnectorServiceServicer_to_server,
             add_EffectServiceServicer_to_server,
             add_VariableServiceServicer_to_server,

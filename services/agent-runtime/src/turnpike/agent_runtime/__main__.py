@@ -11,6 +11,7 @@ import grpc
 
 from turnpike.agent_runtime.agents.versions import Versions
 from turnpike.agent_runtime.approvals.expiring import Expiry
+from turnpike.agent_runtime.audit.sealing import Sealer
 from turnpike.agent_runtime.callers import require_person
 from turnpike.agent_runtime.completions.admission import Door
 from turnpike.agent_runtime.completions.asking import Completions
@@ -143,6 +144,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             clients.serve(),
             completions.serve(),
             ways.cooldowns.follow(),
+            Sealer(stores.system_engine).serve(),
             sweep_ledgers(stores.system_engine, settings.prefix_tenant_bytes),
             sweep_threads(stores.system_engine),
             sweep_files(stores.system_engine, stores.blobs),

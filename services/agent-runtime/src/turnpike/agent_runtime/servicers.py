@@ -9,6 +9,7 @@ from turnpike.agent_runtime.agents.servicer import AgentServicer
 from turnpike.agent_runtime.approvals.deciding import Decider
 from turnpike.agent_runtime.approvals.inbox import Inbox
 from turnpike.agent_runtime.approvals.servicer import ApprovalServicer
+from turnpike.agent_runtime.audit.servicer import AuditServicer
 from turnpike.agent_runtime.connections import Peers, Stores
 from turnpike.agent_runtime.cursors import Cursors
 from turnpike.agent_runtime.events.batches import Batches
@@ -47,6 +48,7 @@ from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import add_AgentServic
 from turnpike.api.agent_runtime.v1.approval_service_pb2_grpc import (
     add_ApprovalServiceServicer_to_server,
 )
+from turnpike.api.agent_runtime.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import (
@@ -77,6 +79,7 @@ SERVICES = tuple(
         "ProviderKeyService",
         "ApprovalService",
         "PolicyService",
+        "AuditService",
     )
 )
 
@@ -122,6 +125,7 @@ def add_servicers(
     explainer = Explainer(Judges(stores.pool), explained_source(agents, peers.registry))
     policies = PolicyServicer(Policies(engine), Grants(engine), explainer)
     add_PolicyServiceServicer_to_server(policies, server)
+    add_AuditServiceServicer_to_server(AuditServicer(engine), server)
     keys = ProviderKeys(engine, envelope)
     add_ProviderKeyServiceServicer_to_server(ProviderKeyServicer(keys), server)
     add_ModelServiceServicer_to_server(

@@ -21,6 +21,7 @@ _GROUPS = (
     "grants",
     "files",
     "docs",
+    "audit",
     "principals",
     "bans",
     "plans",

@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
 from turnpike.api.agent_runtime.v1.approval_service_pb2_grpc import ApprovalServiceStub
+from turnpike.api.agent_runtime.v1.audit_service_pb2_grpc import AuditServiceStub
 from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import CompletionServiceStub
 from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import FileServiceStub
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStub
@@ -45,6 +46,7 @@ from turnpike.gateway.routes.agents import AgentRoutes
 from turnpike.gateway.routes.answers import Answers
 from turnpike.gateway.routes.anthropic.messages import MessageRoutes
 from turnpike.gateway.routes.approvals import ApprovalRoutes
+from turnpike.gateway.routes.audit import AuditRoutes
 from turnpike.gateway.routes.bans import BanRoutes
 from turnpike.gateway.routes.collections import CollectionRoutes
 from turnpike.gateway.routes.connectors import ConnectorRoutes
@@ -162,6 +164,7 @@ def make_app(
         AgentRoutes(AgentServiceStub(channels.agent_runtime)).router(entrance),
         ModelRoutes(ModelServiceStub(channels.agent_runtime)).router(entrance),
         ApprovalRoutes(ApprovalServiceStub(channels.agent_runtime)).router(entrance),
+        AuditRoutes(AuditServiceStub(channels.agent_runtime)).router(entrance),
         PolicyRoutes(PolicyServiceStub(channels.agent_runtime)).router(entrance),
         ProviderKeyRoutes(ProviderKeyServiceStub(channels.agent_runtime)).router(entrance),
         PrefixSessionRoutes(PrefixServiceStub(channels.agent_runtime)).router(entrance),

@@ -184,6 +184,17 @@ class Verdict:
 
     person_policy: str = ""
 
+    @property
+    def recorded(self) -> dict[str, str]:
+        """What the audit has of it."""
+        return {
+            "verdict": self.kind.value,
+            "source": self.source.value,
+            "rule": self.rule,
+            "tenant_policy": self.tenant_policy,
+            "person_policy": self.person_policy,
+        }
+
 
 DECISIONS = ("approve", "edit", "respond", "reject")
 APPROVE_ALWAYS = "approve_always"

@@ -190,6 +190,8 @@ class Call:
     outcome: str = ""
     result: str = ""
     structured: str = ""
+    judged: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By what policy it ran, or did not, for the audit; empty until it was judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,8 @@ class Reviewer:
         """Returns what becomes of each call, on the bytes that would be sent."""
         runs = [self._wanted(call) for call in calls]
         verdicts = await self._judge.judge([self._judged(*pair) for pair in _pairs(calls, runs)])
+        for call, verdict in zip(calls, verdicts, strict=True):
+            call.judged = verdict.recorded
         return [
             self._plan(call, run, verdict)
             for call, run, verdict in zip(calls, runs, verdicts, strict=True)

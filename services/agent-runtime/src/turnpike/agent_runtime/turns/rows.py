@@ -31,6 +31,7 @@ def results(calls: list[Call]) -> str:
                 "outcome": call.outcome,
                 "result": call.result,
                 "structured": call.structured,
+                "judged": call.judged,
             }
             for call in calls
             if call.outcome

@@ -1,0 +1,1 @@
+"""Checking the audit, without taking the suite's word for it."""
