@@ -62,10 +62,17 @@ def _wrong(path: str, item: Item, decision: Decision) -> list[FieldViolation]:
             wrong.append((f"{path}.text", "is needed"))
         case Kind.ANSWER:
             wrong += _wrong_answer(path, item, decision)
-        case Kind.APPROVE_ALWAYS if decision.scope.strip("* ") == "" and decision.scope:
-            wrong.append((f"{path}.scope", "'*' stands for everything: name no scope for that"))
+        case Kind.APPROVE_ALWAYS if decision.scope:
+            wrong += _wrong_scope(f"{path}.scope", decision.scope)
         case _:
             pass
+    return wrong
+
+
+def _wrong_scope(field: str, scope: str) -> list[FieldViolation]:
+    value, wrong = _object(field, scope)
+    if not wrong and all(each == "*" for each in value.values()):
+        return [(field, "stands for everything: name no scope for that")]
     return wrong
 
 

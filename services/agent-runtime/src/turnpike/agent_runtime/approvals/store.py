@@ -64,6 +64,8 @@ _ALWAYS = text(
     "SELECT i->>'name' AS name, i->>'digest' AS digest FROM decisions d"
     " JOIN approvals a ON a.id = d.approval, jsonb_array_elements(a.items) AS i"
     " WHERE a.turn = :turn AND d.kind = 'approve_always' AND i->>'call_id' = d.call_id"
+    # Where a grant is kept it says for how long, for what, and until it is revoked.
+    " AND d.scope = '' AND NOT (i->>'grantable')::boolean"
 )
 # The turn first, then the approval: whoever ends a turn, or takes it over, does it in this order.
 _LOCK_TURN = text(
