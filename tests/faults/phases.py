@@ -71,6 +71,16 @@ async def in_the_tool(stage: Stage, subject: Subject) -> None:
     await until(lambda: stage.journal.effects(subject.tag) > 0, WAIT_SECONDS)
 
 
+async def with_a_row(stage: Stage, subject: Subject) -> None:
+    """The effect ledger has a call of the turn."""
+
+    async def written() -> bool:
+        query = "SELECT 1 FROM tool_registry.calls WHERE turn = $1 AND executor IS NOT NULL"
+        return bool(await stage.query(query, subject.turn))
+
+    await until_it(written, WAIT_SECONDS)
+
+
 async def at_the_end(stage: Stage, subject: Subject) -> None:
     """Every word has been seen, and the provider is about to end."""
     await until(lambda: "~39 " in subject.reading.fold.answer, WAIT_SECONDS)

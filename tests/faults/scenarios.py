@@ -17,8 +17,15 @@ from tests.e2e.suite import Process, until, until_it
 from tests.faults.effects import REPEATABLE
 from tests.faults.invariants import unsettled
 from tests.faults.partition import without_lease
-from tests.faults.phases import PHASES, Phase, Subject, in_text, in_the_tool, phase_named
+from tests.faults.phases import (
+    PHASES,
+    Phase,
+    Subject,
+    in_text,
+    phase_named,
+)
 from tests.faults.providers import away, broken_off, refused
+from tests.faults.registries import registry_killed, registry_killed_anywhere
 from tests.faults.rolling import rolling_restart
 from tests.faults.stage import Stage
 from tests.faults.trials import Result, begin, claimed_again, jitter, trial
@@ -134,36 +141,6 @@ async def owner_cut_off(stage: Stage, tag: str) -> Result:
     return result
 
 
-async def registry_killed(stage: Stage, tag: str, *, tool: str) -> Result:
-    """SIGKILLs the registry that runs a call."""
-    victims: list[Process] = []
-
-    async def act(subject: Subject) -> float:
-        rows = await stage.query(
-            "SELECT r.name FROM tool_registry.calls c JOIN tool_registry.replicas r"
-            " ON r.id = c.executor WHERE c.turn = $1",
-            subject.turn,
-        )
-        victims.append(stage.suite.named(rows[0]["name"]))
-        os.kill(victims[0].pid, signal.SIGKILL)
-        return time.time()
-
-    arguments = f'{{"tag":"{tag}","seconds":1.5}}'
-    script = f"n=20+tool=effects__{tool}+arg={arguments}"
-    result = await trial(stage, Phase(tool, script, in_the_tool), tag, act)
-    for victim in victims:
-        await stage.suite.restarted(victim)
-    return judged(result, tool, tag)
-
-
-def judged(result: Result, tool: str, tag: str) -> Result:
-    """Says what must come of a call whose registry died: unknown, or made again."""
-    expected = "COMPLETED" if tool == REPEATABLE else "FAILED"
-    if result.statuses and result.statuses != [expected]:
-        result.faults.append(f"{tool} {tag} ended {result.statuses}, not {expected}")
-    return result
-
-
 async def gateway_killed(stage: Stage, tag: str) -> Result:
     """SIGKILLs the gateway that a reader is attached to."""
     victim = random.choice(stage.suite.of("gateway"))
@@ -244,6 +221,12 @@ def scenarios() -> list[Scenario]:
         Scenario("cut owner off", owner_cut_off),
         Scenario("kill registry: transfer", partial(registry_killed, tool="transfer")),
         Scenario(f"kill registry: {REPEATABLE}", partial(registry_killed, tool=REPEATABLE)),
+        *(
+            Scenario(
+                f"kill registry at any moment: {tool}", partial(registry_killed_anywhere, tool=tool)
+            )
+            for tool in ("transfer", REPEATABLE)
+        ),
         Scenario("kill gateway", gateway_killed),
         Scenario("flush Redis", partial(during_a_long_turn, strike="flush")),
         Scenario("restart Redis", partial(during_a_long_turn, strike="redis")),
