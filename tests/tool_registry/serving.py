@@ -16,6 +16,7 @@ from tests.conftest import Keys
 from turnpike.api.tool_registry.v1 import connector_service_pb2 as connectors_pb
 from turnpike.api.tool_registry.v1 import tool_call_service_pb2 as calls_pb
 from turnpike.api.tool_registry.v1 import tool_pb2
+from turnpike.api.tool_registry.v1.artifact_service_pb2_grpc import ArtifactServiceStub
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import ToolCallServiceStub
 from turnpike.database.migration import MigrationUrls
@@ -70,10 +71,12 @@ class Registry:
     keys: Keys
     connectors: ConnectorServiceStub = field(init=False)
     calls: ToolCallServiceStub = field(init=False)
+    artifacts: ArtifactServiceStub = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "connectors", ConnectorServiceStub(self.channel))
         object.__setattr__(self, "calls", ToolCallServiceStub(self.channel))
+        object.__setattr__(self, "artifacts", ArtifactServiceStub(self.channel))
 
     def new_tenant(self) -> "Tenant":
         """Returns a tenant that nobody has heard of."""

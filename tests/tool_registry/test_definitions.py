@@ -206,7 +206,7 @@ def test_a_result_of_many_blocks_keeps_the_first_ones():
     blocks = [{"type": "text", "text": "é\n" * 100_000} for _ in range(10)]
     blocks.append({"type": "image", "data": "x"})
 
-    outcome = results.from_answer({"content": blocks})
+    outcome = results.capped(results.from_answer({"content": blocks}))
 
     kept = json.loads(outcome.result)
     assert outcome.status is CallStatus.SUCCEEDED
@@ -218,6 +218,6 @@ def test_a_result_of_many_blocks_keeps_the_first_ones():
 
 @pytest.mark.parametrize("answer", [{}, {"content": None}, {"content": "text"}, {"isError": "no"}])
 def test_an_answer_of_no_known_form_is_an_empty_result(answer: dict[str, Any]):
-    outcome = results.from_answer(answer)
+    outcome = results.capped(results.from_answer(answer))
 
     assert (outcome.status, outcome.result) == (CallStatus.SUCCEEDED, "[]")

@@ -5,12 +5,29 @@ import hashlib
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-from turnpike.blobs.model import Blob, BlobCorruptError, BlobStore, BlobTooLargeError, Kept
+from turnpike.blobs.model import (
+    Announce,
+    Blob,
+    BlobCorruptError,
+    BlobStore,
+    BlobTooLargeError,
+    Kept,
+    unannounced,
+)
 
 
-async def put_whole(store: BlobStore, tenant: UUID, content: bytes, *, edition: str = "") -> Kept:
+async def put_whole(
+    store: BlobStore,
+    tenant: UUID,
+    content: bytes,
+    *,
+    edition: str = "",
+    announce: Announce = unannounced,
+) -> Kept:
     """Keeps bytes that are in memory already."""
-    return await store.put(tenant, _once(content), limit=len(content), edition=edition)
+    return await store.put(
+        tenant, _once(content), limit=len(content), edition=edition, announce=announce
+    )
 
 
 async def read_whole(store: BlobStore, blob: Blob, *, limit: int) -> bytes:

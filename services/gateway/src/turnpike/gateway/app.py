@@ -34,6 +34,7 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperSer
 from turnpike.api.gatekeeper.v1.identity_service_pb2_grpc import IdentityServiceStub
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import TenancyServiceStub
 from turnpike.api.gatekeeper.v1.usage_service_pb2_grpc import UsageServiceStub
+from turnpike.api.tool_registry.v1.artifact_service_pb2_grpc import ArtifactServiceStub
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
 from turnpike.api.tool_registry.v1.effect_service_pb2_grpc import EffectServiceStub
 from turnpike.api.tool_registry.v1.variable_service_pb2_grpc import VariableServiceStub
@@ -46,6 +47,7 @@ from turnpike.gateway.routes.agents import AgentRoutes
 from turnpike.gateway.routes.answers import Answers
 from turnpike.gateway.routes.anthropic.messages import MessageRoutes
 from turnpike.gateway.routes.approvals import ApprovalRoutes
+from turnpike.gateway.routes.artifacts import ArtifactRoutes
 from turnpike.gateway.routes.audit import AuditRoutes
 from turnpike.gateway.routes.bans import BanRoutes
 from turnpike.gateway.routes.collections import CollectionRoutes
@@ -178,6 +180,7 @@ def make_app(
             secure_cookies=secure_cookies,
         ).routers(),
         ToolRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),
+        ArtifactRoutes(ArtifactServiceStub(channels.tool_registry)).router(entrance),
         EffectRoutes(EffectServiceStub(channels.tool_registry)).router(entrance),
         VariableRoutes(VariableServiceStub(channels.tool_registry)).router(entrance),
         TenancyRoutes(TenancyServiceStub(channels.gatekeeper)).router(entrance),

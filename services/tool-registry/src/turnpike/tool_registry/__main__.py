@@ -11,10 +11,14 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.api.tool_registry.v1 import (
+    artifact_service_pb2,
     connector_service_pb2,
     effect_service_pb2,
     tool_call_service_pb2,
     variable_service_pb2,
+)
+from turnpike.api.tool_registry.v1.artifact_service_pb2_grpc import (
+    add_ArtifactServiceServicer_to_server,
 )
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import (
     add_ConnectorServiceServicer_to_server,
@@ -28,6 +32,8 @@ from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import (
 from turnpike.api.tool_registry.v1.variable_service_pb2_grpc import (
     add_VariableServiceServicer_to_server,
 )
+from turnpike.blobs.model import BlobError, BlobRangeError, BlobStore
+from turnpike.blobs.opening import open_store
 from turnpike.database.engine import open_engine, open_pool
 from turnpike.database.envelope import Envelope
 from turnpike.database.failures import is_unavailable
@@ -40,6 +46,7 @@ from turnpike.rpc.process import StartError, metrics_served, start
 from turnpike.rpc.server import listen, new_server, serve_until_signalled
 from turnpike.tool_registry.access import Access
 from turnpike.tool_registry.administration import Administration
+from turnpike.tool_registry.artifact_servicer import ArtifactServicer
 from turnpike.tool_registry.call_servicer import ToolCallServicer
 from turnpike.tool_registry.calls import Calls
 from turnpike.tool_registry.catalogue import Catalogue
@@ -62,6 +69,7 @@ from turnpike.tool_registry.renewals import Renewals
 from turnpike.tool_registry.reviews import Reviews
 from turnpike.tool_registry.rules import Rules
 from turnpike.tool_registry.settings import Settings
+from turnpike.tool_registry.shelving import Shelf
 from turnpike.tool_registry.sign_ins import SignIns
 from turnpike.tool_registry.signing_in import SigningIn
 from turnpike.tool_registry.upkeep import Upkeep
@@ -70,6 +78,7 @@ from turnpike.tool_registry.variable_servicer import VariableServicer
 from turnpike.tool_registry.variables import Variables
 
 SERVICES = (
+    artifact_service_pb2.DESCRIPTOR.services_by_name["ArtifactService"].full_name,
     connector_service_pb2.DESCRIPTOR.services_by_name["ConnectorService"].full_name,
     effect_service_pb2.DESCRIPTOR.services_by_name["EffectService"].full_name,
     tool_call_service_pb2.DESCRIPTOR.services_by_name["ToolCallService"].full_name,
@@ -129,6 +138,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         _open_pool(url) as pool,
         _open_engine(url, pool_size=8) as engine,
         _open_engine(system_url, pool_size=2) as system,
+        _open_blobs(settings) as blobs,
         _owned_tasks() as tasks,
     ):
         lease = Lease(settings.replica_name, settings.listen_address)
@@ -146,8 +156,15 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         links.on_change = discoveries.note_change
         catalogue = Catalogue(pool=pool, engine=engine, discoveries=discoveries)
         plans = Plans(access)
+        shelf = Shelf(engine, blobs)
         executor = Executor(
-            ledger=ledger, plans=plans, links=links, lease=lease, tasks=tasks, catalogue=catalogue
+            ledger=ledger,
+            plans=plans,
+            links=links,
+            lease=lease,
+            tasks=tasks,
+            catalogue=catalogue,
+            shelf=shelf,
         )
         listeners = Listeners(access=access, discoveries=discoveries, links=links, tasks=tasks)
         upkeep = Upkeep(
@@ -160,6 +177,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         )
         await _begin(upkeep)
         tasks.create_task(upkeep.run())
+        tasks.create_task(shelf.sweep_forever(system, settings.artifact_retention))
 
         administration = Administration(
             engine=engine,
@@ -202,6 +220,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         )
         server = _new_server(keys, servicer, ToolCallServicer(calls), effects)
         add_VariableServiceServicer_to_server(VariableServicer(variables), server)
+        add_ArtifactServiceServicer_to_server(ArtifactServicer(shelf), server)
         yield Replica(server, executor, upkeep, renewals)
 
 
@@ -270,6 +289,15 @@ async def _end() -> None:
 
 
 @asynccontextmanager
+async def _open_blobs(settings: Settings) -> AsyncGenerator[BlobStore]:
+    store = open_store(settings, settings.service())
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
 async def _open_engine(url: str, *, pool_size: int) -> AsyncGenerator[AsyncEngine]:
     engine = open_engine(url, pool_size=pool_size)
     try:
@@ -293,6 +321,10 @@ async def _open_pool(url: str) -> AsyncGenerator[asyncpg.Pool]:
 def _translate(error: Exception) -> ServiceError | None:
     if is_unavailable(error):
         return UnavailableError("the database does not answer; try again")
+    if isinstance(error, BlobRangeError):
+        return InvalidArgumentError("start", str(error))
+    if isinstance(error, BlobError):
+        return UnavailableError("the artifact cannot be read now; try again")
     if "22021" in (getattr(error, "sqlstate", ""), getattr(error.__cause__, "sqlstate", "")):
         return InvalidArgumentError("request", "a text holds a character that none may hold")
     return None

@@ -19,6 +19,7 @@ from turnpike.tool_registry.persistence import persistently
 from turnpike.tool_registry.preparation import NotRunnableError, Plan, Plans
 from turnpike.tool_registry.runs import Run
 from turnpike.tool_registry.sending import METHOD_NOT_FOUND, NotSentError, Sender
+from turnpike.tool_registry.shelving import Shelf
 from turnpike.tool_registry.veils import Veil
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,9 @@ class Executor:
         lease: Lease,
         tasks: asyncio.TaskGroup,
         catalogue: Catalogue,
+        shelf: Shelf,
     ) -> None:
+        self._shelf = shelf
         self._ledger = ledger
         self._plans = plans
         self._links = links
@@ -114,7 +117,7 @@ class Executor:
             outcome = await self._outcome(run)
             if outcome is None:
                 return
-            outcome = _veiled(outcome, run.veil)
+            outcome = await self._shelf.shelved(run.call, _veiled(outcome, run.veil))
             call = await persistently(lambda: self._ledger.finish(run.call, outcome))
         metrics.CALLS.labels(call.status.value, call.reason).inc()
         run.become(call)

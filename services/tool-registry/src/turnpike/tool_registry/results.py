@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import orjson
@@ -14,16 +15,38 @@ _ROOM_FOR_NOTE = 512
 
 
 def from_answer(answer: Mapping[str, Any]) -> Outcome:
-    """Returns the outcome that a server's `tools/call` result states."""
+    """Returns the outcome that a server's `tools/call` result states, however large."""
     shown = answer.get("content")
     blocks = cast("list[Any]", shown) if isinstance(shown, list) else []
     failed = answer.get("isError") is True
     return Outcome(
         status=CallStatus.FAILED if failed else CallStatus.SUCCEEDED,
         reason="TOOL_ERROR" if failed else "",
-        result=_capped(blocks),
+        result=_encoded(blocks).decode(),
         structured=_structured(answer.get("structuredContent")),
     )
+
+
+def capped(outcome: Outcome) -> Outcome:
+    """Returns an outcome that a turn can carry."""
+    if len(outcome.result) * 4 <= MAX_RESULT_BYTES:
+        return outcome
+    return replace(outcome, result=_capped(orjson.loads(outcome.result)))
+
+
+def blocks_of(outcome: Outcome) -> list[Any]:
+    """Returns an outcome's content blocks."""
+    return orjson.loads(outcome.result) if outcome.result else []
+
+
+def with_blocks(outcome: Outcome, blocks: list[Any]) -> Outcome:
+    """Returns an outcome with other content blocks."""
+    return replace(outcome, result=_encoded(blocks).decode())
+
+
+def text_block(text: str) -> dict[str, str]:
+    """Returns a content block that is a text."""
+    return _text(text)
 
 
 def failure(reason: str, message: str) -> Outcome:

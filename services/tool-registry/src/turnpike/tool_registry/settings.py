@@ -1,12 +1,13 @@
 """Everything an operator can set, read once from the environment."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PostgresDsn, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from turnpike.blobs.settings import BlobSettings
-from turnpike.rpc.settings import Key, ServiceSettings
+from turnpike.rpc.settings import Key, Seconds, ServiceSettings
 
 
 class OAuthClient(BaseModel):
@@ -57,6 +58,9 @@ class Settings(BlobSettings, ServiceSettings):
 
     oauth_redirects: tuple[str, ...] = ()
     """The pages that sign-ins may come back to: a JSON list; empty allows any."""
+
+    artifact_retention: Seconds = timedelta(days=30)
+    """How many seconds an artifact of a call is kept."""
 
     egress_allow_private: bool = False
     """Whether connectors may be at private and loopback addresses."""
