@@ -3,10 +3,12 @@
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import cache
 from secrets import token_bytes
 from typing import Any
 
+import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tokenizers import Tokenizer
 
@@ -29,7 +31,7 @@ from turnpike.rpc.channel import open_channel
 from turnpike.rpc.credentials import Credentials, Exchanged
 from turnpike.rpc.errors import UnauthenticatedError
 from turnpike.rpc.identity import GATEKEEPER, Signer, Verifier
-from turnpike.rpc.server import listen, new_server
+from turnpike.rpc.server import listen, new_server, serving
 
 WAIT_SECONDS = 20
 """How long a test waits for what must happen."""
@@ -105,20 +107,20 @@ async def embedding(
             settings_for(**settings), meter, load_encoder=lambda: model or encoder()
         )
         embedder = await stack.enter_async_context(opened)
-        yield await stack.enter_async_context(_served(embedder, person))
+        yield EmbeddingServiceStub(await stack.enter_async_context(served(embedder, person)))
 
 
 @asynccontextmanager
-async def _served(
-    embedder: Embedder, person: tuple[str, str] | None
-) -> AsyncGenerator[EmbeddingServiceStub]:
+async def served(
+    embedder: Embedder, person: tuple[str, str] | None = None
+) -> AsyncGenerator[grpc.aio.Channel]:
+    """Serves an embedder while the block runs; yields a channel with a credential."""
     seed = token_bytes(32)
     public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
     credentials = Credentials(Verifier({"agent-runtime": public, GATEKEEPER: public}), _refuse_key)
     server = new_server("embedding", authenticate=credentials.caller)
     add_EmbeddingServiceServicer_to_server(EmbeddingServicer(embedder), server)
     port = listen(server, "127.0.0.1:0")
-    await server.start()
 
     def token() -> str:
         if person is None:
@@ -127,11 +129,12 @@ async def _served(
         signer = Signer(GATEKEEPER, seed)
         return signer.principal_token(tenant=tenant, principal=principal, role="viewer")[0]
 
-    try:
-        async with open_channel(f"ipv4:127.0.0.1:{port}", authorization=token) as channel:
-            yield EmbeddingServiceStub(channel)
-    finally:
-        await server.stop(None)
+    target = f"ipv4:127.0.0.1:{port}"
+    async with (
+        serving(server, grace_time=timedelta(0)),
+        open_channel(target, authorization=token) as channel,
+    ):
+        yield channel
 
 
 async def _refuse_key(_credential: str, /) -> Exchanged:
