@@ -44,6 +44,10 @@ async def test_a_file_goes_in_is_read_edited_and_taken_back(edge: Edge, tag: str
     assert (await statuses(edge, f"{base}/documents/a/lease.docx"))[-1]["state"] == "READY"
     read = await edge.call("GET", f"{base}/documents/a/lease.docx:read")
     assert read["text"] == "# The lease\n\nIt ends in June."
+    asked = {"query": "when do I have to move out", "filter": {"collections": [tag]}}
+    (found,) = (await edge.call("POST", "/search", asked))["results"]
+    assert (found["path"], found["text"]) == ("/a/lease.docx", read["text"])
+    assert (found["revision"], found["first_line"], found["dense_rank"]) == (1, 1, 1)
     original = await edge.http.get(f"/api/v1{base}/documents/a/lease.docx:original")
     assert base64.b64encode(original.content).decode() == body["base64"]
 
@@ -87,6 +91,9 @@ async def test_the_command_line_puts_lists_moves_removes_and_reverts(
     put = await docs("put", tag, str(tmp_path / "notes"), "--to", "/n")
     assert [each["document"]["path"] for each in put] == ["/n/deep/two.py", "/n/one.md"]
     assert {each["document"]["indexing"]["state"] for each in put} == {"READY"}
+    best, *_ = await docs("search", "the first one", "--collection", tag)
+    assert (best["path"], best["first_line"]) == ("/n/one.md", 1)
+    assert await docs("search", "one", "--collection", tag, "--until", "2020-01-01") == []
     await docs("mv", tag, "/n/deep", "/m")
     (removed,) = await docs("rm", tag, "/n/one.md")
     assert [each["path"] for each in await docs("list", tag)] == ["/m/two.py"]

@@ -217,6 +217,31 @@ def revert(
         raise CommandError(f"{left} of {len(reversals)} were left alone; --force takes them too")
 
 
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="In your own words; days too: last week.")],
+    collection: Annotated[list[str] | None, typer.Option(help="Where; all without.")] = None,
+    folder: Annotated[str, typer.Option(help="In it, and below.")] = "",
+    since: Annotated[str, typer.Option(help="The first day of the last change.")] = "",
+    until: Annotated[str, typer.Option(help="The last such day.")] = "",
+    time_zone: Annotated[str, typer.Option(help="Of these days: Europe/Berlin.")] = "UTC",
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
+    home: HomeFolder = None,
+    url: Url = "",
+    key: Key = "",
+    as_json: Json = False,
+) -> None:
+    """Find parts of documents, by meaning and by words."""
+    terminal = Terminal(as_json=as_json)
+    asked = {"collections": collection or [], "folder": folder, "time_zone": time_zone}
+    asked |= {"since": since, "until": until}
+    body = {"query": query, "filter": asked, "limit": limit, "read_time": True}
+    with connected(home, url, key) as client:
+        for each in client.fetch("POST", "/api/v1/search", json=body)["results"]:
+            where = f"{each['collection']}:{each['path']}:{each['first_line']}"
+            terminal.result(each, f"{where}\n  {' '.join(each['text'].split())[:200]}")
+
+
 def _found(given: Path, to: str) -> Iterator[tuple[Path, str]]:
     """Yields files, and the path that each document gets."""
     base = "/" + to.strip("/")
