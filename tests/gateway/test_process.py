@@ -83,7 +83,9 @@ async def test_a_process_serves_and_drains(upstream: Upstream):
         "tool-registry": True,
         "embedding": True,
     }
-    assert (health.status_code, root.status_code, docs.status_code) == (200, 307, 200)
+    assert (health.status_code, root.status_code, docs.status_code) == (200, 200, 200)
+    assert "default-src 'none'" in root.headers["content-security-policy"]
+    assert "<script defer src=" in root.text
     assert "/api/v1/turns:run" in document.json()["paths"]
     assert "turnpike_gateway_streams 1.0" in metrics.text
     assert rest.endswith(": draining, connect again\n\n")

@@ -52,6 +52,7 @@ from turnpike.gateway.routes.audit import AuditRoutes
 from turnpike.gateway.routes.bans import BanRoutes
 from turnpike.gateway.routes.collections import CollectionRoutes
 from turnpike.gateway.routes.connectors import ConnectorRoutes
+from turnpike.gateway.routes.console import ConsoleRoutes
 from turnpike.gateway.routes.effects import EffectRoutes
 from turnpike.gateway.routes.embeddings import EmbeddingRoutes
 from turnpike.gateway.routes.faults import faults_of
@@ -193,6 +194,7 @@ def make_app(
         CollectionRoutes(CollectionServiceStub(channels.embedding)).router(entrance),
         DocumentRoutes(DocumentServiceStub(channels.embedding)).router(entrance),
         SystemRoutes(readiness).router(),
+        ConsoleRoutes().router(),
     ):
         # Not `include_router`, which looks its routes up again for each request.
         app.router.routes.extend(router.routes)

@@ -4,7 +4,6 @@ import asyncio
 
 import orjson
 from fastapi import APIRouter, Response
-from starlette.responses import RedirectResponse
 
 from turnpike.gateway.readiness import Readiness
 from turnpike.gateway.routes.replies import raw_reply
@@ -12,7 +11,7 @@ from turnpike.telemetry.metrics import exposition
 
 
 class SystemRoutes:
-    """`/healthz`, `/readyz`, `/metrics` and `/`."""
+    """`/healthz`, `/readyz` and `/metrics`."""
 
     def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness
@@ -24,7 +23,6 @@ class SystemRoutes:
             ("/healthz", self.get_health),
             ("/readyz", self.get_readiness),
             ("/metrics", self.get_metrics),
-            ("/", self.get_root),
         ):
             router.add_api_route(path, answer, methods=["GET"], include_in_schema=False)
         return router
@@ -43,7 +41,3 @@ class SystemRoutes:
     async def get_metrics(self) -> Response:
         """Returns every metric of this process."""
         return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    async def get_root(self) -> Response:
-        """Sends people to the documentation."""
-        return RedirectResponse("/docs", 307)

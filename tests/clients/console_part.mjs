@@ -1,0 +1,81 @@
+// The console in a browser without a screen: what a person sees of it, as one line of JSON.
+//
+//     node console.mjs URL KEY AGENT ASKING_AGENT
+import { EventSource } from "eventsource";
+import { CookieJar, JSDOM } from "jsdom";
+
+const [url, key, agent, askingAgent] = process.argv.slice(2);
+const cookieJar = new CookieJar();
+
+async function fetched(path, init = {}) {
+  const target = new URL(path, url).href;
+  const cookie = await cookieJar.getCookieString(target);
+  const response = await fetch(target, { ...init, headers: { ...init.headers, cookie } });
+  for (const each of response.headers.getSetCookie()) await cookieJar.setCookie(each, target);
+  return response;
+}
+
+const { window } = await JSDOM.fromURL(url, {
+  cookieJar,
+  pretendToBeVisual: true,
+  resources: "usable",
+  runScripts: "dangerously",
+  beforeParse(page) {
+    page.fetch = fetched;
+    page.EventSource = class extends EventSource {
+      constructor(path) {
+        super(new URL(path, url).href, { fetch: fetched });
+      }
+    };
+  },
+});
+const page = window.document;
+const at = (id) => page.getElementById(id);
+
+/** Waits until something is so, and returns it. */
+async function until(what) {
+  for (const giveUpAt = Date.now() + 30_000; Date.now() < giveUpAt; ) {
+    const found = what();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`never: ${what}\n${page.body.textContent}`);
+}
+
+function submit(form) {
+  form.querySelector("button:not([type])").click();
+}
+
+await until(() => !at("sign-in").hidden);
+at("key").value = "tp_wrong";
+submit(at("sign-in"));
+const refused = await until(() => !at("problem").hidden && at("problem").textContent);
+at("key").value = key;
+submit(at("sign-in"));
+await until(() => !at("console").hidden);
+
+async function say(words, name) {
+  at("agent").value = name;
+  at("input").value = words;
+  submit(at("say"));
+  return await until(() => [...page.querySelectorAll(".turn")].find((each) => each.querySelector(".input").textContent === words));
+}
+
+const ended = (turn) => [...turn.querySelectorAll(".note")].at(-1)?.textContent.includes("tokens");
+
+const first = await say("hello <b>there</b>", agent);
+await until(() => ended(first));
+const answer = first.querySelector(".text").textContent;
+const markup = page.querySelectorAll(".turn b").length;
+const conversation = (await until(() => page.querySelector("#threads [aria-current]"))).dataset.thread;
+
+at("show-usage").click();
+const models = await until(() => at("sums").rows.length > 1 && [...at("sums").rows].map((row) => row.cells[0].textContent));
+
+page.querySelector(`#threads [data-thread="${conversation}"] button`).click();
+const again = await until(() => page.querySelector("#turns .text")?.textContent);
+at("sign-out").click();
+await until(() => !cookieJar.getCookieStringSync(url).includes("turnpike_session"));
+
+console.log(JSON.stringify({ refused, answer, markup, models, again }));
+process.exit(0);
