@@ -117,8 +117,17 @@ def document(kind: Descriptor, ours: Ours, noun: str) -> dict[str, Any]:
             else values[field.name]
         )
         for field in kind.fields
-        if field.name in values and not is_number(field, values[field.name])
+        if field.name in values
+        and not is_number(field, values[field.name])
+        and not is_another_choice(field, values)
     }
+
+
+def is_another_choice(field: FieldDescriptor, values: dict[str, Any]) -> bool:
+    """Tells a field of which another choice before it is made already."""
+    choice = field.containing_oneof
+    named = [each for each in choice.fields if each.name in values] if choice else []
+    return bool(named) and named[0].name != field.name
 
 
 def is_number(field: FieldDescriptor, value: Any) -> bool:

@@ -11,8 +11,11 @@ from turnpike.rpc.errors import ForbiddenError
 from turnpike.rpc.identity import Caller
 
 ROLES = ("viewer", "member", "admin", "owner")
-READS = ("Get", "List", "Watch", "Count", "Embed", "Chunk", "Explain", "Report", "Search")
-RUNS = {"TurnService", "ThreadService", "CompletionService"}
+READS = (
+    *("Get", "List", "Watch", "Read", "Count", "Explain", "Report"),
+    *("Embed", "Chunk", "Search"),
+)
+RUNS = {"TurnService", "ThreadService", "CompletionService", "FileService", "DocumentService"}
 OPEN = "GatekeeperService/Authenticate"
 # What only a service calls, and nobody by a key.
 INNER = {

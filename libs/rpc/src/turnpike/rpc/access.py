@@ -22,21 +22,17 @@ _READS = re.compile(r"(Get|List|Watch|Search|Find|Read|Count|Embed|Chunk|Explain
 _ADMIN_WRITES = re.compile(r"(Create|Update|Delete|Activate)")
 # Whole services that administer, and those whose changes do.
 _ADMINISTRATION = frozenset({"TenancyService", "IdentityService"})
-_CONFIGURATION = frozenset({"AccountService", "AgentService", "ModelService", "ConnectorService"})
-_RUNNING = re.compile(
-    r"(Turn|Thread|File|Artifact|Approval|Grant|Session|Chat|Completion|Response|Embedding)"
+_CONFIGURATION = frozenset(
+    {"AccountService", "AgentService", "ModelService", "ConnectorService", "CollectionService"}
 )
+_RUNNING = re.compile(
+    r"(Turn|Thread|File|Document|Artifact|Approval|Session|Chat|Completion|Response|Embedding)"
+)
+# Whole services that only services call, and single methods.
+_AMONG_SERVICES = frozenset({"ToolCallService"})
 _FOR_SERVICES = frozenset(
-    {
-        *(
-            f"GatekeeperService/{name}"
-            for name in ("Admit", "Extend", "Settle", "Release", "Heartbeat", "WatchRevocations")
-        ),
-        *(
-            f"ToolCallService/{name}"
-            for name in ("AnnounceFence", "RunCall", "CancelCall", "GetCall", "ResolveCall")
-        ),
-    }
+    f"GatekeeperService/{name}"
+    for name in ("Admit", "Extend", "Settle", "Release", "Heartbeat", "WatchRevocations")
 )
 # A person may have models, connectors and credentials of one's own; the servicer sees whose.
 _OWN = frozenset(
@@ -95,7 +91,7 @@ def check_access(method: str, caller: Caller) -> None:
 def _needed(method: str) -> tuple[str, Scopes]:
     """Returns the least role (none: services alone), and the scopes of which one will do."""
     service, _, name = _short(method).partition("/")
-    if _short(method) in _FOR_SERVICES:
+    if service in _AMONG_SERVICES or _short(method) in _FOR_SERVICES:
         return "", frozenset()
     reads = _is_read(method)
     if service in _ADMINISTRATION:
