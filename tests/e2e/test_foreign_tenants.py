@@ -81,6 +81,8 @@ FIXED: dict[str, Any] = {
     "generation": 1,
     "resolution": 1,
     "headers": {"authorization": "Bearer theirs"},
+    "redirect_uri": "https://example.com/callback",
+    "state": "s" * 32,
 }
 # Messages in requests, to be filled in like them.
 NESTED: dict[str, Any] = {
