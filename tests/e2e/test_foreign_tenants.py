@@ -139,6 +139,7 @@ def is_number(field: FieldDescriptor, value: Any) -> bool:
         FieldDescriptor.CPPTYPE_INT64,
         FieldDescriptor.CPPTYPE_UINT32,
         FieldDescriptor.CPPTYPE_UINT64,
+        FieldDescriptor.CPPTYPE_ENUM,
     }
     return isinstance(value, str) and field.cpp_type in numbers
 
