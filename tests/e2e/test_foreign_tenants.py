@@ -61,6 +61,8 @@ OWN = (
     "Authenticate",
     # What is probed comes with the request.
     "ProbeConnector",
+    # What it names nobody else can know.
+    "FinishSignIn",
     # Plans are everybody's to read.
     "GetPlan",
     "ListPlans",
