@@ -19,7 +19,7 @@ agent-runtime:
   database: true
   egress: true
   blobs: true
-  peers: [gatekeeper, tool-registry]
+  peers: [gatekeeper, tool-registry, embedding]
 tool-registry:
   database: true
   egress: true

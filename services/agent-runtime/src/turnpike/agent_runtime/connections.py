@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from turnpike.agent_runtime.models.clients import Clients, open_clients
 from turnpike.agent_runtime.settings import Settings
 from turnpike.agent_runtime.tools.registry import Registry
+from turnpike.agent_runtime.tools.searching import ToolSearch
+from turnpike.agent_runtime.tools.vectors import Vectors
+from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import ToolCallServiceStub
 from turnpike.api.tool_registry.v1.variable_service_pb2_grpc import VariableServiceStub
@@ -49,6 +52,7 @@ class Peers:
 
     gatekeeper: grpc.aio.Channel
     registry: Registry
+    search: ToolSearch
     clients: Clients
 
 
@@ -64,6 +68,7 @@ async def open_peers(settings: Settings) -> AsyncGenerator[Peers]:
             idempotent=_IDEMPOTENT,
         ) as gatekeeper,
         open_channel(settings.tool_registry_target, tls=settings.tls) as registry,
+        _search(settings, signer) as search,
         open_clients(allow_private=settings.egress_allow_private) as clients,
     ):
         tools = Registry(
@@ -72,7 +77,16 @@ async def open_peers(settings: Settings) -> AsyncGenerator[Peers]:
             VariableServiceStub(registry),
             signer.metadata_for,
         )
-        yield Peers(gatekeeper=gatekeeper, registry=tools, clients=clients)
+        yield Peers(gatekeeper=gatekeeper, registry=tools, search=search, clients=clients)
+
+
+@asynccontextmanager
+async def _search(settings: Settings, signer: Signer) -> AsyncGenerator[ToolSearch]:
+    if not settings.embedding_target:
+        yield ToolSearch(None)
+        return
+    async with open_channel(settings.embedding_target, tls=settings.tls) as channel:
+        yield ToolSearch(Vectors(EmbeddingServiceStub(channel), signer.metadata_for))
 
 
 @asynccontextmanager

@@ -31,6 +31,9 @@ class Settings(BlobSettings, ServiceSettings):
     tool_registry_target: str
     """Where the tool registry is, as gRPC's target."""
 
+    embedding_target: str = ""
+    """Where embedding is, as gRPC's target; without it tools are searched by their words alone."""
+
     secret_keys: Annotated[dict[str, Key], Field(min_length=1, repr=False)]
     """Keys that seal providers' credentials: a JSON object of id and base64 of 32 bytes; the
     first one seals, all open."""
@@ -54,6 +57,10 @@ class Settings(BlobSettings, ServiceSettings):
     prefix_tenant_bytes: int = Field(default=256 << 20, ge=0)
     """How many bytes of prompts the prefix ledger keeps for each tenant; what was used within ten
     minutes stays beyond that."""
+
+    tool_search_percent: int = Field(default=5, ge=1, le=100)
+    """Which share of a model's context, in percent, the definitions of an agent's tools may take
+    before its model is given a search in their place; 100 never does so."""
 
     file_max_bytes: int = Field(default=64 << 20, ge=1, le=4 << 30)
     """How many bytes a file may have."""

@@ -2,8 +2,10 @@
 
 from turnpike.agent_runtime.agents.model import (
     DEFAULT_MAX_STEPS,
+    NO_TOOL_SEARCH,
     VARIABLES,
     AgentSpec,
+    ToolSearch,
     unknown_variable,
 )
 from turnpike.agent_runtime.approvals.rules import rules_from_proto, rules_to_proto
@@ -31,11 +33,16 @@ def spec_from_proto(spec: agent_pb2.AgentSpec, path: str) -> AgentSpec:
         max_steps=spec.max_steps or DEFAULT_MAX_STEPS,
         policy=policy_from_proto(spec.policy, f"{path}.policy"),
         approvals=rules_from_proto(spec.approvals),
+        tool_search=ToolSearch(
+            percent=spec.tool_search.percent, pinned=tuple(spec.tool_search.pinned)
+        ),
     )
 
 
 def spec_to_proto(spec: AgentSpec) -> agent_pb2.AgentSpec:
     """Returns a spec for a response."""
+    asked = spec.tool_search
+    searching = agent_pb2.ToolSearch(percent=asked.percent, pinned=asked.pinned)
     return agent_pb2.AgentSpec(
         model=spec.model,
         instructions=spec.instructions,
@@ -43,4 +50,5 @@ def spec_to_proto(spec: AgentSpec) -> agent_pb2.AgentSpec:
         max_steps=spec.max_steps,
         policy=policy_to_proto(spec.policy),
         approvals=rules_to_proto(spec.approvals),
+        tool_search=searching if asked != NO_TOOL_SEARCH else None,
     )

@@ -20,6 +20,20 @@ _KNOWN = frozenset("{{" + name + "}}" for name in VARIABLES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSearch:
+    """When an agent's tools are searched for, and which are always shown."""
+
+    percent: int = 0
+    """The share of the model's context that definitions may take; 0 for the operator's."""
+
+    pinned: tuple[str, ...] = ()
+    """Patterns `connector/tool`, with `*`."""
+
+
+NO_TOOL_SEARCH = ToolSearch()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSpec:
     """What makes an agent. Immutable: versions are shared by all who ask for them."""
 
@@ -31,6 +45,8 @@ class AgentSpec:
     approvals: ApprovalRules = DEFAULT_RULES
     """Who decides what it asks for, and for how long."""
 
+    tool_search: ToolSearch = NO_TOOL_SEARCH
+
     def as_dict(self) -> dict[str, Any]:
         """Returns what is stored of it."""
         return {
@@ -38,6 +54,7 @@ class AgentSpec:
             "instructions": self.instructions,
             "tools": list(self.tools),
             "max_steps": self.max_steps,
+            **self._searching(),
             # There even when they are empty: a replica of before reads them.
             **{"allow": [], "deny": []} | document_of(self.policy),
         } | self._asking()
@@ -45,6 +62,13 @@ class AgentSpec:
     def _asking(self) -> dict[str, Any]:
         # Of an agent that says nothing of it nothing is stored that was not before.
         return {} if self.approvals == DEFAULT_RULES else {"approvals": self.approvals.as_dict()}
+
+    def _searching(self) -> dict[str, Any]:
+        # Only where it says something: a version of before stays the same.
+        if self.tool_search == NO_TOOL_SEARCH:
+            return {}
+        asked = self.tool_search
+        return {"tool_search": {"percent": asked.percent, "pinned": list(asked.pinned)}}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
@@ -54,6 +78,7 @@ class AgentSpec:
             instructions=stored["instructions"],
             tools=tuple(stored["tools"]),
             max_steps=stored["max_steps"],
+            tool_search=_tool_search(stored.get("tool_search", {})),
             policy=policy_of(
                 {name: value for name, value in stored.items() if name in POLICY_NAMES}
             ),
@@ -67,6 +92,10 @@ class Version:
 
     spec: AgentSpec
     created_by: UUID
+
+
+def _tool_search(stored: Mapping[str, Any]) -> ToolSearch:
+    return ToolSearch(percent=stored.get("percent", 0), pinned=tuple(stored.get("pinned", ())))
 
 
 def unknown_variable(instructions: str) -> str:

@@ -1,6 +1,7 @@
 """Running the tool calls of one step."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 
 from turnpike.agent_runtime.approvals.model import Item
 from turnpike.agent_runtime.events.writer import LogWriter
+from turnpike.agent_runtime.tools.builtin import SEARCH
 from turnpike.agent_runtime.tools.registry import Effect, EffectState, Progress, Registry
 from turnpike.agent_runtime.turns.counting import TOOL_CALLS
 from turnpike.agent_runtime.turns.failures import first_of
@@ -26,6 +28,10 @@ _OUTCOMES = {
 }
 
 
+Search = Callable[[Effect, str], Awaitable[EffectState]]
+"""Searches the turn's tools for what the arguments say."""
+
+
 class Caller:
     """Runs a step's calls through the effect ledger, side by side."""
 
@@ -35,8 +41,10 @@ class Caller:
         reviewer: Reviewer,
         writer: LogWriter,
         *,
+        search: Search,
         timeout: timedelta,
     ) -> None:
+        self._search = search
         self._registry = registry
         self._reviewer = reviewer
         self._writer = writer
@@ -94,6 +102,8 @@ class Caller:
         return None
 
     async def _run(self, call: Call, effect: Effect, run: Run) -> Item | None:
+        if call.name == SEARCH:
+            return await self._find(call, effect)
         with span(f"execute_tool {call.name}", attributes=_calling(call, effect)) as calling:
             try:
                 item = await self._watch(call, effect, run)
@@ -106,6 +116,11 @@ class Caller:
             if call.outcome != "OK":
                 calling.fail(call.outcome or "ASKED")
             return item
+
+    async def _find(self, call: Call, effect: Effect) -> None:
+        # It changes nothing: an owner that comes after may search again.
+        self._writer.emit(tool_started=ToolStarted(call_id=call.call_id))
+        self._close(call, await self._search(effect, call.arguments))
 
     async def _refuse(self, call: Call, effect: Effect, plan: Close) -> None:
         # An owner before this one may have run it, by what was said then.

@@ -20,6 +20,7 @@ from turnpike.agent_runtime.turns.ledgering import Said
 from turnpike.agent_runtime.turns.listening import Heard
 from turnpike.agent_runtime.turns.model import Call, Rate, Reply, Spend, Step, Turn
 from turnpike.agent_runtime.turns.prompting import answer_messages, reply_message
+from turnpike.agent_runtime.turns.uses import asked_for
 
 
 class Course:
@@ -149,7 +150,7 @@ class Course:
 
     def step(self, reply: Reply, toolset: Toolset) -> Step:
         """Returns this step, as the model left it."""
-        return self._spoken(reply, _calls(reply.step, self._heard, toolset))
+        return self._spoken(reply, asked_for(reply.step, self._heard.tool_uses, toolset))
 
     def effects(self, step: Step) -> list[Effect]:
         """Returns a step's calls, as the effect ledger knows them."""
@@ -235,20 +236,3 @@ def _counted(heard: Heard) -> int:
     """Returns the tokens of the prompt and its reply, if the provider counted them."""
     said = heard.reported
     return said.input_tokens + said.output_tokens if said and said.input_tokens else 0
-
-
-def _calls(number: int, heard: Heard, toolset: Toolset) -> list[Call]:
-    calls: list[Call] = []
-    for ordinal, use in enumerate(heard.tool_uses):
-        tool = toolset.find(use.name)
-        calls.append(
-            Call(
-                ordinal=ordinal,
-                call_id=f"call_{number}_{ordinal}",
-                provider_id=use.id or f"call_{number}_{ordinal}",
-                name=tool.name if tool else use.name,
-                arguments=use.arguments.replace("\0", ""),
-                definition_digest=tool.digest if tool else "",
-            )
-        )
-    return calls

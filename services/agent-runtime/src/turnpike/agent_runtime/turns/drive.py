@@ -92,6 +92,7 @@ class Driver:
             parts.registry,
             Reviewer(prepared.toolset, Judge(parts.judges, subject), prepared.reviews),
             self._writer,
+            search=partial(parts.search.answer, prepared.toolset),
             timeout=parts.patience.tool,
         )
         self._tries = Tries(parts, claim, turn, prepared, allowance, self._course, self._writer)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from turnpike.agent_runtime.models.prompt import Message, ToolDefinition
+from turnpike.agent_runtime.tools.toolset import Tool
 from turnpike.agent_runtime.turns.attaching import PICTURE_TOKENS
 
 DEFAULT_MAX_OUTPUT = 8192
@@ -55,6 +56,12 @@ def tools_bound(tools: Sequence[ToolDefinition]) -> int:
         text_bound(tool.description) + len(tool.name) + len(tool.input_schema.encode())
         for tool in tools
     )
+
+
+def tools_reckoned(tools: Iterable[Tool]) -> int:
+    """Returns about how many tokens tools' definitions have."""
+    said = sum(len(t.name) + len(t.description) + len(t.input_schema) for t in tools)
+    return said // BYTES_PER_TOKEN
 
 
 def reckoned(messages: Iterable[Message]) -> int:

@@ -1,6 +1,6 @@
 """What a turn is, without any I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -187,6 +187,9 @@ class Call:
 
     arguments: str
     definition_digest: str
+    wrapping: str = ""
+    """What the model wrote to have it called, verbatim; empty where it called the tool itself."""
+
     outcome: str = ""
     result: str = ""
     structured: str = ""
@@ -236,14 +239,16 @@ class Reply:
         """What the ledger is told of: nothing where no model was asked."""
         return [self.spend] if self.spend.model else []
 
-    def as_json(self) -> str:
-        """Returns what is stored of it."""
+    def as_json(self, calls: Sequence[Call] = ()) -> str:
+        """Returns what is stored of it, with how it asked for its calls."""
+        wrapped = {str(call.ordinal): call.wrapping for call in calls if call.wrapping}
         return orjson.dumps(
             {
                 "text": self.text,
                 "reasoning": self.reasoning,
                 "thoughts": self.thoughts,
                 "tokens": self.tokens,
+                **({"wrapped": wrapped} if wrapped else {}),
             }
         ).decode()
 

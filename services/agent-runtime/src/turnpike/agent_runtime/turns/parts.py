@@ -8,6 +8,7 @@ from turnpike.agent_runtime.events.tails import Tails
 from turnpike.agent_runtime.models.routing import Ways
 from turnpike.agent_runtime.policy.judging import Judges
 from turnpike.agent_runtime.tools.registry import Registry
+from turnpike.agent_runtime.tools.searching import ToolSearch
 from turnpike.agent_runtime.turns.asking import Patience
 from turnpike.agent_runtime.turns.store import TurnStore
 from turnpike.agent_runtime.turns.titling import Titles
@@ -21,6 +22,7 @@ class Parts:
     tails: Tails
     store: TurnStore
     registry: Registry
+    search: ToolSearch
     judges: Judges
     ways: Ways
     patience: Patience

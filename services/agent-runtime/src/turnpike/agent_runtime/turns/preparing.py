@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from turnpike.agent_runtime.events.model import Claim
 from turnpike.agent_runtime.models.choosing import ordered
 from turnpike.agent_runtime.models.configs import Choice
 from turnpike.agent_runtime.models.prompt import Model
+from turnpike.agent_runtime.policy.matching import Pattern
 from turnpike.agent_runtime.policy.model import NO_POLICY, Policy
 from turnpike.agent_runtime.prefix.keys import Salt
 from turnpike.agent_runtime.prefix.model import EMPTY, Ledger
@@ -41,6 +42,7 @@ from turnpike.agent_runtime.turns.estimating import (
     Estimate,
     messages_bound,
     text_bound,
+    tools_reckoned,
 )
 from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.inheriting import Left, left_behind
@@ -48,11 +50,13 @@ from turnpike.agent_runtime.turns.invocation import invocation_of
 from turnpike.agent_runtime.turns.ledgering import Said
 from turnpike.agent_runtime.turns.model import PastTurn, Step, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.prompting import Shown, answer_messages, messages
+from turnpike.agent_runtime.turns.uses import found_before
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import RemoteError
 
 # What a template's variables may add to the instructions and to an input.
 _VARIABLES_BOUND = 512
+_ALL = 100
 _NO_MODEL = Model(
     tenant=UUID(int=0), name="", provider="", model="", base_url="", api_key="", prices=None
 )
@@ -171,6 +175,8 @@ class Sources:
 
     ledger: PrefixStore
     salt: Salt
+    tool_search_percent: int
+    """Which share of a model's context definitions may take before they are searched for."""
 
 
 async def choose(sources: Sources, turn: Turn, *, new_thread: bool) -> Chosen:
@@ -232,7 +238,7 @@ async def prepare(
     held = ledger.result() if ledger else EMPTY
     # A turn that has begun goes on as it did: what is sent is only added to.
     full = None if steps else compaction(held, past, turn, chosen.model.context_window)
-    toolset = Toolset(tools.result())
+    toolset = _toolset(sources, chosen, tools.result(), found_before(past, steps))
     spec = replace(spec, instructions=worded.result())
     last_seq, left = opening.result()
     return Prepared(
@@ -253,6 +259,21 @@ async def prepare(
         compacted=full,
         steps=steps,
         head=_known(chosen, turn, steps),
+    )
+
+
+def _toolset(
+    sources: Sources, chosen: Chosen, tools: Sequence[Tool], seen: Mapping[str, str]
+) -> Toolset:
+    """Returns a turn's tools: all shown, or those beyond the pinned to be searched for."""
+    asked = chosen.spec.tool_search
+    percent = asked.percent or sources.tool_search_percent
+    window = chosen.model.context_window
+    if percent >= _ALL or not window or tools_reckoned(tools) * _ALL <= percent * window:
+        return Toolset(tools, seen=seen)
+    patterns = [Pattern(each) for each in asked.pinned]
+    return Toolset(
+        tools, pinned=lambda tool: any(each.matches(tool) for each in patterns), seen=seen
     )
 
 

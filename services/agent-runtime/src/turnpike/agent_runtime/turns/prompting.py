@@ -10,6 +10,7 @@ import orjson
 
 from turnpike.agent_runtime.agents.model import VARIABLES
 from turnpike.agent_runtime.models.prompt import Message, ToolUse
+from turnpike.agent_runtime.tools.builtin import CALL_NAME
 from turnpike.agent_runtime.tools.toolset import model_name
 from turnpike.agent_runtime.turns.attaching import NO_CONTENTS, Contents, pictures_of, text_of
 from turnpike.agent_runtime.turns.model import Call, PastTurn, Step, Turn
@@ -81,11 +82,14 @@ def messages(
 
 def reply_message(step: Step) -> Message:
     """Returns what the model said in a step."""
-    uses = tuple(
-        ToolUse(id=call.provider_id, name=model_name(call.name), arguments=call.arguments)
-        for call in step.calls
-    )
+    uses = tuple(_use(call) for call in step.calls)
     return Message(role="assistant", text=step.text, calls=uses, thoughts=step.thoughts)
+
+
+def _use(call: Call) -> ToolUse:
+    if call.wrapping:
+        return ToolUse(id=call.provider_id, name=CALL_NAME, arguments=call.wrapping)
+    return ToolUse(id=call.provider_id, name=model_name(call.name), arguments=call.arguments)
 
 
 def answer_messages(step: Step) -> list[Message]:

@@ -133,6 +133,9 @@ async def steps_of(connection: AsyncConnection, turns: Sequence[UUID]) -> dict[U
         calls[values.pop("turn"), values.pop("step")].append(Call(**values))
     steps: dict[UUID, list[Step]] = defaultdict(list)
     for row in await connection.execute(_STEPS, {"turns": list(turns)}):
+        wrapped = row.reply.get("wrapped", {})
+        for call in calls[row.turn, row.step]:
+            call.wrapping = wrapped.get(str(call.ordinal), "")
         steps[row.turn].append(
             Step(
                 turn=row.turn,

@@ -85,7 +85,7 @@ class TurnStore:
             claim.fence,
             claim.owner,
             reply.step,
-            reply.as_json(),
+            reply.as_json(calls),
             rows.asked(calls),
             reply.usage.as_list(),
             batch.first,

@@ -91,6 +91,13 @@ class OwnKeysSpec(_Strict):
     mode: Literal["OFF", "PREFERRED", "REQUIRED"]
 
 
+class ToolSearch(_Strict):
+    """When an agent's tools are searched for, and which are always shown."""
+
+    percent: int = Field(default=0, ge=0, le=100)
+    pinned: list[Pattern] = Field(default=[], max_length=100)
+
+
 class AgentSpec(_Strict):
     """What makes an agent."""
 
@@ -99,6 +106,7 @@ class AgentSpec(_Strict):
     tools: list[Pattern] = []
     max_steps: int = Field(default=0, ge=0, le=1000)
     policy: Policy = Policy()
+    tool_search: ToolSearch = ToolSearch()
 
 
 class ConnectorSpec(_Strict):

@@ -41,6 +41,18 @@ from turnpike.gateway.routes.shapes import (
 _NAMES = {"agent.spec.": "", "agent.": ""}
 
 
+class ToolSearch(Request):
+    """When its model is given a search in place of its tools' definitions."""
+
+    percent: Annotated[
+        int,
+        Field(ge=0, le=100, description="Of its context; 0: the operator's, 100: never."),
+    ] = 0
+    pinned: Annotated[Patterns, Field(max_length=100)] = Field(
+        default=[], description="What it always sees."
+    )
+
+
 class AgentSpec(Request):
     """What makes an agent."""
 
@@ -50,6 +62,7 @@ class AgentSpec(Request):
     max_steps: Annotated[int, Field(ge=0, le=1000)] = 0
     policy: Policy = Policy()
     approvals: ApprovalRules | None = None
+    tool_search: ToolSearch = ToolSearch()
 
 
 class NewAgent(AgentSpec):
@@ -70,6 +83,13 @@ class Activation(Request):
     version: Annotated[Text, Field(min_length=1, max_length=64)]
 
 
+class ToolSearchReply(Reply):
+    """When its model is given a search in place of its tools' definitions."""
+
+    percent: int
+    pinned: list[str]
+
+
 class Spec(Reply):
     """What an agent is made of."""
 
@@ -79,6 +99,7 @@ class Spec(Reply):
     max_steps: int
     policy: PolicyReply
     approvals: ApprovalRulesReply | None
+    tool_search: ToolSearchReply
 
 
 class Agent(Reply):
@@ -91,6 +112,7 @@ class Agent(Reply):
     max_steps: int
     policy: PolicyReply
     approvals: ApprovalRulesReply | None
+    tool_search: ToolSearchReply
     version: str = Field(description="The id of the active version.")
     version_number: int
     etag: str
@@ -246,6 +268,9 @@ def spec_message(spec: AgentSpec) -> agent_pb2.AgentSpec:
         max_steps=spec.max_steps,
         policy=policy_message(spec.policy),
         approvals=rules_message(spec.approvals) if spec.approvals else None,
+        tool_search=agent_pb2.ToolSearch(
+            percent=spec.tool_search.percent, pinned=spec.tool_search.pinned
+        ),
     )
 
 
@@ -257,6 +282,9 @@ def _fields(spec: agent_pb2.AgentSpec) -> dict[str, Any]:
         "max_steps": spec.max_steps,
         "policy": policy_reply(spec.policy),
         "approvals": rules_reply(spec.approvals) if spec.HasField("approvals") else None,
+        "tool_search": ToolSearchReply(
+            percent=spec.tool_search.percent, pinned=list(spec.tool_search.pinned)
+        ),
     }
 
 
