@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 from turnpike.agent_runtime.approvals.counting import PAUSED
 from turnpike.agent_runtime.approvals.model import Item
