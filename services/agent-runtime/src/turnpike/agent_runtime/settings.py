@@ -31,7 +31,7 @@ class Settings(BlobSettings, ServiceSettings):
     tool_registry_target: str
     """Where the tool registry is, as gRPC's target."""
 
-    embedding_target: str = ""
+    embedding_target: str | None = None
     """Where embedding is, as gRPC's target; without it tools are searched by their words alone."""
 
     secret_keys: Annotated[dict[str, Key], Field(min_length=1, repr=False)]
