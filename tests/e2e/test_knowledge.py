@@ -103,3 +103,83 @@ async def test_the_command_line_puts_lists_moves_removes_and_reverts(
     assert text["text"] == "# One\n\nThe first.\n"
     kinds = [each["kind"] for each in await docs("history", tag)]
     assert kinds == ["revert", "delete", "move", "put", "put"]
+
+
+async def called(edge: Edge, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Calls a tool of the built-in connector in a turn of its own; returns the turn."""
+    path = f"/tools/knowledge/{tool}:call"
+    return await edge.call("POST", path, {"arguments": arguments})
+
+
+def told(turn: dict[str, Any]) -> dict[str, Any]:
+    """Returns what the model would be told of the turn's one call."""
+    (call,) = turn["calls"]
+    return json.loads(call["result"][0]["text"])
+
+
+@pytest.fixture
+async def knowledge(edge: Edge, tag: str) -> str:
+    """A collection, and the built-in connector to it."""
+    await edge.call("POST", "/collections", {"name": tag, "language": "english"})
+    await edge.call(
+        "PUT", "/connectors/knowledge", {"transport": "http", "url": "builtin:knowledge"}
+    )
+    return tag
+
+
+async def test_agents_write_read_search_and_are_taken_back_by_their_turn(
+    edge: Edge, knowledge: str
+):
+    tools = await edge.call("GET", "/tools?pattern=knowledge/*")
+    assert {each["name"].partition("/")[2] for each in tools["tools"]} == {
+        "search_knowledge",
+        "list_documents",
+        "read_document",
+        "write_document",
+        "edit_document",
+        "move_document",
+        "delete_document",
+    }
+
+    place = {"collection": knowledge, "path": "/a.md"}
+    written = await called(edge, "write_document", **place, text="The kiln fires at noon.\n")
+
+    receipt = told(written)
+    assert receipt["committed"]
+    assert receipt["documents"] == [{"path": "/a.md", "old_path": "", "revision": 1}]
+    (change,) = (await edge.call("GET", f"/changes?turn={written['id']}"))["changes"]
+    assert (change["id"], change["turn"]) == (receipt["change"], written["id"])
+
+    await statuses(edge, f"/collections/{knowledge}/documents/a.md")
+    found = told(await called(edge, "search_knowledge", query="kiln", collections=[knowledge]))
+    assert [each["path"] for each in found["passages"]] == ["/a.md"]
+    await called(edge, "edit_document", **place, old_text="noon", new_text="dusk")
+    moved = await called(edge, "move_document", **place, new_path="/b/a.md")
+    read = told(await called(edge, "read_document", collection=knowledge, path="/b/a.md"))
+    assert (read["text"], read["revision"]) == ("The kiln fires at dusk.\n", 3)
+    listed = told(await called(edge, "list_documents", collection=knowledge))
+    assert [each["path"] for each in listed["documents"]] == ["/b/a.md"]
+
+    reverted = await edge.call("POST", "/changes:revert", {"turn": moved["id"]})
+    assert [each["outcome"] for each in reverted["reversals"]] == ["REVERTED"]
+    assert (await edge.call("GET", f"/collections/{knowledge}/documents/a.md"))["path"] == "/a.md"
+
+
+async def test_e12_what_cannot_be_committed_is_a_failed_call_and_nothing_is_claimed(
+    edge: Edge, knowledge: str
+):
+    place = {"collection": knowledge, "path": "/a.md"}
+    await called(edge, "write_document", **place, text="the agent's")
+    await edge.call("PUT", f"/collections/{knowledge}/documents/a.md", {"text": "the person's"})
+
+    stale = await called(
+        edge, "write_document", **place, text="the agent's again", expected_revision=1
+    )
+
+    (call,) = stale["calls"]
+    assert call["outcome"] == "ERROR"
+    assert told(stale)["error"] == "REVISION_MISMATCH"
+    assert told(stale)["revision"] == "2"
+    assert (await edge.call("GET", f"/changes?turn={stale['id']}"))["changes"] == []
+    read = await edge.call("GET", f"/collections/{knowledge}/documents/a.md:read")
+    assert read["text"] == "the person's"

@@ -25,7 +25,7 @@ tool-registry:
   egress: true
   stdio: true
   blobs: true
-  peers: [gatekeeper]
+  peers: [gatekeeper, embedding]
 embedding:
   blobs: true
   database: true

@@ -1,9 +1,10 @@
 """Tool-registry's composition root: the only module that knows every other."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import asyncpg
 import grpc
@@ -42,11 +43,15 @@ from turnpike.rpc.channel import open_channel
 from turnpike.rpc.credentials import Credentials as AcceptedCredentials
 from turnpike.rpc.errors import InvalidArgumentError, ServiceError, UnavailableError
 from turnpike.rpc.gatekeeper import AUTHENTICATE, watched_credentials
+from turnpike.rpc.identity import Signer
 from turnpike.rpc.process import StartError, metrics_served, start
 from turnpike.rpc.server import listen, new_server, serve_until_signalled
 from turnpike.tool_registry.access import Access
 from turnpike.tool_registry.administration import Administration
 from turnpike.tool_registry.artifact_servicer import ArtifactServicer
+from turnpike.tool_registry.built_in.knowledge import IDEMPOTENT as KNOWLEDGE_CALLS
+from turnpike.tool_registry.built_in.knowledge import Knowledge
+from turnpike.tool_registry.built_in.link import KnowledgeLink
 from turnpike.tool_registry.call_servicer import ToolCallServicer
 from turnpike.tool_registry.calls import Calls
 from turnpike.tool_registry.catalogue import Catalogue
@@ -61,8 +66,9 @@ from turnpike.tool_registry.grants import Grants
 from turnpike.tool_registry.ledger import Ledger
 from turnpike.tool_registry.lending import Lending
 from turnpike.tool_registry.links.confines import Confines
-from turnpike.tool_registry.links.pool import Links
+from turnpike.tool_registry.links.pool import Key, Links
 from turnpike.tool_registry.listening import Listeners
+from turnpike.tool_registry.model import KNOWLEDGE, Endpoint
 from turnpike.tool_registry.oauth.grants import Client
 from turnpike.tool_registry.preparation import Plans
 from turnpike.tool_registry.renewals import Renewals
@@ -77,6 +83,9 @@ from turnpike.tool_registry.variable_administration import VariableAdministratio
 from turnpike.tool_registry.variable_servicer import VariableServicer
 from turnpike.tool_registry.variables import Variables
 
+if TYPE_CHECKING:
+    from turnpike.tool_registry.links.link import Link
+
 SERVICES = (
     artifact_service_pb2.DESCRIPTOR.services_by_name["ArtifactService"].full_name,
     connector_service_pb2.DESCRIPTOR.services_by_name["ConnectorService"].full_name,
@@ -84,6 +93,9 @@ SERVICES = (
     tool_call_service_pb2.DESCRIPTOR.services_by_name["ToolCallService"].full_name,
     variable_service_pb2.DESCRIPTOR.services_by_name["VariableService"].full_name,
 )
+
+
+_NOWHERE = "dns:///embedding.invalid:1"
 
 
 class _OverError(Exception):
@@ -135,6 +147,9 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             settings.gatekeeper_target, tls=settings.tls, idempotent=[AUTHENTICATE]
         ) as gatekeeper,
         watched_credentials(gatekeeper, settings) as keys,
+        open_channel(
+            settings.embedding_target or _NOWHERE, tls=settings.tls, idempotent=KNOWLEDGE_CALLS
+        ) as embedding,
         _open_pool(url) as pool,
         _open_engine(url, pool_size=8) as engine,
         _open_engine(system_url, pool_size=2) as system,
@@ -144,7 +159,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         lease = Lease(settings.replica_name, settings.listen_address)
         envelope, ledger = Envelope(settings.secret_keys), Ledger(pool)
         connectors = Connectors(envelope)
-        links = Links(tasks, _confines(settings))
+        links = Links(tasks, _confines(settings), _built_in(settings, embedding))
         renewals = Renewals(
             engine=engine,
             grants=Grants(envelope),
@@ -234,6 +249,21 @@ def _clients(settings: Settings) -> dict[str, Client]:
         )
         for issuer, given in settings.oauth_clients.items()
     }
+
+
+def _built_in(
+    settings: Settings, embedding: grpc.aio.Channel
+) -> Callable[[Key, Endpoint], "Link | None"]:
+    knowledge = Knowledge(embedding)
+    signer = Signer(settings.service(), settings.signing_key)
+
+    def link(key: Key, endpoint: Endpoint) -> "Link | None":
+        if endpoint.url != KNOWLEDGE:
+            return None
+        # As every link, but for the protocol that is not spoken.
+        return cast("Link", KnowledgeLink(knowledge, signer, key.tenant, endpoint))
+
+    return link
 
 
 def _confines(settings: Settings) -> Confines:

@@ -5,6 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+KNOWLEDGE = "builtin:knowledge"
+"""The address of the connector to the tenant's own documents."""
+
 
 class Transport(StrEnum):
     """How an MCP server is spoken to."""
@@ -98,6 +101,9 @@ class Endpoint:
     command: tuple[str, ...] = ()
     headers: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     env: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    requester: str = ""
+    """The principal for whom a built-in connector is called."""
+
     serial: int = 0
     """Raised by each renewal of the credential among the headers."""
 

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -26,7 +26,15 @@ from turnpike.tool_registry.errors import (
 )
 from turnpike.tool_registry.links.faults import UnreachableError
 from turnpike.tool_registry.links.pool import Key
-from turnpike.tool_registry.model import Call, CallRequest, Endpoint, Fault, Outcome, ToolState
+from turnpike.tool_registry.model import (
+    KNOWLEDGE,
+    Call,
+    CallRequest,
+    Endpoint,
+    Fault,
+    Outcome,
+    ToolState,
+)
 from turnpike.tool_registry.results import failure
 from turnpike.tool_registry.tools import CallableTool
 from turnpike.tool_registry.veils import Veil
@@ -107,7 +115,7 @@ class Plans:
             _check_tool(shown, call)
             found[:] = [shown]
 
-        stored = await self._stored(call, connector, check)
+        stored = _for_requester(await self._stored(call, connector, check), call.principal)
         link = Key(call.tenant, connector, stored.connector.etag, stored.credential)
         known = self.remembered(call)
         if known is not None and (known.link, known.credential) == (link, _mark(stored)):
@@ -160,6 +168,14 @@ def _check_tool(found: CallableTool, call: Call) -> None:
         raise _refusal("TOOL_QUARANTINED", f"{call.tool!r} waits for approval")
     if tool.state is not ToolState.OK:
         raise _refusal("TOOL_NOT_FOUND", f"the schema of {call.tool!r} is invalid")
+
+
+def _for_requester(stored: StoredConnector, principal: str) -> StoredConnector:
+    """Returns a built-in connector as its requester's: it acts in that one's name."""
+    if stored.endpoint.url != KNOWLEDGE:
+        return stored
+    endpoint = replace(stored.endpoint, requester=principal)
+    return replace(stored, spec=replace(stored.spec, endpoint=endpoint), variables=principal)
 
 
 def _plan(link: Key, found: CallableTool, stored: StoredConnector) -> Plan:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from turnpike.egress.addresses import AddressRefusedError, check_address
 from turnpike.rpc.errors import InvalidArgumentError
-from turnpike.tool_registry.model import Endpoint, Spec, Transport
+from turnpike.tool_registry.model import KNOWLEDGE, Endpoint, Spec, Transport
 
 _HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 HEADER_VALUE = re.compile(r"[\x20-\x7e\x80-\xff\t]*")
@@ -64,6 +64,9 @@ class Rules:
     def _check_http(self, endpoint: Endpoint) -> None:
         _refuse(endpoint.command, "connector.command", "an HTTP connector has none")
         _refuse(endpoint.env, "connector.env", "an HTTP connector has none")
+        if endpoint.url == KNOWLEDGE and endpoint.transport is Transport.HTTP:
+            _refuse(endpoint.headers, "connector.headers", "a built-in connector has none")
+            return
         _check_url(endpoint.url, allow_private=self.allow_private)
         check_headers("connector.headers", endpoint.headers)
 

@@ -35,6 +35,9 @@ class Settings(BlobSettings, ServiceSettings):
     gatekeeper_target: str
     """Where gatekeeper is, as gRPC's target: API keys are exchanged there."""
 
+    embedding_target: str = ""
+    """Where embedding is, as gRPC's target: `builtin:knowledge` is its documents."""
+
     secret_keys: Annotated[dict[str, Key], Field(min_length=1, repr=False)]
     """Keys that seal connectors' secrets: a JSON object of id and base64 of 32 bytes.
 

@@ -54,7 +54,7 @@ SERVICES = (
     ),
     Service(
         "tool-registry",
-        calls=("gatekeeper",),
+        calls=("gatekeeper", "embedding"),
         has_database=True,
         has_secrets=True,
         has_blobs=True,

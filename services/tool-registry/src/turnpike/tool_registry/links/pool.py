@@ -81,10 +81,17 @@ class _Entry:
 class Links:
     """Opens sessions on first use, and closes them when they are idle or outdated.
 
-    Each session is held by a task of its own, in the group that `tasks` is.
+    Each session is held by a task of its own, in the group that `tasks` is. What is at an
+    address that `built_in` knows is the suite's own.
     """
 
-    def __init__(self, tasks: asyncio.TaskGroup, confines: Confines) -> None:
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        confines: Confines,
+        built_in: Callable[[Key, Endpoint], "Link | None"] = lambda _key, _endpoint: None,
+    ) -> None:
+        self._built_in = built_in
         self._tasks = tasks
         self._confines = confines
         self._entries: dict[_Slot, _Entry] = {}
@@ -211,7 +218,7 @@ class Links:
         if found is not None and found.is_usable:
             return found
         key = slot[0]
-        link: Link = module.Link(
+        link: Link = self._built_in(key, endpoint) or module.Link(
             endpoint, self._confines, on_change=lambda: self.on_change(key.tenant, key.connector)
         )
         entry = _Entry(link, asyncio.get_running_loop().create_future(), is_child)

@@ -1,0 +1,1 @@
+"""Connectors that are the suite's own: listed, approved and called like any other."""
