@@ -21,12 +21,14 @@ OPEN = "GatekeeperService/Authenticate"
 INNER = {
     *(f"GatekeeperService/{name}" for name in ("Admit", "Extend", "Settle", "Release")),
     *(f"GatekeeperService/{name}" for name in ("Heartbeat", "WatchRevocations")),
+    "VariableService/FillText",
 }
 # What a member has of one's own; the servicer sees whose it is.
 OWN = {
     *(f"ModelService/{verb}Model" for verb in ("Create", "Update", "Delete")),
     *(f"ConnectorService/{verb}Connector" for verb in ("Create", "Update", "Delete")),
     "ConnectorService/DeleteCredential",
+    "VariableService/DeleteVariable",
 }
 
 

@@ -31,8 +31,13 @@ _RUNNING = re.compile(
 # Whole services that only services call, and single methods.
 _AMONG_SERVICES = frozenset({"ToolCallService"})
 _FOR_SERVICES = frozenset(
-    f"GatekeeperService/{name}"
-    for name in ("Admit", "Extend", "Settle", "Release", "Heartbeat", "WatchRevocations")
+    {
+        *(
+            f"GatekeeperService/{name}"
+            for name in ("Admit", "Extend", "Settle", "Release", "Heartbeat", "WatchRevocations")
+        ),
+        "VariableService/FillText",
+    }
 )
 # A person may have models, connectors and credentials of one's own; the servicer sees whose.
 _OWN = frozenset(
@@ -40,6 +45,7 @@ _OWN = frozenset(
         *(f"ConnectorService/{verb}Connector" for verb in ("Create", "Update", "Delete")),
         *(f"ModelService/{verb}Model" for verb in ("Create", "Update", "Delete")),
         "ConnectorService/DeleteCredential",
+        "VariableService/DeleteVariable",
     }
 )
 # They end in an admission, which tells whom it refuses, and keeps that.
