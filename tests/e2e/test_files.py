@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.e2e.conftest import MakeAgent
 from tests.e2e.edge import Edge
 from tests.e2e.suite import Suite
 from tests.waiting import until
@@ -190,3 +191,19 @@ async def test_the_command_line_puts_lists_gets_and_removes(suite: Suite, tmp_pa
     assert (tmp_path / "copy.md").read_bytes() == TEXT
     run("rm", made["id"])
     assert made not in run("list")
+
+
+async def test_what_a_tool_brings_is_an_artifact(edge: Edge, agent: MakeAgent, stranger: Edge):
+    name = await agent("n=1+tool=everything__get-tiny-image+arg={}", tools=["everything/*"])
+    turn = (await edge.start(name))["id"]
+    (finished,) = (await edge.read(turn)).all("tool.finished")
+    links = [each for each in finished["result"] if each["type"] == "resource_link"]
+
+    (artifact,) = (await edge.call("GET", f"/turns/{turn}/artifacts"))["artifacts"]
+    response = await edge.http.get(f"/api/v1/artifacts/{artifact['id']}")
+    foreign = await stranger.http.get(f"/api/v1/artifacts/{artifact['id']}")
+
+    assert [link["uri"] for link in links] == [f"turnpike://artifacts/{artifact['id']}"]
+    assert response.headers["content-type"] == "image/png"
+    assert hashlib.sha256(response.content).hexdigest() == artifact["sha256"]
+    assert foreign.status_code == 404

@@ -5,10 +5,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType
 from uuid import UUID
 
 import asyncpg
+import orjson
 import pytest
 
 from tests.agent_runtime.models import asking
@@ -84,6 +86,35 @@ def ending(reason: str) -> bytes:
     delta = {"stop_reason": reason, "stop_sequence": None}
     usage = {"output_tokens": 20}
     return event("message_delta", delta=delta, usage=usage) + event("message_stop")
+
+
+PICTURE = "data:image/png;base64,iVBORw0KGgo="
+
+
+async def test_an_image_is_sent_in_the_providers_own_words(faked: Provider, clients: Clients):
+    faked.streams(OPENING, text(0, "a cat"), ending("end_turn"))
+    message = Message(role="user", text="look", pictures=("a" * 64,))
+    prompt = replace(prompt_for(faked.url, message), pictures={"a" * 64: PICTURE})
+
+    await all_of(clients, prompt)
+
+    source = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+    (said,) = orjson.loads(faked.requests[-1].body)["messages"]
+    assert said["content"] == [
+        {"type": "text", "text": "look"},
+        {"type": "image", "source": source},
+    ]
+
+
+async def test_no_image_is_fetched_for_a_client(faked: Provider, clients: Clients):
+    content = [{"type": "image_url", "image_url": {"url": f"{faked.url}/a.png"}}]
+    wire = orjson.dumps({"role": "user", "content": content})
+
+    failure = await failure_of(
+        clients, prompt_for(faked.url, Message(role="user", text="", wire=wire))
+    )
+
+    assert (failure.reason, failure.transient) == ("MODEL_UNUSABLE", False)
 
 
 async def test_everything_that_a_provider_says_is_heard(faked: Provider, clients: Clients):

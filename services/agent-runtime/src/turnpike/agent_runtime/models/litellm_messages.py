@@ -7,7 +7,7 @@ import orjson
 from turnpike.agent_runtime.models.marking import marked_for_litellm, places
 from turnpike.agent_runtime.models.openai_wire import tools_to_wire, wire_of
 from turnpike.agent_runtime.models.pictures import shown
-from turnpike.agent_runtime.models.prompt import Model, Prompt
+from turnpike.agent_runtime.models.prompt import Model, ModelError, Prompt
 from turnpike.agent_runtime.models.thoughts import (
     BLOCKS,
     has_thoughts,
@@ -42,12 +42,25 @@ def tools_of(prompt: Prompt) -> list[dict[str, Any]]:
 
 def _message(wire: bytes, model: Model) -> dict[str, Any]:
     message: dict[str, Any] = orjson.loads(wire)
+    _check_images(message)
     if has_thoughts(wire):
         _return_thoughts(message, model)
     for call in message.get("tool_calls") or ():
         function = call["function"]
         function["arguments"] = _object(function["arguments"])
     return message
+
+
+def _check_images(message: dict[str, Any]) -> None:
+    """Refuses images by address, which litellm would fetch itself for some providers."""
+    content = message.get("content")
+    for part in content if isinstance(content, list) else ():
+        image = part.get("image_url") if isinstance(part, dict) else None
+        url = image.get("url") if isinstance(image, dict) else image
+        if image is not None and not str(url).startswith("data:"):
+            raise ModelError(
+                "MODEL_UNUSABLE", "this provider is sent images as data URLs alone", transient=False
+            )
 
 
 def _return_thoughts(message: dict[str, Any], model: Model) -> None:
