@@ -196,7 +196,7 @@ async def test_the_command_line_puts_lists_gets_and_removes(suite: Suite, tmp_pa
 async def test_what_a_tool_brings_is_an_artifact(edge: Edge, agent: MakeAgent, stranger: Edge):
     name = await agent("n=1+tool=everything__get-tiny-image+arg={}", tools=["everything/*"])
     turn = (await edge.start(name))["id"]
-    (finished,) = (await edge.read(turn)).all("tool.finished")
+    (finished,) = (await edge.read(turn)).of("tool.finished")
     links = [each for each in finished["result"] if each["type"] == "resource_link"]
 
     (artifact,) = (await edge.call("GET", f"/turns/{turn}/artifacts"))["artifacts"]
