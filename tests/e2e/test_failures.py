@@ -111,17 +111,28 @@ async def test_a_denied_tool_never_runs(edge: Edge, agent: MakeAgent, journal: J
     assert journal.effects(tag) == 0
 
 
-async def test_a_server_that_dies_in_a_call_leaves_its_outcome_unknown(
+async def test_a_server_that_dies_in_a_call_leaves_a_person_to_say_what_became_of_it(
     edge: Edge, agent: MakeAgent, tmp_path: Any, tag: str
 ):
     with running("effects_server", "--journal", str(tmp_path / "journal")) as double:
         connector = {"name": tag, "transport": "http", "url": double.url}
         await edge.call("PUT", f"/connectors/{tag}", connector)
-        fold = await edge.run(await agent(f"n=2+tool={tag}__die", tools=[f"{tag}/*"]))
+        turn = await edge.start(await agent(f"n=2+tool={tag}__die", tools=[f"{tag}/*"]))
 
-    assert fold.status == "FAILED"
-    assert fold.calls[0]["outcome"] == "UNKNOWN"
-    assert fold.log[-1].fields["error"]["reason"] == "TOOL_OUTCOME_UNKNOWN"
+        async def waits() -> bool:
+            return (await edge.turn(turn["id"]))["waiting_for"] == "approval"
+
+        await until_it(waits)
+
+    (approval,) = (await edge.call("GET", f"/approvals?thread={turn['thread']}"))["approvals"]
+    assert approval["status"] == "PENDING" and approval["may_decide"]
+    assert approval["calls"][0]["allowed"] == ["verify", "done", "not_done", "run_again"]
+    said = {"call_id": "call_1_0", "kind": "not_done", "text": "it died before"}
+    decided = await edge.call("POST", f"/approvals/{approval['id']}:decide", {"decisions": [said]})
+    fold = await edge.read(turn["id"])
+
+    assert (decided["status"], fold.status) == ("DECIDED", "COMPLETED")
+    assert fold.calls[0]["outcome"] == "ERROR"
 
 
 async def test_a_server_that_hangs_in_a_call_can_be_cancelled(

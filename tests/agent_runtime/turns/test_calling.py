@@ -8,11 +8,9 @@ from tests.agent_runtime.serving import Tenant
 from tests.agent_runtime.turns.provider import Provider
 from tests.agent_runtime.turns.tools import Tools
 from tests.agent_runtime.turns.world import World, begin, kinds, watching
-from turnpike.agent_runtime.events.fold import fold
 from turnpike.api.agent_runtime.v1.turn_pb2 import ToolOutcome, Turn, TurnStatus
 
 COMPLETED = TurnStatus.TURN_STATUS_COMPLETED
-FAILED = TurnStatus.TURN_STATUS_FAILED
 
 
 def outcomes(turn: Turn) -> list[str]:
@@ -160,22 +158,6 @@ async def test_a_tool_that_fails_is_an_error_that_the_model_is_told(
 
     assert outcomes(await tenant.ended(turn.id)) == ["ERROR"]
     assert "out of paper" in ask.prompt[-1][1]
-
-
-async def test_a_tool_that_takes_too_long_ends_the_turn_where_its_effect_is_unknown(
-    world: World, provider: Provider, tools: Tools
-):
-    async with world.replica(tool_timeout=0.5) as served:
-        tenant = await world.tenant(served)
-        await tools.offer(tenant)
-        turn, ask = await begin(tenant, provider)
-        ask.say("let me try")
-        ask.ask_for("effects__hang")
-        ended = await tenant.ended(turn.id)
-
-    assert (ended.status, ended.error.reason) == (FAILED, "TOOL_OUTCOME_UNKNOWN")
-    assert outcomes(ended) == ["UNKNOWN"]
-    assert fold(await world.log(turn.id)).text == ended.text == "let me try"
 
 
 async def test_a_result_that_came_while_nobody_owned_the_turn_is_joined_by_its_effect(

@@ -41,7 +41,6 @@ from turnpike.agent_runtime.sources import (
     model_source,
     new_files,
     new_models,
-    records,
 )
 from turnpike.agent_runtime.threads.sweeping import sweep_forever as sweep_threads
 from turnpike.agent_runtime.turns.admission import Admission
@@ -195,7 +194,7 @@ def _new_owner(
         admission=admission,
         settler=settler,
         signals=Signals(stores.redis),
-        expiry=Expiry(stores.engine, record=records),
+        expiry=Expiry(stores.engine),
         capacity=settings.capacity,
     )
 

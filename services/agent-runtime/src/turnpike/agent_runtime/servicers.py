@@ -35,7 +35,6 @@ from turnpike.agent_runtime.sources import (
     inline_source,
     new_files,
     new_models,
-    records,
 )
 from turnpike.agent_runtime.threads.catalogue import Threads
 from turnpike.agent_runtime.threads.servicer import ThreadServicer
@@ -120,7 +119,7 @@ def add_servicers(
         new_models(settings, stores), peers.clients, patience=settings.first_chunk_timeout
     )
     add_PrefixServiceServicer_to_server(PrefixServicer(Sessions(engine)), server)
-    decider = Decider(engine, wake=owner.wake, record=records)
+    decider = Decider(engine, wake=owner.wake)
     add_ApprovalServiceServicer_to_server(ApprovalServicer(decider, Inbox(engine), cursors), server)
     explainer = Explainer(Judges(stores.pool), explained_source(agents, peers.registry))
     policies = PolicyServicer(Policies(engine), Grants(engine), explainer)

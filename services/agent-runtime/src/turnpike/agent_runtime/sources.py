@@ -7,14 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import grpc
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.agent_runtime.agents import defaults, store
 from turnpike.agent_runtime.agents.catalogue import Agents
 from turnpike.agent_runtime.agents.defaults import DefaultAgent
 from turnpike.agent_runtime.agents.model import AgentSpec
 from turnpike.agent_runtime.agents.wording import CheckText, names_variables
-from turnpike.agent_runtime.approvals.model import Approval, Decision
 from turnpike.agent_runtime.callers import Person
 from turnpike.agent_runtime.completions.model import Question
 from turnpike.agent_runtime.connections import Stores
@@ -170,9 +169,3 @@ def contents_source(files: Files) -> ReadContents:
             ) from error
 
     return read
-
-
-async def records(
-    connection: AsyncConnection, approval: Approval, decisions: Sequence[Decision]
-) -> None:
-    """Writes what stands or falls with decisions, in their transaction."""

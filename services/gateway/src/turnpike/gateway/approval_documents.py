@@ -54,7 +54,9 @@ def decision_document(decision: Decision) -> dict[str, Any]:
     }
     if decision.arguments:
         document["arguments"] = embed_any(decision.arguments)
-    for name in ("text", "feedback", "scope"):
+    if decision.scope:
+        document["scope"] = embed_any(decision.scope)
+    for name in ("text", "feedback"):
         if said := getattr(decision, name):
             document[name] = said
     if decision.HasField("expires"):

@@ -31,9 +31,6 @@ from turnpike.rpc.errors import ForbiddenError
 Wake = Callable[[], Awaitable[None]]
 """Tells whoever runs turns that one is due."""
 
-Record = Callable[[AsyncConnection, Approval, Sequence[Decision]], Awaitable[None]]
-"""Writes what else stands or falls with decisions, in their transaction."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
@@ -47,10 +44,9 @@ class Submission:
 class Decider:
     """Takes people's decisions."""
 
-    def __init__(self, engine: AsyncEngine, *, wake: Wake, record: Record) -> None:
+    def __init__(self, engine: AsyncEngine, *, wake: Wake) -> None:
         self._engine = engine
         self._wake = wake
-        self._record = record
 
     async def decide(self, viewer: Viewer, submission: Submission) -> Approval:
         """Stores decisions and has their turn go on, all at once or not at all.
@@ -111,7 +107,6 @@ class Decider:
         await store.insert(connection, approval, said)
         after = replace(approval, decisions=(*approval.decisions, *said))
         complete = len(after.settled) == len(after.items)
-        await self._record(connection, after, said)
         await log_decided(connection, turn, approval, said, complete=complete)
         if complete:
             decided_at = await store.close(connection, approval, "DECIDED", viewer.principal)

@@ -1,23 +1,33 @@
 """What becomes of an approval that nobody decides in time, or of a turn that was claimed for it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
+import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.agent_runtime.approvals import store
 from turnpike.agent_runtime.approvals.counting import EXPIRED
-from turnpike.agent_runtime.approvals.deciding import Record, log_decided
-from turnpike.agent_runtime.approvals.model import NOBODY, Approval, Decision, Kind, OnExpiry
+from turnpike.agent_runtime.approvals.deciding import log_decided
+from turnpike.agent_runtime.approvals.model import (
+    NOBODY,
+    Approval,
+    Decision,
+    Item,
+    Kind,
+    OnExpiry,
+    Subject,
+)
 from turnpike.agent_runtime.approvals.stating import required
 from turnpike.agent_runtime.approvals.store import LockedTurn
 from turnpike.agent_runtime.events.batches import pack
 from turnpike.agent_runtime.events.model import Claim
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.database.tenancy import tenant_transaction
+
+_UNHEARD = "Whether the call had its effect is not known, and nobody said so in time."
 
 
 class Expired(StrEnum):
@@ -33,9 +43,8 @@ class Expired(StrEnum):
 class Expiry:
     """Ends the wait of turns whose time is over. Only who claimed such a turn asks."""
 
-    def __init__(self, engine: AsyncEngine, *, record: Record) -> None:
+    def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._record = record
 
     async def settle(self, claim: Claim) -> Expired:
         """Does what an approval's rules say about its end, in one transaction."""
@@ -63,9 +72,7 @@ class Expiry:
             return Expired.LEFT
         said = undecided(approval)
         if action == OnExpiry.REJECT or all(each.kind == Kind.ANSWER for each in said):
-            after = replace(approval, decisions=(*approval.decisions, *said))
             await store.insert(connection, approval, said)
-            await self._record(connection, after, said)
             await log_decided(connection, turn, approval, said, complete=True)
             await store.close(connection, approval, "EXPIRED", NOBODY)
             return Expired.LEFT
@@ -75,11 +82,17 @@ class Expiry:
 def undecided(approval: Approval) -> Sequence[Decision]:
     """Returns what is taken for decided, where nobody did: defaults, or a rejection."""
     settled = approval.settled
-    return [
-        Decision(call_id=item.call_id, kind=Kind.REJECT)
-        for item in approval.items
-        if item.call_id not in settled
-    ]
+    return [_for_want(item) for item in approval.items if item.call_id not in settled]
+
+
+def _for_want(item: Item) -> Decision:
+    if item.questions and all(each.default for each in item.questions):
+        defaults = {each.id: orjson.loads(each.default) for each in item.questions}
+        answers = orjson.dumps(defaults).decode()
+        return Decision(call_id=item.call_id, kind=Kind.ANSWER, arguments=answers)
+    if item.subject == Subject.OUTCOME:
+        return Decision(call_id=item.call_id, kind=Kind.NOT_DONE, text=_UNHEARD)
+    return Decision(call_id=item.call_id, kind=Kind.REJECT)
 
 
 async def _log_escalated(

@@ -15,10 +15,13 @@ from turnpike.api.tool_registry.v1.connector_service_pb2 import ListToolsRequest
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
 from turnpike.api.tool_registry.v1.tool_call_service_pb2 import (
     AnnounceFenceRequest,
+    AnswerCallRequest,
     CancelCallRequest,
     GetCallRequest,
+    ResolveCallRequest,
     RunCallRequest,
 )
+from turnpike.api.tool_registry.v1.tool_call_service_pb2 import Answer as WireAnswer
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import ToolCallServiceStub
 from turnpike.api.tool_registry.v1.tool_pb2 import Call, CallStatus, NeedKind
 from turnpike.api.tool_registry.v1.tool_pb2 import Progress as WireProgress
@@ -98,6 +101,14 @@ class Need:
     """Where the person is to go; empty when that is nowhere."""
 
     connector: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a person gives to one need: a JSON object, or that they were where it led."""
+
+    key: str
+    content: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +285,89 @@ class Registry:
                 raise
             return None
         return _state(reply.call)
+
+    async def resolve(
+        self,
+        effect: Effect,
+        *,
+        generation: int,
+        resolution: str,
+        text: str,
+        by: UUID,
+        patience: timedelta,
+    ) -> None:
+        """Says what became of a call whose outcome is unknown: DONE, NOT_DONE or RUN_AGAIN.
+
+        Where it is known by now, or another said something else, that stands.
+
+        Raises:
+            RemoteError: A newer claim is known, or the registry does not answer.
+        """
+        request = ResolveCallRequest(
+            turn=str(effect.turn),
+            fence=effect.fence,
+            step=effect.step,
+            ordinal=effect.ordinal,
+            generation=generation,
+            resolution=f"RESOLUTION_{resolution}",
+            text=text,
+            principal=str(by),
+            timeout=patience,
+        )
+        await self._meet(
+            effect,
+            lambda metadata: self._calls.ResolveCall(request, **metadata),
+            "CALL_NOT_UNKNOWN",
+        )
+
+    async def answer(
+        self,
+        effect: Effect,
+        *,
+        generation: int,
+        answers: Sequence[Answer],
+        by: UUID,
+        patience: timedelta,
+    ) -> None:
+        """Gives a call what it wanted from a person; what another gave before stands.
+
+        Raises:
+            RemoteError: Refused, or the registry does not answer.
+        """
+        request = AnswerCallRequest(
+            turn=str(effect.turn),
+            fence=effect.fence,
+            step=effect.step,
+            ordinal=effect.ordinal,
+            generation=generation,
+            answers=[
+                WireAnswer(key=each.key, action="ANSWER_ACTION_ACCEPT", content=each.content)
+                for each in answers
+            ],
+            principal=str(by),
+            timeout=patience,
+        )
+        await self._meet(
+            effect, lambda each: self._calls.AnswerCall(request, **each), "CALL_NOT_WAITING"
+        )
+
+    async def _meet(
+        self, effect: Effect, call: Callable[[dict[str, Any]], Awaitable[Any]], met: str
+    ) -> None:
+        """Calls until the registry answers; that it was `met` before is no failure."""
+        try:
+            await _persist(
+                lambda: call(
+                    {
+                        "timeout": _SHORT_SECONDS,
+                        "metadata": self._metadata(effect.tenant, effect.principal),
+                    }
+                ),
+                _ANNOUNCE_PATIENCE_SECONDS,
+            )
+        except RemoteError as error:
+            if error.reason != met:
+                raise
 
     async def cancel(self, effect: Effect) -> EffectState | None:
         """Cancels a call, and returns where it then stands; None when it never was.

@@ -8,13 +8,14 @@ from typing import Any
 import grpc
 import orjson
 
-from turnpike.agent_runtime.approvals.model import Item
+from turnpike.agent_runtime.approvals.model import Item, Kind, Subject
 from turnpike.agent_runtime.events.writer import LogWriter
 from turnpike.agent_runtime.tools.builtin import SEARCH
 from turnpike.agent_runtime.tools.registry import Effect, EffectState, Progress, Registry
 from turnpike.agent_runtime.turns.counting import TOOL_CALLS
 from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.model import Call
+from turnpike.agent_runtime.turns.needing import need_item, needed_answers, outcome_item
 from turnpike.agent_runtime.turns.reviewing import Ask, Close, Plan, Reviewer, Run, text_result
 from turnpike.api.agent_runtime.v1.event_pb2 import ToolFinished, ToolProgress, ToolStarted
 from turnpike.rpc.errors import RemoteError
@@ -91,7 +92,7 @@ class Caller:
     async def _follow(self, call: Call, effect: Effect, plan: Plan) -> Item | None:
         match plan:
             case Close():
-                await self._refuse(call, effect, plan)
+                return await self._refuse(call, effect, plan)
             case Ask():
                 # An owner before this one may have begun it, by what was said then.
                 if effect.fence == 1 or await self._registry.find(effect) is None:
@@ -99,13 +100,13 @@ class Caller:
                 return await self._run(call, effect, plan.otherwise)
             case Run():
                 return await self._run(call, effect, plan)
-        return None
 
     async def _run(self, call: Call, effect: Effect, run: Run) -> Item | None:
         if call.name == SEARCH:
-            return await self._find(call, effect)
+            return await self._find(call, effect, run)
         with span(f"execute_tool {call.name}", attributes=_calling(call, effect)) as calling:
             try:
+                await self._meet(effect, run)
                 item = await self._watch(call, effect, run)
             except RemoteError as error:
                 if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
@@ -117,18 +118,23 @@ class Caller:
                 calling.fail(call.outcome or "ASKED")
             return item
 
-    async def _find(self, call: Call, effect: Effect) -> None:
+    async def _find(self, call: Call, effect: Effect, run: Run) -> None:
         # It changes nothing: an owner that comes after may search again.
         self._writer.emit(tool_started=ToolStarted(call_id=call.call_id))
-        self._close(call, await self._search(effect, call.arguments))
+        self._close(call, await self._search(effect, run.arguments))
 
-    async def _refuse(self, call: Call, effect: Effect, plan: Close) -> None:
+    async def _refuse(self, call: Call, effect: Effect, plan: Close) -> Item | None:
         # An owner before this one may have run it, by what was said then.
         ran = await self._registry.cancel(effect) if effect.fence > 1 else None
-        if ran is None:
+        if ran is None or ran.needs:
             self._close(call, _failed(plan.text), outcome=plan.outcome)
+        elif ran.status == "UNKNOWN":
+            return outcome_item(
+                call, Run(arguments=call.arguments or "{}", digest=call.definition_digest), ran
+            )
         else:
             self._close(call, ran)
+        return None
 
     async def _watch(self, call: Call, effect: Effect, run: Run) -> Item | None:
         told = False
@@ -145,9 +151,37 @@ class Caller:
                 self._writer.emit(tool_started=ToolStarted(call_id=call.call_id))
             if state.progress is not None:
                 self._show(call, state.progress)
+            if state.status == "UNKNOWN":
+                return outcome_item(call, run, state)
+            if state.needs and state.status == "FAILED":
+                return need_item(call, run, state)
             if state.status in _OUTCOMES:
                 self._close(call, state, note=run.note)
         return None
+
+    async def _meet(self, effect: Effect, run: Run) -> None:
+        """Tells the ledger what a person said of a call that it could not end."""
+        review = run.review
+        if review is None or review.item.subject not in (Subject.NEED, Subject.OUTCOME):
+            return
+        said, generation = review.decision, review.item.generation
+        if review.item.subject == Subject.NEED:
+            await self._registry.answer(
+                effect,
+                generation=generation,
+                answers=needed_answers(review),
+                by=said.principal,
+                patience=self._timeout,
+            )
+        elif said.kind != Kind.VERIFY:
+            await self._registry.resolve(
+                effect,
+                generation=generation,
+                resolution=str(said.kind).upper(),
+                text=said.text,
+                by=said.principal,
+                patience=self._timeout,
+            )
 
     def _show(self, call: Call, progress: Progress) -> None:
         self._writer.emit(

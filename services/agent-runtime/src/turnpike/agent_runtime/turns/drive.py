@@ -296,10 +296,6 @@ class Driver:
         if items := await self._caller.run(step.calls, self._course.effects(step)):
             await self._pause(step, items)
             return False
-        if any(call.outcome == "UNKNOWN" for call in step.calls):
-            raise TurnFailedError(
-                "TOOL_OUTCOME_UNKNOWN", "whether a tool with side effects ran is not known"
-            )
 
         async def store(batch: Batch) -> None:
             entry = self._course.entry_done(step)

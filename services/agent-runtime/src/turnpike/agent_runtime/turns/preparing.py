@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.agent_runtime.agents.model import AgentSpec, Version
 from turnpike.agent_runtime.agents.wording import names_variables
+from turnpike.agent_runtime.approvals import questions
 from turnpike.agent_runtime.approvals.model import ApprovalRules
 from turnpike.agent_runtime.approvals.reading import read_reviews
 from turnpike.agent_runtime.approvals.reviews import Reviews
@@ -57,6 +58,14 @@ from turnpike.rpc.errors import RemoteError
 # What a template's variables may add to the instructions and to an input.
 _VARIABLES_BOUND = 512
 _ALL = 100
+# What has no server of its own is given to those who name it: `*/*` is every connector's.
+_ASK_PERSON = Tool(
+    name=questions.ASK_PERSON,
+    description=questions.DESCRIPTION,
+    input_schema=questions.SCHEMA_TEXT,
+    digest=questions.DIGEST,
+)
+_ASKING = frozenset({questions.ASK_PERSON, "turnpike/*"})
 _NO_MODEL = Model(
     tenant=UUID(int=0), name="", provider="", model="", base_url="", api_key="", prices=None
 )
@@ -379,9 +388,11 @@ async def _head(engine: AsyncEngine, turn: Turn) -> int:
 
 
 async def _tools(registry: Registry, turn: Turn, spec: AgentSpec) -> list[Tool]:
-    if not spec.tools:
-        return []
-    return await registry.tools(turn.tenant, turn.principal, spec.tools)
+    own = [_ASK_PERSON] if any(each in _ASKING for each in spec.tools) else []
+    others = [each for each in spec.tools if not each.startswith("turnpike/")]
+    if not others:
+        return own
+    return [*own, *await registry.tools(turn.tenant, turn.principal, others)]
 
 
 async def _instructions(registry: Registry, turn: Turn, spec: AgentSpec) -> str:

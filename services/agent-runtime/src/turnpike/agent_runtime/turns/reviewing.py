@@ -6,7 +6,9 @@ from datetime import datetime
 
 import orjson
 
+from turnpike.agent_runtime.approvals.checking import answers_of
 from turnpike.agent_runtime.approvals.model import Decision, Item, Kind, Subject
+from turnpike.agent_runtime.approvals.questions import ASK_PERSON, question_item
 from turnpike.agent_runtime.approvals.reviews import Review, Reviews
 from turnpike.agent_runtime.policy import model as policy
 from turnpike.agent_runtime.policy.judging import Judge
@@ -102,9 +104,14 @@ class Reviewer:
             return Close(outcome="ERROR", text=f"there is no tool {call.name!r}")
         if run.review is not None and (said := _said(run.review.decision)):
             return said
+        # What may have happened is not undone by what policy says now.
+        if _subject(run) == Subject.OUTCOME:
+            return run
         if closing := _CLOSING.get(verdict.kind):
             return Close(outcome=closing, text=verdict.reason)
-        if run.review is not None and run.review.item.subject != Subject.CALL:
+        if call.name == ASK_PERSON:
+            return _asked(call, run)
+        if _subject(run) == Subject.NEED:
             return run
         if verdict.kind is policy.Kind.ASK and not self._stands(call, run, verdict):
             return self._ask(call, run, verdict)
@@ -140,6 +147,21 @@ class Reviewer:
 
 def _pairs(calls: Sequence[Call], runs: Sequence[Run]) -> list[tuple[Call, Run]]:
     return list(zip(calls, runs, strict=True))
+
+
+def _subject(run: Run) -> str:
+    return run.review.item.subject if run.review is not None else Subject.CALL
+
+
+def _asked(call: Call, run: Run) -> Plan:
+    """Returns what becomes of a call that is a question itself."""
+    if run.review is not None:
+        answers = answers_of(run.review.item, run.review.decision)
+        return Close(outcome="OK", text=orjson.dumps(answers).decode())
+    try:
+        return Ask(item=question_item(call.call_id, run.arguments), otherwise=run)
+    except ValueError as error:
+        return Close(outcome="ERROR", text=str(error))
 
 
 def _said(decision: Decision) -> Close | None:

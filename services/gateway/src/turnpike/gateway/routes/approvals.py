@@ -50,8 +50,10 @@ class Decision(shapes.Request):
         default="", description="For `respond`: the result. For `answer`: of one question."
     )
     feedback: Long = Field(default="", description="For `reject`: what the model is told.")
-    scope: Annotated[Text, Field(max_length=10_000)] = Field(
-        default="", description="For `approve_always`: which arguments it is for."
+    scope: dict[str, Any] | None = Field(
+        default=None,
+        description="For `approve_always`: which arguments it is for, by JSON pointers to them:"
+        ' texts with `*` for anything, such as `{"/path": "/tmp/*"}`.',
     )
     expires: Instant | None = Field(default=None, description="For `approve_always`: until when.")
 
@@ -94,7 +96,7 @@ class Decided(Reply):
     arguments: Any = None
     text: str = ""
     feedback: str = ""
-    scope: str = ""
+    scope: Any = None
     expires: Time | None = None
     decided_by: str | None
     decided_at: Time | None = None
@@ -221,7 +223,7 @@ def _message(index: int, said: Decision) -> approval_pb2.Decision:
         arguments=arguments,
         text=said.text,
         feedback=said.feedback,
-        scope=said.scope,
+        scope="" if said.scope is None else orjson.dumps(said.scope).decode(),
         expires=in_utc(f"decisions[{index}].expires", said.expires),
     )
 
