@@ -50,6 +50,8 @@ bench: install tests/node_modules/.installed ## Measure; prints the figures of t
 	$(BIN)/python -m tests.bench.admission
 	$(BIN)/python -m tests.bench.prefix
 	$(BIN)/python -m tests.bench.tools
+	$(BIN)/python -m tests.bench.embedding
+	$(BIN)/python -m tests.bench.searching
 	$(BIN)/python -m tests.bench.policy
 
 faults: install tests/node_modules/.installed ## Kill, stop and restart everything, and see what is lost
