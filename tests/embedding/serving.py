@@ -132,7 +132,8 @@ async def served(
     target = f"ipv4:127.0.0.1:{port}"
     async with (
         serving(server, grace_time=timedelta(0)),
-        open_channel(target, authorization=token) as channel,
+        # Whichever test is first loads the model, and litellm.
+        open_channel(target, authorization=token, deadline=timedelta(seconds=90)) as channel,
     ):
         yield channel
 

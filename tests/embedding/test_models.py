@@ -126,7 +126,9 @@ async def test_a_providers_vectors_come_in_order_and_have_length_1(kind: str) ->
         async with embedding(models=[far]) as service:
             response = await service.Embed(pb.EmbedRequest(input=TEXTS, model="far"))
             again = await service.Embed(pb.EmbedRequest(input=TEXTS[::-1], model="far"))
+            near = await service.Embed(pb.EmbedRequest(input=TEXTS))
 
+    assert len(near.embeddings[0].vector) == 4 * 384, "what is kept is the model's own"
     assert server.stats["embed_texts"] == 2, "the second time they are kept"
     assert list(again.embeddings) == list(response.embeddings)[::-1]
     assert response.dimensions == 64
