@@ -93,14 +93,14 @@ class EmbeddingRoutes:
             self.embed,
             methods=["POST"],
             response_model=Embeddings,
-            responses=problems(404, 413, 415),
+            responses=problems(402, 404, 413, 415),
         )
         router.add_api_route(
             "/v1/embeddings",
             self.embed_for_openai,
             methods=["POST"],
             response_model=OpenAiEmbeddings,
-            responses=openai_problems(404, 413, 415),
+            responses=openai_problems(402, 404, 413, 415),
         )
         return router
 

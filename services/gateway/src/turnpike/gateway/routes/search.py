@@ -102,7 +102,7 @@ class SearchRoutes:
             self.search,
             methods=["POST"],
             response_model=SearchResults,
-            responses=problems(404, 413, 415),
+            responses=problems(402, 404, 413, 415),
         )
         return router
 
