@@ -202,10 +202,17 @@ class ConnectorServicer(ConnectorServiceServicer):
     ) -> pb.UpdateToolResponse:
         connector, _, name = request.name.partition("/")
         require_role(caller_of(context), "admin")
-        await self._reviews.set_up(
-            _tenant(context), connector, name, enabled=not request.disabled, alias=request.alias
+        # A set-up names tools of a connector that it has just made.
+        await self._catalogue.list_tools(_tenant(context), [f"{connector}/*"])
+        change = await self._reviews.set_up(
+            _tenant(context),
+            connector,
+            name,
+            enabled=not request.disabled,
+            alias=request.alias,
+            validate_only=request.validate_only,
         )
-        return pb.UpdateToolResponse()
+        return pb.UpdateToolResponse(change=_CHANGES[change])
 
     async def ListReviews(
         self, request: pb.ListReviewsRequest, context: Context

@@ -20,7 +20,7 @@ from turnpike.tool_registry.errors import (
     DefinitionMismatchError,
     ToolNotFoundError,
 )
-from turnpike.tool_registry.model import Tool
+from turnpike.tool_registry.model import Change, Tool
 from turnpike.tool_registry.texts import shown_plainly
 
 _MAX_DIFF_LINES = 400
@@ -113,8 +113,15 @@ class Reviews:
             await tools.raise_revision(connection, tenant, connector)
 
     async def set_up(
-        self, tenant: UUID, connector: str, name: str, *, enabled: bool, alias: str
-    ) -> None:
+        self,
+        tenant: UUID,
+        connector: str,
+        name: str,
+        *,
+        enabled: bool,
+        alias: str,
+        validate_only: bool,
+    ) -> Change:
         """Switches a tool on or off, and says what models call it.
 
         Raises:
@@ -124,9 +131,14 @@ class Reviews:
         key = {"tenant": tenant, "connector": connector, "name": name}
         try:
             async with tenant_transaction(self._engine, tenant) as connection:
-                await _locked(connection, key)
+                kept = await _locked(connection, key)
+                if (kept.enabled, kept.alias) == (enabled, alias):
+                    return Change.UNCHANGED
                 await connection.execute(_SET, {**key, "enabled": enabled, "alias": alias})
                 await tools.raise_revision(connection, tenant, connector)
+                if validate_only:
+                    await connection.rollback()
+                return Change.CHANGED
         except IntegrityError as error:
             raise AliasTakenError(alias) from error
 

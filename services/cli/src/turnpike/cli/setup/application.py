@@ -10,7 +10,7 @@ from turnpike.cli.setup.documents import Document
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
 from turnpike.cli.setup.places import find_places
 from turnpike.cli.setup.secrets import resolve_secrets
-from turnpike.cli.setup.specs import AgentSpec, ConnectorSpec, ModelSpec, Spec
+from turnpike.cli.setup.specs import AgentSpec, ConnectorSpec, ModelSpec, Spec, ToolSpec
 
 # What a document can be blamed for; anything else is the caller's or the suite's trouble.
 _DOCUMENTS_FAULT = (400, 404, 409, 413, 422)
@@ -96,6 +96,9 @@ def _comes_with_it(
         return fault.field == "limit_micro_usd" and any(
             kind in ("Plan", "Subscription", "TenantLimits") for kind, _ in specs
         )
+    if isinstance(spec, ToolSpec):
+        # Its connector is made, or another server's by then.
+        return ("Connector", document.name.partition("/")[0]) in specs
     if isinstance(spec, ModelSpec):
         return fault.field == "members" and any(
             ("Model", member.model) in specs for member in spec.members

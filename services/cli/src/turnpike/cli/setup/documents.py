@@ -15,7 +15,7 @@ from turnpike.cli.setup.account_specs import (
     TenantLimitsSpec,
 )
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
-from turnpike.cli.setup.names import BudgetName, ConnectorName, Name, VariableName
+from turnpike.cli.setup.names import BudgetName, ConnectorName, Name, ToolName, VariableName
 from turnpike.cli.setup.policy_specs import PolicySpec
 from turnpike.cli.setup.specs import (
     AgentSpec,
@@ -25,6 +25,7 @@ from turnpike.cli.setup.specs import (
     OwnKeysSpec,
     ProviderKeySpec,
     Spec,
+    ToolSpec,
     VariableSpec,
 )
 from turnpike.cli.setup.yaml_lines import Path, YamlDocument, YamlError, read_documents
@@ -76,6 +77,12 @@ class _Connector(_Envelope):
     spec: ConnectorSpec
 
 
+class _Tool(_Envelope):
+    kind: str
+    name: ToolName
+    spec: ToolSpec
+
+
 class _Variable(_Envelope):
     kind: str
     name: VariableName
@@ -119,6 +126,7 @@ _AnyEnvelope = (
     | _Policy
     | _Agent
     | _Connector
+    | _Tool
     | _Variable
     | _Plan
     | _Subscription
@@ -142,6 +150,7 @@ _KINDS: dict[str, type[_AnyEnvelope]] = {
     "Model": _Model,
     "Variable": _Variable,
     "Connector": _Connector,
+    "Tool": _Tool,
     "Agent": _Agent,
 }
 KINDS = tuple(_KINDS)

@@ -28,6 +28,14 @@ Name = Annotated[
 ConnectorName = Annotated[
     str, AfterValidator(_Form("[a-z0-9][a-z0-9.-]{0,62}", f"{_BEGINS}, '.' and '-'"))
 ]
+ToolName = Annotated[
+    str,
+    AfterValidator(
+        _Form(
+            r"[a-z0-9][a-z0-9.-]{0,62}/[^\s?#%]{1,200}", "must be `connector/tool`, a tool's name"
+        )
+    ),
+]
 VariableName = Annotated[
     str,
     AfterValidator(

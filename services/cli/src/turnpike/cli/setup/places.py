@@ -20,6 +20,7 @@ _COLLECTIONS = {
     "ProviderKey": "provider-keys",
     "Subscription": "subscriptions",
     "TenantLimits": "limits",
+    "Tool": "tools",
     "Variable": "variables",
 }
 _OfTenant = SubscriptionSpec | TenantLimitsSpec

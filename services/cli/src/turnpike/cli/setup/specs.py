@@ -117,6 +117,7 @@ class ConnectorSpec(_Strict):
     command: list[Annotated[str, Field(max_length=4096)]] = Field(default=[], max_length=64)
     headers: dict[str, Secret] = Field(default={}, max_length=64)
     env: dict[str, Secret] = Field(default={}, max_length=64)
+    owner: str = Field(default="", max_length=64)
     enabled: bool = True
     personal_credentials: bool = False
     distrust_annotations: bool = False
@@ -130,6 +131,13 @@ class ConnectorSpec(_Strict):
             _require(self.url, f"an {self.transport} connector needs a url")
             _refuse(self, ("command", "env"), "stdio")
         return self
+
+
+class ToolSpec(_Strict):
+    """What is said of one tool of a connector."""
+
+    enabled: bool = True
+    alias: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,64}$")
 
 
 class VariableSpec(_Strict):
@@ -168,6 +176,7 @@ Spec = (
     | PolicySpec
     | AgentSpec
     | ConnectorSpec
+    | ToolSpec
     | VariableSpec
     | AccountSpec
     | IssuerSpec

@@ -13,7 +13,7 @@ from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorSe
 from turnpike.gateway.documents import embed_object, rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.connector_shapes import Secrets
-from turnpike.gateway.routes.replies import problems, raw_reply, reply, time_of
+from turnpike.gateway.routes.replies import RESULTS, problems, raw_reply, reply, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -23,6 +23,7 @@ from turnpike.gateway.routes.shapes import (
     Request,
     Text,
     Time,
+    ValidateOnly,
 )
 
 # A connector that was never seen is awaited for 30 s.
@@ -156,11 +157,24 @@ class ToolRoutes:
         tools = [_tool(each) for each in response.tools]
         return raw_reply(orjson.dumps({"tools": tools, "digest": response.toolset_digest}))
 
-    async def put_tool(self, call: CurrentCall, tool: ToolName, body: ToolSettings) -> Response:
+    async def put_tool(
+        self,
+        call: CurrentCall,
+        tool: ToolName,
+        body: ToolSettings,
+        validate_only: ValidateOnly = False,
+    ) -> Response:
         """Switches a tool on or off, and says what models call it."""
-        request = pb.UpdateToolRequest(name=tool, disabled=not body.enabled, alias=body.alias)
-        await call.read(self._connectors.UpdateTool, request)
-        return Response(status_code=204)
+        request = pb.UpdateToolRequest(
+            name=tool,
+            disabled=not body.enabled,
+            alias=body.alias,
+            validate_only=validate_only,
+        )
+        # A connector that was just made is awaited.
+        response = await call.patient(_PATIENCE).read(self._connectors.UpdateTool, request)
+        result = RESULTS.get(response.change, "changed")
+        return Response(status_code=204, headers={"x-turnpike-result": result})
 
     async def list_reviews(
         self,

@@ -229,18 +229,22 @@ class GetSignInResponse(_message.Message):
     def __init__(self, sign_in: _Optional[_Union[_tool_pb2.SignIn, _Mapping]] = ...) -> None: ...
 
 class UpdateToolRequest(_message.Message):
-    __slots__ = ("name", "disabled", "alias")
+    __slots__ = ("name", "disabled", "alias", "validate_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DISABLED_FIELD_NUMBER: _ClassVar[int]
     ALIAS_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     disabled: bool
     alias: str
-    def __init__(self, name: _Optional[str] = ..., disabled: _Optional[bool] = ..., alias: _Optional[str] = ...) -> None: ...
+    validate_only: bool
+    def __init__(self, name: _Optional[str] = ..., disabled: _Optional[bool] = ..., alias: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class UpdateToolResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("change",)
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    change: Change
+    def __init__(self, change: _Optional[_Union[Change, str]] = ...) -> None: ...
 
 class ListReviewsRequest(_message.Message):
     __slots__ = ("connector", "page_size", "page_token")

@@ -275,8 +275,8 @@ class ConnectorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTool(self, request, context):
-        """Switches a tool on or off, and says what models call it. Fails with
-        NOT_FOUND, and with ALREADY_EXISTS (CONFLICT) for an alias that another
+        """Switches a tool on or off, and says what models call it. A connector whose
+        tools were never seen is awaited as ListTools does. Fails with NOT_FOUND, and with ALREADY_EXISTS (CONFLICT) for an alias that another
         tool has. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

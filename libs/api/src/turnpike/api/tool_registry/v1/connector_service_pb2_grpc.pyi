@@ -101,8 +101,8 @@ class ConnectorServiceStub:
     ended an hour ago. Safe to retry.
     """
     UpdateTool: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.UpdateToolRequest, _connector_service_pb2.UpdateToolResponse]
-    """Switches a tool on or off, and says what models call it. Fails with
-    NOT_FOUND, and with ALREADY_EXISTS (CONFLICT) for an alias that another
+    """Switches a tool on or off, and says what models call it. A connector whose
+    tools were never seen is awaited as ListTools does. Fails with NOT_FOUND, and with ALREADY_EXISTS (CONFLICT) for an alias that another
     tool has. Safe to retry.
     """
     ListReviews: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.ListReviewsRequest, _connector_service_pb2.ListReviewsResponse]
@@ -292,8 +292,8 @@ class ConnectorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _connector_service_pb2.UpdateToolRequest,
         context: _aio.ServicerContext[_connector_service_pb2.UpdateToolRequest, _abc.Awaitable[_connector_service_pb2.UpdateToolResponse]],
     ) -> _abc.Awaitable[_connector_service_pb2.UpdateToolResponse]:
-        """Switches a tool on or off, and says what models call it. Fails with
-        NOT_FOUND, and with ALREADY_EXISTS (CONFLICT) for an alias that another
+        """Switches a tool on or off, and says what models call it. A connector whose
+        tools were never seen is awaited as ListTools does. Fails with NOT_FOUND, and with ALREADY_EXISTS (CONFLICT) for an alias that another
         tool has. Safe to retry.
         """
 
