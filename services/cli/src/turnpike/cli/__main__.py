@@ -19,6 +19,7 @@ _GROUPS = (
     "effects",
     "policy",
     "grants",
+    "approve",
     "files",
     "docs",
     "audit",

@@ -3,9 +3,12 @@
 import uuid
 from typing import Any
 
+from turnpike.cli.conversation.asking import asked_at_terminal, is_interactive
 from turnpike.cli.conversation.fold import Fold
 from turnpike.cli.conversation.following import follow
+from turnpike.cli.conversation.frames import Event
 from turnpike.cli.conversation.transcript import Transcript
+from turnpike.cli.errors import CommandError
 from turnpike.cli.gateway.client import GatewayClient, UnreachableError
 from turnpike.cli.terminal import Terminal
 
@@ -59,3 +62,18 @@ class Conversation:
         transcript = Transcript(fold, self._terminal)
         for event in follow(self._client, turn, fold, self._terminal.progress):
             transcript.write(event)
+            if event.type == "approval.required":
+                self._decide(event)
+
+    def _decide(self, event: Event) -> None:
+        """Asks the person at the terminal what the turn waits for; says where, if nobody is."""
+        approval = event.fields["approval"]
+        if self._terminal.as_json or not is_interactive():
+            self._terminal.progress(f"decide with: turnpike approve decide {approval} KIND[:TEXT]")
+            return
+        path = f"/api/v1/approvals/{approval}:decide"
+        try:
+            decisions = asked_at_terminal(event.fields, input)
+            self._client.fetch("POST", path, json={"decisions": decisions})
+        except (CommandError, EOFError) as error:
+            self._terminal.progress(f"{error}; it waits: turnpike approve decide {approval}")

@@ -4,6 +4,7 @@ import json
 import sys
 from typing import TextIO
 
+from turnpike.cli.conversation.asking import told
 from turnpike.cli.conversation.fold import Fold
 from turnpike.cli.conversation.frames import Event
 from turnpike.cli.terminal import Terminal
@@ -48,6 +49,9 @@ class Transcript:
                 self._line(f"← {self._fold.call(fields['call_id']).name}: {fields['outcome']}")
             case "tool.progress":
                 self._line(f"… {fields.get('message') or fields.get('progress')}")
+            case "approval.required" | "approval.decided" | "admission.waiting":
+                for line in told(event):
+                    self._line(line)
             case "model.retrying":
                 self._line(f"the model is asked again: {fields.get('reason')}")
             case _:
