@@ -63,7 +63,7 @@ async def test_queries_overtake_bulk_work_that_waits() -> None:
     assert held.widths == [FIRST, QUERY, OTHER]
 
 
-async def test_queries_do_not_wait_for_a_batch_of_bulk_work() -> None:
+async def test_e2_queries_do_not_wait_for_a_batch_of_bulk_work() -> None:
     held = HeldEncoder(FIRST)
     async with embedding(held, workers=2) as service:
         bulk = [await hold(service, held, pb.PRIORITY_BULK)]
@@ -77,7 +77,7 @@ async def test_queries_do_not_wait_for_a_batch_of_bulk_work() -> None:
         await asyncio.gather(*bulk)
 
 
-async def test_bulk_work_gets_its_turn_between_queries() -> None:
+async def test_e2_bulk_work_gets_its_turn_between_queries() -> None:
     held = HeldEncoder(FIRST)
     async with embedding(held, workers=1) as service:
         calls = [await hold(service, held, pb.PRIORITY_INTERACTIVE)]
@@ -163,7 +163,7 @@ async def test_a_full_line_refuses_and_says_when_to_come_again() -> None:
         await asyncio.gather(*calls)
 
 
-async def test_the_event_loop_goes_on_while_the_model_works() -> None:
+async def test_e1_the_event_loop_goes_on_while_the_model_works() -> None:
     encoder()  # importing numpy for the first time is another matter
     longest, ticking = 0.0, asyncio.get_running_loop()
 

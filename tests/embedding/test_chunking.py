@@ -37,7 +37,7 @@ texts = st.lists(st.sampled_from(parts), min_size=1, max_size=400).map("".join) 
 @given(texts, st.sampled_from(Strategy), st.integers(32, 64), st.integers(0, 16))
 @example("a" * 99 + " " + "ab" * 49, Strategy.RECURSIVE, 32, 0)
 @example("|a|b|\n|-|-|\n" + "|word word|word|\n" * 30, Strategy.TABLE, 32, 8)
-def test_chunks_are_exact_parts_that_cover_the_text_and_fit(
+def test_e5_chunks_are_exact_parts_that_cover_the_text_and_fit(
     text: str, strategy: Strategy, max_tokens: int, overlap: int
 ) -> None:
     pieces = word_pieces()
@@ -144,7 +144,7 @@ async def test_a_chunk_of_code_says_which_definitions_it_is_in(
     assert list(inside[-1].headings) == ["class Toll", "def leave(self)"]
 
 
-async def test_each_part_of_a_table_has_the_tables_header(service: EmbeddingServiceStub) -> None:
+async def test_e5_each_part_of_a_table_has_the_tables_header(service: EmbeddingServiceStub) -> None:
     text = f"Some words before.\n\n{TABLE}\nAnd some after."
     request = pb.ChunkRequest(text=text, strategy=pb.STRATEGY_TABLE, max_tokens=96, overlap=16)
 

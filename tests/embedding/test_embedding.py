@@ -95,7 +95,7 @@ async def test_an_unknown_model_is_not_found(service: EmbeddingServiceStub) -> N
     assert error.metadata == {"kind": "model", "id": "gpt-9"}
 
 
-async def test_a_text_that_is_too_long_is_refused_by_name(service: EmbeddingServiceStub) -> None:
+async def test_e4_a_text_that_is_too_long_is_refused_by_name(service: EmbeddingServiceStub) -> None:
     error = await refusal(service.Embed(pb.EmbedRequest(input=["short", LONG])))
 
     assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INPUT_TOO_LONG")
@@ -103,7 +103,7 @@ async def test_a_text_that_is_too_long_is_refused_by_name(service: EmbeddingServ
     assert error.domain == "embedding.turnpike"
 
 
-async def test_a_text_that_is_cut_is_flagged(service: EmbeddingServiceStub) -> None:
+async def test_e4_a_text_that_is_cut_is_flagged(service: EmbeddingServiceStub) -> None:
     texts = ["short", LONG, "word " * 254]
 
     response = await service.Embed(pb.EmbedRequest(input=texts, too_long=pb.TOO_LONG_TRUNCATE))

@@ -155,7 +155,7 @@ async def held_provider() -> AsyncGenerator[tuple[str, list[int], asyncio.Event]
         yield f"http://127.0.0.1:{port}/v1", at_once, go
 
 
-async def test_a_provider_is_asked_as_often_at_once_as_configured_and_order_is_kept(
+async def test_e3_a_provider_is_asked_as_often_at_once_as_configured_and_order_is_kept(
     held_provider: tuple[str, list[int], asyncio.Event],
 ) -> None:
     url, at_once, go = held_provider

@@ -122,7 +122,7 @@ def labelled() -> list[tuple[str, Days]]:
     return cases
 
 
-def test_of_a_hundred_questions_at_least_95_are_read_as_people_do() -> None:
+def test_e8_of_a_hundred_questions_at_least_95_are_read_as_people_do() -> None:
     cases = labelled()
     assert len(cases) == 100
 

@@ -7,7 +7,7 @@ from tests.embedding.searching.shelves import Library, Sheet
 from turnpike.embedding.searching.model import Found
 
 
-async def test_both_together_find_better_than_meaning_or_words_alone(books: Library) -> None:
+async def test_e7_both_together_find_better_than_meaning_or_words_alone(books: Library) -> None:
     shelf = await books.shelf()
     await shelf.add(*(Sheet(path, [text]) for path, text in documents()))
     both, meaning, words = list[float](), list[float](), list[float]()

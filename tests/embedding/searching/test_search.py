@@ -108,7 +108,7 @@ async def test_filters_narrow_by_everything_that_is_said_of_a_document(books: Li
     ],
     ids=["utc", "east", "west"],
 )
-async def test_today_is_the_callers_day_to_its_last_instant(
+async def test_e8_today_is_the_callers_day_to_its_last_instant(
     books: Library, zone: str, found: list[str]
 ) -> None:
     shelf = await books.shelf()
@@ -178,7 +178,7 @@ async def test_words_are_reduced_as_the_collections_language_does(books: Library
     assert ranks(await books.search(german.tenant, "house")) == {"/haus.md": 0, "/house.md": 1}
 
 
-async def test_results_have_the_tokens_asked_for_at_most(books: Library) -> None:
+async def test_e9_results_have_the_tokens_asked_for_at_most(books: Library) -> None:
     shelf = await books.shelf()
     long = "Salmon " + "and many other fish of every kind " * 10
     await shelf.add(Sheet("/f.md", [FISH, long, "Salmon again."]))
@@ -196,7 +196,7 @@ def spread(n: int, of: int) -> list[list[float]]:
     return [[float((i * 7919 + j * 104729 + n) % 997) for j in range(384)] for i in range(of)]
 
 
-async def test_every_plan_finds_as_many_as_there_are(books: Library) -> None:
+async def test_e7_every_plan_finds_as_many_as_there_are(books: Library) -> None:
     large, small = await books.shelf(), await books.shelf()
     await large.add(Sheet("/large.md", [f"text {n}" for n in range(60)], vectors=spread(1, 60)))
     await small.add(
