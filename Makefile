@@ -59,6 +59,7 @@ faults: install tests/node_modules/.installed ## Kill, stop and restart everythi
 	$(BIN)/python -m tests.faults.admission
 	$(BIN)/python -m tests.faults.prefix
 	$(BIN)/python -m tests.faults.fuzzing
+	$(BIN)/python -m tests.faults.conformance
 
 clean: ## Forget what the targets above made; .turnpike/ is kept
 	rm -rf .venv tests/node_modules tests/clients/node_modules

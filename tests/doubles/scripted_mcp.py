@@ -78,6 +78,9 @@ class ScriptedServer:
     challenge: str = ""
     """Its `WWW-Authenticate`."""
 
+    wants: str = ""
+    """The scope that calls need beside; who lacks it is answered 403."""
+
     documents: dict[str, Message] = field(default_factory=dict[str, Message])
     """What it publishes beside the endpoint, by path."""
 
@@ -128,10 +131,8 @@ class ScriptedServer:
             connection.reply(200, self.documents[request.path])
             return
         self.shown.add(request.headers.get("authorization", ""))
-        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        if self.accepts is not None and not (scheme == "Bearer" and self.accepts(bearer)):
+        if self._refuses(connection, request):
             self.refused += 1
-            connection.reply(401, {"error": "who are you?"}, {"www-authenticate": self.challenge})
         elif self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             connection.reply(401, {"error": "who are you?"})
         elif request.path == "/sse":
@@ -145,6 +146,17 @@ class ScriptedServer:
             connection.reply(200)
         else:
             await self._message(connection, request)
+
+    def _refuses(self, connection: Connection, request: Request) -> bool:
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        if self.accepts is not None and not (scheme == "Bearer" and self.accepts(bearer)):
+            connection.reply(401, {"error": "who are you?"}, {"www-authenticate": self.challenge})
+            return True
+        if self.wants and b'"tools/call"' in request.body:
+            scope = f'Bearer error="insufficient_scope", scope="{self.wants}"'
+            connection.reply(403, {"error": "not you"}, {"www-authenticate": scope})
+            return True
+        return False
 
     async def _message(self, connection: Connection, request: Request) -> None:
         message, session = request.json(), request.headers.get(SESSION, "")

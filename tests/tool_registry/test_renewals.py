@@ -173,7 +173,7 @@ async def test_a_grant_that_is_taken_back_wants_a_sign_in_and_is_not_forgotten(
     refused = await _call(tenant)
 
     assert refused.reason == "AUTH_REQUIRED"
-    assert [need.connector for need in refused.needs] == ["effects"]
+    assert [need.url for need in refused.needs] == ["/api/v1/connectors/effects:login"]
     assert await _refusals(ada) == ["the authorization server says 'invalid_grant'"]
     await until(lambda: _is(tenant, NEEDS_AUTH))
     assert "invalid_grant" in (await tenant.connector()).state_reason

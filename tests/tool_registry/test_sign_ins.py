@@ -82,6 +82,23 @@ async def test_signing_in_anew_keeps_what_was_approved_and_the_client(
     assert issuer.registrations == 1
 
 
+async def test_what_a_credential_falls_short_of_is_asked_for_next(
+    ada: Person, tenant: Tenant, server: ScriptedServer, issuer: AuthorizationServer
+):
+    issuer.changed = {"scopes_supported": ["read"]}
+    await ada.sign_in(issuer)
+    await until(lambda: _is(tenant, OK))
+    server.wants = "write"
+
+    refused = await tenant.run(await tenant.ask("effects/one"))
+    server.wants = ""
+    await ada.sign_in(issuer)
+
+    assert refused.reason == "AUTH_REQUIRED"
+    assert issuer.renewals == 0
+    assert [asked.scopes for asked in issuer.asked] == [["read"], ["read", "write"]]
+
+
 async def test_nothing_secret_is_stored_in_the_clear(
     ada: Person, tenant: Tenant, issuer: AuthorizationServer, superuser: asyncpg.Connection
 ):

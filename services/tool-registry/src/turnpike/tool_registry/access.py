@@ -77,6 +77,12 @@ class Access:
         await self._renewals.renew(tenant, name, loan)
         return await self._renewals.is_replaced(tenant, name, loan)
 
+    async def note_scope(self, tenant: UUID, name: str, loan: Loan | None, scope: str) -> None:
+        """Has the next sign-in ask for what a credential falls short of."""
+        if loan is not None:
+            async with tenant_transaction(self._engine, tenant) as connection:
+                await self._connectors.note_scope(connection, tenant, name, loan, scope)
+
     async def _good(
         self, tenant: UUID, name: str, read: Callable[[], Awaitable[StoredConnector]]
     ) -> StoredConnector:

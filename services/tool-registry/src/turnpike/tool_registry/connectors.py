@@ -195,6 +195,12 @@ class Connectors:
             veil=Veil(secrets_in(found.values())),
         )
 
+    async def note_scope(
+        self, connection: AsyncConnection, tenant: UUID, name: str, loan: Loan, scope: str
+    ) -> None:
+        """Notes what a credential falls short of."""
+        await self._credentials.note_scope(connection, tenant, name, loan, scope)
+
     async def lock(self, connection: AsyncConnection, tenant: UUID, name: str) -> StoredConnector:
         """Returns a connector that nobody else changes until the transaction ends."""
         return self._stored(await _one(connection, _LOCK, tenant, name))

@@ -54,6 +54,10 @@ _SCOPE = text(
     " WHERE tenant = :tenant AND connector = :connector AND principal = :principal"
     " AND wanted_scope <> ''"
 )
+_NOTE_SCOPE = text(
+    "UPDATE credentials SET wanted_scope = :scope WHERE tenant = :tenant"
+    " AND connector = :connector AND principal = :principal AND version = :version"
+)
 _DELETE = text(
     "DELETE FROM credentials WHERE tenant = :tenant AND connector = :connector"
     " AND principal = :principal RETURNING principal"
@@ -196,6 +200,14 @@ class Credentials:
     ) -> str:
         """Returns what a credential is for and what it fell short of; empty if of nothing."""
         return await connection.scalar(_SCOPE, _key(tenant, connector, principal)) or ""
+
+    async def note_scope(
+        self, connection: AsyncConnection, tenant: UUID, connector: str, loan: Loan, scope: str
+    ) -> None:
+        """Notes what a credential falls short of, unless there is another by now."""
+        key = _key(tenant, connector, loan.principal)
+        values = {**key, "version": loan.version, "scope": scope[:2000]}
+        await connection.execute(_NOTE_SCOPE, values)
 
     async def delete(
         self, connection: AsyncConnection, tenant: UUID, connector: str, principal: str

@@ -147,7 +147,7 @@ class Executor:
         try:
             return await self._sent(run, plan, arguments)
         except _RefusedForSignInError as refusal:
-            renewed = await self._renewed(run, plan)
+            renewed = await self._renewed(run, plan, refusal.error)
             if renewed is None:
                 return self._failed(run.call, refusal.error)
         try:
@@ -172,8 +172,12 @@ class Executor:
                 await asyncio.sleep(_PAUSE_SECONDS)
         return results.failure("TOOL_UNREACHABLE", "the server does not keep a session")
 
-    async def _renewed(self, run: Run, plan: Plan) -> Plan | None:
+    async def _renewed(self, run: Run, plan: Plan, error: faults.LinkError) -> Plan | None:
         """Returns a plan with another credential than the one that was refused, if any is."""
+        if error.scope:
+            # A newer one is for no more than this one: only a person can consent to more.
+            await persistently(lambda: self._plans.note_scope(plan, error.scope))
+            return None
         if not await persistently(lambda: self._plans.is_renewed(plan)):
             return None
         return await persistently(lambda: self._plans.prepare(run.call))

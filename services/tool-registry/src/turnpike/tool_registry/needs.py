@@ -47,7 +47,15 @@ def needs_of(call: Call) -> tuple[Need, ...]:
     connector = call.tool.partition("/")[0]
     if call.reason in ("AUTH_REQUIRED", "CREDENTIAL_MISSING"):
         message = f"sign in to {connector}"
-        return (Need(kind=NeedKind.SIGN_IN, key="sign-in", message=message, connector=connector),)
+        return (
+            Need(
+                kind=NeedKind.SIGN_IN,
+                key="sign-in",
+                message=message,
+                connector=connector,
+                url=f"/api/v1/connectors/{connector}:login",
+            ),
+        )
     if call.reason != "INPUT_REQUIRED":
         return ()
     wanted = _object(orjson.loads(call.structured)) if call.structured else {}

@@ -128,6 +128,10 @@ class Plans:
         """Says whether a server that refused a plan's credential may be shown another one."""
         return await self._access.is_renewed(plan.link.tenant, plan.link.connector, plan.loan)
 
+    async def note_scope(self, plan: Plan, scope: str) -> None:
+        """Has the next sign-in ask for what a plan's credential falls short of."""
+        await self._access.note_scope(plan.link.tenant, plan.link.connector, plan.loan, scope)
+
     async def _stored(
         self, call: Call, connector: str, check: Callable[[AsyncConnection], Awaitable[None]]
     ) -> StoredConnector:

@@ -16,6 +16,9 @@ SESSION_ENDED = -39005
 class LinkError(Exception):
     """A request to an MCP server has no result."""
 
+    scope = ""
+    """What the credential falls short of, if that is what is wrong."""
+
     def __init__(self, message: str, *, fault: Fault = Fault.SERVER_ERROR) -> None:
         super().__init__(message)
         self.fault = fault

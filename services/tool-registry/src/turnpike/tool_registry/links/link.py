@@ -70,6 +70,7 @@ class Link:
         self._dispatcher: _WatchedDispatcher | None = None
         self._session: ClientSession | None = None
         self._streams: Streams | None = None
+        self._wanted_credential: Callable[[], bool] = lambda: False
         self._version = ""
         self._calls = self._listens = 0
         self._exchanges: dict[str, Exchange] = {}
@@ -147,6 +148,9 @@ class Link:
             await self._run(opened)
         except Exception as error:  # noqa: BLE001 # the SDK's errors are its own, in groups
             reason = unreachable(error)
+            # Refused in one protocol, the SDK tries the other, and tells of that.
+            if not opened.done() and self._wanted_credential():
+                reason.fault = Fault.AUTH_NEEDED
         else:
             reason = faults.UnreachableError(
                 "the server ended the session", fault=Fault.CONNECTION_LOST
@@ -254,6 +258,7 @@ class Link:
 
     async def _run(self, opened: "asyncio.Future[None]") -> None:
         async with open_streams(self._endpoint, self._confines) as streams:
+            self._wanted_credential = streams.wanted_credential
             dispatcher = _WatchedDispatcher(*streams.pair)
             async with ClientSession(
                 dispatcher=dispatcher,

@@ -50,7 +50,9 @@ def fault_from(error: MCPError) -> faults.LinkError:
     if error.code == faults.SESSION_ENDED:
         return faults.SessionEndedError(error.message, fault=fault)
     if error.code in _REFUSALS:
-        return faults.RefusedError(error.message, code=error.code, fault=fault)
+        refused = faults.RefusedError(error.message, code=error.code, fault=fault)
+        refused.scope = _scope(error)
+        return refused
     return faults.AnsweredWithError(error.message, fault=fault)
 
 
@@ -78,6 +80,11 @@ def _fault(error: MCPError) -> Fault:
     return _FAULTS.get(error.code, Fault.SERVER_ERROR)
 
 
+def _scope(error: MCPError) -> str:
+    data = error.error.data
+    return str(cast("dict[str, Any]", data).get("scope", "")) if isinstance(data, dict) else ""
+
+
 def unreachable(error: BaseException) -> faults.UnreachableError:
     """Returns why a session could not be opened."""
     while isinstance(error, BaseExceptionGroup):
@@ -86,4 +93,6 @@ def unreachable(error: BaseException) -> faults.UnreachableError:
         message = "the server did not answer the handshake in time"
         return faults.UnreachableError(message, fault=Fault.TIMEOUT)
     fault = fault_from(error).fault if isinstance(error, MCPError) else fault_of(error)
-    return faults.UnreachableError(str(error) or type(error).__name__, fault=fault)
+    reason = faults.UnreachableError(str(error) or type(error).__name__, fault=fault)
+    reason.scope = _scope(error) if isinstance(error, MCPError) else ""
+    return reason

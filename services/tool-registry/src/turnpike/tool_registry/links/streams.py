@@ -35,6 +35,9 @@ class Streams:
     has_session: Callable[[], bool]
     """Whether the other side keeps anything from one request to the next."""
 
+    wanted_credential: Callable[[], bool]
+    """Whether the other side asked who this is, instead of answering."""
+
     carry: Callable[[Mapping[str, str]], None]
     """Has requests carry these headers from now on."""
 
@@ -62,7 +65,12 @@ async def _http(endpoint: Endpoint, confines: Confines) -> AsyncGenerator[Stream
             endpoint.url, http_client=client, max_sse_event_size=MAX_MESSAGE_BYTES
         ) as pair,
     ):
-        yield Streams(pair, lambda: transport.has_session, client.headers.update)
+        yield Streams(
+            pair,
+            lambda: transport.has_session,
+            lambda: transport.wanted_credential,
+            client.headers.update,
+        )
 
 
 @asynccontextmanager
@@ -93,7 +101,7 @@ async def _sse(endpoint: Endpoint, confines: Confines) -> AsyncGenerator[Streams
         sse_read_timeout=_SSE_SILENCE_SECONDS,
         httpx_client_factory=client,
     ) as pair:
-        yield Streams(pair, lambda: True, carry)
+        yield Streams(pair, lambda: True, lambda: False, carry)
 
 
 @asynccontextmanager
@@ -114,7 +122,7 @@ async def _child(endpoint: Endpoint, confines: Confines) -> AsyncGenerator[Strea
     # What a server prints beside the protocol is its own; our log is JSON.
     with open(os.devnull, "w") as silence:  # noqa: ASYNC230 # never blocks
         async with stdio_client(parameters, errlog=silence) as pair:
-            yield Streams(pair, lambda: True, lambda _headers: None)
+            yield Streams(pair, lambda: True, lambda: False, lambda _headers: None)
 
 
 def _ours(confines: Confines) -> dict[str, str]:

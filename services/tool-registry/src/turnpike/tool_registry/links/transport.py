@@ -5,7 +5,9 @@ other call under way. Here a failure becomes a JSON-RPC error that answers the o
 request, with a code that says whether the request can have been executed.
 """
 
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 import httpx2
@@ -27,6 +29,9 @@ _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 # A proxy's words for "the server did not answer me": it may be at work.
 _AMBIGUOUS = frozenset({502, 503, 504})
 _STATUS_FAULTS = {401: Fault.AUTH_NEEDED, 403: Fault.FORBIDDEN}
+# Scopes as RFC 6749 spells them.
+_SCOPE = re.compile(r'scope="([\x21\x23-\x5b\x5d-\x7e ]{1,1000})"')
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _JSON = "application/json"
 _SESSION = "mcp-session-id"
 
@@ -39,11 +44,15 @@ class ContainedTransport(httpx2.AsyncBaseTransport):
         self.has_session = False
         """Whether the server gave a session, or spoke within one."""
 
+        self.wanted_credential = False
+        """Whether the server answered 401 to anything."""
+
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Sends `request`; raises nothing but what cancels it."""
         try:
             response = await self._inner.handle_async_request(request)
             self.has_session = self.has_session or _SESSION in response.headers
+            self.wanted_credential = self.wanted_credential or response.status_code == 401
             return await _settled(request, response)
         except _UNSENT as error:
             return _answer(UNSENT, _words(error, "cannot connect"), fault_of(error))
@@ -98,6 +107,9 @@ async def _settled(request: httpx2.Request, response: httpx2.Response) -> httpx2
 def _refusal(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     status = response.status_code
     fault = _STATUS_FAULTS.get(status, Fault.HTTP_STATUS)
+    if status == 403 and (scope := _missing_scope(response)):
+        message = f"the credential is not for {scope!r}"
+        return _answer(REFUSED, message, Fault.AUTH_NEEDED, {"scope": scope})
     if _is_about_session(request, response):
         return _answer(SESSION_ENDED, f"the server does not know the session: {status}", fault)
     if status < 500 and status not in _STATUS_FAULTS and _rpc_error(response) is not None:
@@ -140,8 +152,17 @@ def _is_request(request: httpx2.Request) -> bool:
     return "id" in message and "method" in message
 
 
-def _answer(code: int, message: str, fault: Fault) -> httpx2.Response:
-    error = {"code": code, "message": message, "data": {"fault": fault.value}}
+def _missing_scope(response: httpx2.Response) -> str:
+    """Returns what a credential falls short of, as RFC 6750 has it said."""
+    challenge = response.headers.get("www-authenticate", "")
+    found = _SCOPE.search(challenge) if "insufficient_scope" in challenge else None
+    return found[1] if found else ""
+
+
+def _answer(
+    code: int, message: str, fault: Fault, others: Mapping[str, str] = _NOTHING
+) -> httpx2.Response:
+    error = {"code": code, "message": message, "data": {"fault": fault.value, **others}}
     body = {"jsonrpc": "2.0", "id": None, "error": error}
     return httpx2.Response(400, headers={"content-type": _JSON}, content=orjson.dumps(body))
 

@@ -66,7 +66,8 @@ async def begin(web: Web, wish: Wish, registry: Registry) -> Asked:
     )
     client = known_client(server, registry.given, wish.client_metadata_url)
     if client is None:
-        found = await registry.find(server.issuer)
+        # A client is registered for scopes: for more, another one is.
+        found = None if wish.scope else await registry.find(server.issuer)
         client = client_from(found) if found else None
     if client is None:
         client = await register(web, server, wish.redirect_uri)

@@ -26,16 +26,20 @@ from turnpike.tool_registry.oauth.web import Web
 
 GRANT_TYPES = ["authorization_code", "refresh_token"]
 
-_HELLO = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": LATEST_PROTOCOL_VERSION,
-        "capabilities": {},
-        "clientInfo": {"name": "turnpike", "version": "1"},
+# What needs a credential soonest comes first: some servers let strangers say hello.
+_REQUESTS = (
+    {"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
+    {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": LATEST_PROTOCOL_VERSION,
+            "capabilities": {},
+            "clientInfo": {"name": "turnpike", "version": "1"},
+        },
     },
-}
+)
 _ACCEPT = {"accept": "application/json, text/event-stream"}
 _OWN = frozenset({"accept", "authorization", "content-type"})
 
@@ -91,8 +95,11 @@ async def find_server(
 async def _challenge(web: Web, url: str, headers: Mapping[str, str]) -> httpx2.Response | None:
     """Returns the server's answer to a stranger, if it refuses strangers."""
     kept = {name: value for name, value in headers.items() if name.lower() not in _OWN}
-    response = await web.post_json(url, _HELLO, {**kept, **_ACCEPT})
-    return response if response.status_code == 401 else None
+    for request in _REQUESTS:
+        response = await web.post_json(url, request, {**kept, **_ACCEPT})
+        if response.status_code == 401:
+            return response
+    return None
 
 
 async def _resource(
