@@ -1,4 +1,4 @@
-"""The few statements that see every tenant: leases, orphaned calls, connectors that are due."""
+"""The few statements that see every tenant: leases, orphaned calls, what is due or over."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -47,6 +47,11 @@ _MY_EARS = text(
     " AND used > statement_timestamp() - interval '30 minutes'"
 )
 _LET_GO = text("UPDATE connectors SET listener = NULL WHERE listener = :replica AND tells")
+
+
+_FORGET_SIGN_INS = text(
+    "DELETE FROM sign_ins WHERE expires < statement_timestamp() - interval '1 hour'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +114,8 @@ async def find_due_connectors(connection: AsyncConnection, *, room: int) -> list
     """Returns connectors whose tools were never discovered, or that failed and may try again."""
     rows = await connection.execute(_DUE, {"room": room})
     return [(row.tenant, row.name) for row in rows]
+
+
+async def forget_sign_ins(connection: AsyncConnection) -> None:
+    """Forgets the sign-ins that ended long ago."""
+    await connection.execute(_FORGET_SIGN_INS)

@@ -100,6 +100,7 @@ class Upkeep:
             lost = await orphans.find_lost(connection, self._lease.id, list(running))
             mine = await orphans.find_mine(connection, self._lease.id)
             taken = await orphans.take(connection, self._lease.id, room=room)
+            await orphans.forget_sign_ins(connection)
             due = await orphans.find_due_connectors(connection, room=_MAX_DISCOVERIES)
             ears = (
                 await orphans.take_ears(connection, self._lease.id, room=self._listeners.room)
