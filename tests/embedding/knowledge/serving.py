@@ -43,11 +43,13 @@ class Counted:
     """An embedder, and what it was asked for."""
 
     embedder: Embedder
-    texts: list[str] = field(default_factory=list[str])
+    texts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """By tenant: another test's work may still be under way."""
+
     priorities: set[Priority] = field(default_factory=set[Priority])
 
     async def embed(self, asked: Asked) -> Embeddings:
-        self.texts += asked.texts
+        self.texts.setdefault(asked.tenant, []).extend(asked.texts)
         self.priorities.add(asked.priority)
         return await self.embedder.embed(asked)
 
@@ -92,6 +94,11 @@ class Tenant:
         """Returns the same tenant on another replica."""
         return Tenant(library, self.id)
 
+    @property
+    def embedded(self) -> list[str]:
+        """What was embedded for the tenant since this was last cleared."""
+        return self.library.counted.texts.setdefault(self.id, [])
+
     def as_principal(self, role: str = "member") -> Metadata:
         signer = Signer("gatekeeper", self.library.keys.seeds["gatekeeper"])
         token, _ = signer.principal_token(tenant=self.id, principal=self.id, role=role)
@@ -105,7 +112,7 @@ class Tenant:
         collection = collections_pb.Collection(name=self.collection, **fields)
         await self.library.collections.CreateCollection(
             collections_pb.CreateCollectionRequest(collection=collection),
-            metadata=self.as_principal(),
+            metadata=self.as_principal("admin"),
         )
 
     async def call(self, method: str, request: Any) -> Any:

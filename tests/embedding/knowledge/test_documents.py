@@ -53,17 +53,15 @@ async def test_e6_an_edit_of_one_paragraph_of_200_embeds_two_texts_at_most(shelv
     first = await tenant.indexed("/big.md")
     assert first.embedded == first.total >= 200
     before = {row[4]: row[6] for row in await tenant.vectors()}
-    tenant.library.counted.texts.clear()
+    tenant.embedded.clear()
 
     texts[100] = texts[100].replace("clauses", "codicils")
     await tenant.put("/big.md", "\n\n".join(texts))
     second = await tenant.indexed("/big.md")
 
-    assert second.embedded == len(tenant.library.counted.texts) <= 2
+    assert second.embedded == len(tenant.embedded) <= 2
     after = {row[4]: row[6] for row in await tenant.vectors()}
-    assert {text for text in after if before.get(text) != after[text]} == set(
-        tenant.library.counted.texts
-    )
+    assert {text for text in after if before.get(text) != after[text]} == set(tenant.embedded)
     assert await tenant.live() == second.total
 
 
@@ -108,7 +106,7 @@ async def test_a_move_takes_a_folder_with_all_that_is_in_it_and_embeds_nothing(t
     await tenant.put("/a/two.md", "two")
     for path in ("/a/b/one.md", "/a/two.md"):
         await tenant.indexed(path)
-    tenant.library.counted.texts.clear()
+    tenant.embedded.clear()
 
     move = pb.MoveDocumentRequest(collection="notes", path="/a", new_path="/x/y")
     await tenant.call("MoveDocument", move)
@@ -116,7 +114,7 @@ async def test_a_move_takes_a_folder_with_all_that_is_in_it_and_embeds_nothing(t
     assert await tenant.paths() == ["/x/y/b/one.md", "/x/y/two.md"]
     assert await tenant.folders() == ["/x", "/x/y", "/x/y/b"]
     assert [row[0] for row in await tenant.vectors()] == ["/x/y/b/one.md", "/x/y/two.md"]
-    assert tenant.library.counted.texts == []
+    assert tenant.embedded == []
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ async def test_a_document_is_again_what_it_was_with_its_vectors(tenant: Tenant):
     before = await tree_of(tenant)
     await tenant.put("/a.md", "two")
     await all_indexed(tenant)
-    tenant.library.counted.texts.clear()
+    tenant.embedded.clear()
 
     request = pb.RevertDocumentRequest(
         collection="notes", path="/a.md", revision=1, expected_revision=2
@@ -86,7 +86,7 @@ async def test_a_document_is_again_what_it_was_with_its_vectors(tenant: Tenant):
 
     assert response.document.revision == 3
     assert await tree_of(tenant) == before
-    assert tenant.library.counted.texts == []
+    assert tenant.embedded == []
 
 
 async def test_a_deleted_document_comes_back(tenant: Tenant):
@@ -143,14 +143,14 @@ async def test_a_turn_is_taken_back_in_reverse_and_each_action_says_how_it_fared
     )
     await agent.call("DeleteDocument", pb.DeleteDocumentRequest(path="/other.md"))
     await all_indexed(tenant)
-    tenant.library.counted.texts.clear()
+    tenant.embedded.clear()
 
     reversals = await revert(tenant, turn=agent.turn)
 
     assert [each.outcome for each in reversals] == [REVERTED] * 5
     assert [each.change.kind for each in reversals] == ["delete", "move", "put", "put", "put"]
     assert await tree_of(tenant) == before
-    assert tenant.library.counted.texts == []
+    assert tenant.embedded == []
     again = await revert(tenant, turn=agent.turn)
     assert {each.outcome for each in again} == {UNCHANGED}
 
@@ -253,13 +253,13 @@ async def test_e10_sequences_of_actions_are_taken_back_in_reverse_to_the_last_by
             await all_indexed(tenant)
             ids.append(change)
             states.append(await tree_of(tenant))
-    tenant.library.counted.texts.clear()
+    tenant.embedded.clear()
 
     for change, state in zip(reversed(ids), reversed(states[:-1]), strict=True):
         (reversal,) = await revert(tenant, collection="notes", change=change)
         assert reversal.outcome == REVERTED, reversal
         assert await tree_of(tenant) == state
-    assert tenant.library.counted.texts == []
+    assert tenant.embedded == []
 
 
 async def act(tenant: Tenant, chance: random.Random) -> int:

@@ -54,8 +54,8 @@ class Settings(BlobSettings, ServiceSettings):
     max_waiting_characters: int = Field(default=32_000_000, ge=1)
     """How many characters may wait to be tokenized, or chunked, before calls are refused."""
 
-    index_jobs: int = Field(default=2, ge=1, le=64)
-    """How many documents are made searchable at a time."""
+    index_jobs: int = Field(default=2, ge=0, le=64)
+    """How many documents are made searchable at a time; 0 leaves that to other replicas."""
 
     max_document_bytes: int = Field(default=10 << 20, ge=1, le=15 << 20)
     """How many bytes a document may have."""

@@ -4,9 +4,8 @@ from turnpike.api.embedding.v1 import collection_service_pb2 as pb
 from turnpike.api.embedding.v1.collection_service_pb2_grpc import CollectionServiceServicer
 from turnpike.embedding.knowledge.collections import Collections
 from turnpike.embedding.knowledge.wire import collection_to_wire, tenant_of, to_new_collection
-from turnpike.rpc.identity import require_role
 from turnpike.rpc.paging import cursor_of, page_size, page_token, text
-from turnpike.rpc.served import Context, caller_of
+from turnpike.rpc.served import Context
 
 
 class CollectionServicer(CollectionServiceServicer):
@@ -51,8 +50,5 @@ class CollectionServicer(CollectionServiceServicer):
     async def DeleteCollection(
         self, request: pb.DeleteCollectionRequest, context: Context
     ) -> pb.DeleteCollectionResponse:
-        caller = caller_of(context)
-        if not caller.service:
-            require_role(caller, "admin")
         await self._collections.delete(tenant_of(context), request.name, request.etag)
         return pb.DeleteCollectionResponse()

@@ -60,7 +60,7 @@ async def open_knowledge(
     bounds = Bounds(
         seconds=settings.extraction_seconds, memory_bytes=settings.extraction_memory_bytes
     )
-    extraction = Extraction(bounds, at_once=settings.index_jobs)
+    extraction = Extraction(bounds, at_once=max(1, settings.index_jobs))
     indexer = Indexer(stores.engine, embedder, originals, extraction)
     workers = Workers(stores.system, indexer)
     writing = Writing(

@@ -29,7 +29,7 @@ class CollectionServiceStub:
     """CollectionService keeps collections: documents that share a language and a
     model.
 
-    Everything is of the caller's tenant. Changes need the role member. Every
+    Everything is of the caller's tenant. Changes need the role admin. Every
     error carries a `google.rpc.ErrorInfo` whose reason is the name of an
     `ErrorReason` without its prefix.
     """
@@ -71,7 +71,7 @@ class CollectionServiceServicer:
     """CollectionService keeps collections: documents that share a language and a
     model.
 
-    Everything is of the caller's tenant. Changes need the role member. Every
+    Everything is of the caller's tenant. Changes need the role admin. Every
     error carries a `google.rpc.ErrorInfo` whose reason is the name of an
     `ErrorReason` without its prefix.
     """
@@ -110,8 +110,7 @@ class CollectionServiceServicer:
 
     def DeleteCollection(self, request, context):
         """Deletes a collection with its documents and all their history, for good.
-        Needs the role admin. Fails with NOT_FOUND and FAILED_PRECONDITION
-        (ETAG_MISMATCH).
+        Fails with NOT_FOUND and FAILED_PRECONDITION (ETAG_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,7 +156,7 @@ class CollectionService:
     """CollectionService keeps collections: documents that share a language and a
     model.
 
-    Everything is of the caller's tenant. Changes need the role member. Every
+    Everything is of the caller's tenant. Changes need the role admin. Every
     error carries a `google.rpc.ErrorInfo` whose reason is the name of an
     `ErrorReason` without its prefix.
     """

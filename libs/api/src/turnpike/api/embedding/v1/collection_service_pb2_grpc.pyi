@@ -16,7 +16,7 @@ class CollectionServiceStub:
     """CollectionService keeps collections: documents that share a language and a
     model.
 
-    Everything is of the caller's tenant. Changes need the role member. Every
+    Everything is of the caller's tenant. Changes need the role admin. Every
     error carries a `google.rpc.ErrorInfo` whose reason is the name of an
     `ErrorReason` without its prefix.
     """
@@ -38,15 +38,14 @@ class CollectionServiceStub:
     """
     DeleteCollection: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.DeleteCollectionRequest, _collection_service_pb2.DeleteCollectionResponse]
     """Deletes a collection with its documents and all their history, for good.
-    Needs the role admin. Fails with NOT_FOUND and FAILED_PRECONDITION
-    (ETAG_MISMATCH).
+    Fails with NOT_FOUND and FAILED_PRECONDITION (ETAG_MISMATCH).
     """
 
 class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
     """CollectionService keeps collections: documents that share a language and a
     model.
 
-    Everything is of the caller's tenant. Changes need the role member. Every
+    Everything is of the caller's tenant. Changes need the role admin. Every
     error carries a `google.rpc.ErrorInfo` whose reason is the name of an
     `ErrorReason` without its prefix.
     """
@@ -96,8 +95,7 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_collection_service_pb2.DeleteCollectionRequest, _abc.Awaitable[_collection_service_pb2.DeleteCollectionResponse]],
     ) -> _abc.Awaitable[_collection_service_pb2.DeleteCollectionResponse]:
         """Deletes a collection with its documents and all their history, for good.
-        Needs the role admin. Fails with NOT_FOUND and FAILED_PRECONDITION
-        (ETAG_MISMATCH).
+        Fails with NOT_FOUND and FAILED_PRECONDITION (ETAG_MISMATCH).
         """
 
 def add_CollectionServiceServicer_to_server(servicer: CollectionServiceServicer, server: _aio.Server) -> None: ...

@@ -1,0 +1,333 @@
+"""Indexing: what its holder's death leaves, and what foreign files may do to it."""
+
+import asyncio
+import io
+import json
+import os
+import signal
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import openpyxl
+import pytest
+from docx import Document as Docx
+from pptx import Presentation
+from sqlalchemy import text
+
+from tests.conftest import Keys, Schemas, new_database
+from tests.embedding.knowledge.serving import Library, Tenant, library, settings_for
+from tests.embedding.knowledge.test_documents import paragraphs, refused
+from tests.waiting import until
+from turnpike.api.embedding.v1 import document_pb2
+from turnpike.api.embedding.v1 import document_service_pb2 as pb
+from turnpike.database.tenancy import system_transaction, tenant_transaction
+from turnpike.embedding.knowledge import job_rows
+from turnpike.embedding.knowledge.extraction import Bounds, Extraction, ExtractionError
+from turnpike.embedding.knowledge.model import State
+from turnpike.embedding.model import Priority
+
+
+def word() -> bytes:
+    file = io.BytesIO()
+    document = Docx()
+    document.add_heading("Terms", level=2)
+    document.add_paragraph("Rent is due.")
+    table = document.add_table(rows=2, cols=2)
+    for cell, value in zip(
+        table._cells, ("month", "rent", "June", "900"), strict=True
+    ):  # the only list of them
+        cell.text = value
+    document.save(file)
+    return file.getvalue()
+
+
+def sheet() -> bytes:
+    file = io.BytesIO()
+    workbook = openpyxl.Workbook()
+    page = workbook.active
+    assert page is not None
+    page.title = "Rents"
+    page.append(["month", "rent"])
+    page.append(["June", 900])
+    workbook.save(file)
+    return file.getvalue()
+
+
+def slides() -> bytes:
+    file = io.BytesIO()
+    presentation = Presentation()
+    slide = presentation.slides.add_slide(presentation.slide_layouts[1])
+    slide.shapes.title.text = "Rents"
+    slide.placeholders[1].text = "They are due."
+    presentation.save(file)
+    return file.getvalue()
+
+
+def pdf(words: str) -> bytes:
+    """Returns the least PDF that has a line of text."""
+    stream = f"BT /F1 12 Tf 72 720 Td ({words}) Tj ET".encode()
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R"
+        b" /Resources << /Font << /F1 5 0 R >> >> >>",
+        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    out, offsets = bytearray(b"%PDF-1.4\n"), list[int]()
+    for number, body in enumerate(objects, start=1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    start = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    out += b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (
+        len(objects) + 1,
+        start,
+    )
+    return bytes(out)
+
+
+@pytest.mark.parametrize(
+    ("name", "original", "expected"),
+    [
+        ("a.pdf", pdf("Rent is due."), "Rent is due."),
+        ("a.html", b"<h1>Rents</h1><p>They are <b>due</b>.</p><script>x</script>", "# Rents\n\nTh"),
+        ("a.docx", word(), "## Terms\n\nRent is due.\n\n| month | rent |\n| --- | --- |\n| June"),
+        ("a.xlsx", sheet(), "# Rents\n\n| month | rent |\n| --- | --- |\n| June | 900 |"),
+        ("a.pptx", slides(), "# Rents\n\nThey are due."),
+    ],
+    ids=["pdf", "html", "docx", "xlsx", "pptx"],
+)
+async def test_the_text_of_a_file_is_extracted_and_its_original_kept(
+    tenant: Tenant, name: str, original: bytes, expected: str
+):
+    await tenant.put(f"/{name}", original)
+
+    indexing = await tenant.indexed(f"/{name}")
+
+    assert indexing.state == document_pb2.INDEXING_STATE_READY, indexing
+    assert (await tenant.read(f"/{name}")).text.startswith(expected)
+    request = pb.ReadOriginalRequest(collection="notes", path=f"/{name}")
+    stream = tenant.library.documents.ReadOriginal(request, metadata=tenant.as_principal())
+    assert b"".join([part.content async for part in stream]) == original
+
+
+@pytest.mark.parametrize(
+    ("name", "original", "reason"),
+    [
+        ("a.pdf", b"%PDF-1.4 and nothing else", "EXTRACTION_FAILED"),
+        ("a.docx", b"no archive", "EXTRACTION_FAILED"),
+        ("a.bin", b"\x00\x01", "MEDIA_TYPE_UNKNOWN"),
+    ],
+)
+async def test_what_has_no_text_says_why_and_is_kept(
+    tenant: Tenant, name: str, original: bytes, reason: str
+):
+    await tenant.put(f"/{name}", original)
+
+    indexing = await tenant.indexed(f"/{name}")
+
+    assert (indexing.state, indexing.reason) == (document_pb2.INDEXING_STATE_FAILED, reason)
+    assert indexing.detail
+    read = tenant.read(f"/{name}")
+    assert (await refused(read)).reason == "NOT_EXTRACTED"
+
+
+async def test_an_archive_that_would_unpack_to_more_than_it_may_is_refused():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(f"word/{number}", bytes(100 << 20))
+    extraction = Extraction(Bounds(seconds=30, memory_bytes=1 << 30), at_once=1)
+
+    with pytest.raises(ExtractionError, match="unpacks to more") as caught:
+        await extraction.text(
+            file.getvalue(),
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        )
+
+    assert caught.value.reason == "EXTRACTION_FAILED"
+
+
+async def test_e1_the_loop_goes_on_while_a_file_is_extracted_that_takes_for_ever():
+    # A page that is drawn a hundred thousand times over.
+    endless = pdf(") Tj T* (".join(["word"] * 200_000))
+    extraction = Extraction(Bounds(seconds=1, memory_bytes=1 << 30), at_once=1)
+    task = asyncio.create_task(extraction.text(endless, "application/pdf"))
+    beats = 0
+    while not task.done():
+        await asyncio.sleep(0.01)
+        beats += 1
+
+    with pytest.raises(ExtractionError) as caught:
+        await task
+    assert caught.value.reason in ("EXTRACTION_LIMIT", "EXTRACTION_FAILED")
+    # Not a figure: a loop that stood still would count one or two.
+    assert beats > 20
+
+
+async def test_ingestion_is_bulk_work(tenant: Tenant):
+    tenant.library.counted.priorities.clear()
+
+    await tenant.put("/a.md", "one")
+    await tenant.indexed("/a.md")
+
+    assert tenant.library.counted.priorities == {Priority.BULK}
+
+
+async def test_what_a_tenant_may_keep_is_bounded_and_what_it_deletes_gives_room(
+    knowledge_urls: Any, keys: Keys, tmp_path: Path
+):
+    settings = settings_for(
+        knowledge_urls, keys, tmp_path, max_tenant_documents=2, max_tenant_bytes=100
+    )
+    async with library(settings, keys, knowledge_urls) as shelves:
+        tenant = shelves.tenant()
+        await tenant.begin()
+        await tenant.put("/a.md", "one")
+        await tenant.put("/b.md", "two")
+
+        error = await refused(tenant.put("/c.md", "three"))
+
+        assert (error.reason, error.metadata["unit"]) == ("TENANT_LIMIT", "documents")
+        assert [each.metric for each in error.quota] == ["documents"]
+        large = await refused(tenant.put("/b.md", "x" * 100))
+        assert (large.reason, large.metadata["unit"]) == ("TENANT_LIMIT", "bytes")
+        delete = pb.DeleteDocumentRequest(collection="notes", path="/a.md")
+        await tenant.call("DeleteDocument", delete)
+        await tenant.put("/c.md", "three")
+        assert await tenant.paths() == ["/b.md", "/c.md"]
+
+
+async def test_a_claim_that_is_another_s_by_now_writes_nothing(tenant: Tenant):
+    stores = tenant.library.stores
+    job = await _claimed_by_hand(tenant)
+    async with tenant_transaction(stores.engine, job.tenant) as connection:
+        await connection.execute(
+            text("UPDATE indexings SET fence = fence + 1 WHERE id = :id"), {"id": job.id}
+        )
+
+    for late in (
+        lambda connection: job_rows.renew(connection, job),
+        lambda connection: job_rows.advance(connection, job, State.EMBEDDING, done=1),
+        lambda connection: job_rows.end(connection, job, State.READY),
+        lambda connection: job_rows.release(connection, job, seconds=0, counts=True),
+    ):
+        with pytest.raises(job_rows.ClaimLostError):
+            async with tenant_transaction(stores.engine, job.tenant) as connection:
+                await late(connection)
+
+
+async def _claimed_by_hand(tenant: Tenant) -> job_rows.Job:
+    """Returns a job that no worker of the session's gets at: it is claimed as it is made."""
+    stores = tenant.library.stores
+    made = await tenant.put("/a.md", "one")
+    await tenant.indexed("/a.md")
+    async with system_transaction(stores.system) as connection:
+        row = (
+            await connection.execute(
+                text(
+                    "UPDATE indexings SET state = 'QUEUED', fence = fence + 1,"
+                    " due_at = statement_timestamp() + interval '1 hour'"
+                    " WHERE tenant = :tenant AND document = :document RETURNING *"
+                ),
+                {"tenant": UUID(tenant.id), "document": UUID(made.document.id)},
+            )
+        ).one()
+    return job_rows.Job(
+        tenant=row.tenant,
+        id=row.id,
+        collection=row.collection,
+        document=row.document,
+        content=row.content,
+        recipe=job_rows.Recipe.parse(row.recipe),
+        model=row.model,
+        fence=row.fence,
+        attempts=row.attempts,
+    )
+
+
+async def test_whoever_puts_many_documents_delays_nobody_but_themselves(shelves: Library):
+    many, few = shelves.tenant(), shelves.tenant()
+    for tenant in (many, few):
+        await tenant.begin()
+    jobs: list[job_rows.Job] = []
+    async with shelves.superuser() as connection:
+        # What is queued and claimed here is rolled back unseen.
+        await connection.execute(text("SET LOCAL search_path = embedding"))
+        for tenant, count in ((many, 5), (few, 1)):
+            await _queue(connection, UUID(tenant.id), count)
+        while job := await job_rows.claim(connection):
+            jobs.append(job)
+            if len(jobs) == 6:
+                break
+        await connection.rollback()
+
+    assert [str(job.tenant) for job in jobs].index(few.id) <= 1
+
+
+async def _queue(connection: Any, tenant: UUID, count: int) -> None:
+    await connection.execute(text("SET LOCAL session_replication_role = replica"))
+    for _ in range(count):
+        await connection.execute(
+            text(
+                "INSERT INTO indexings (tenant, id, collection, document, content, recipe, model)"
+                " VALUES (:tenant, :id, :id, :id, '', 'recursive/0/0/1', 'm')"
+            ),
+            {"tenant": tenant, "id": uuid4()},
+        )
+
+
+async def test_ingestion_survives_sigkill_and_embeds_nothing_twice(
+    schemas: Schemas, keys: Keys, tmp_path: Path
+):
+    urls = await Schemas(await new_database(schemas.superuser)).of("embedding")
+    settings = settings_for(urls, keys, tmp_path)
+    environment = {
+        "PATH": os.environ["PATH"],
+        **{
+            f"EMBEDDING_{name}": value
+            for name, value in {
+                "DATABASE_URL": urls.service,
+                "SYSTEM_DATABASE_URL": urls.system,
+                "BLOBS_URL": f"file://{tmp_path}",
+                "GATEKEEPER_TARGET": "ipv4:127.0.0.1:1",
+                "SIGNING_KEY": keys.signing("embedding"),
+                "TRUSTED_KEYS": json.dumps(keys.trusted),
+                "LISTEN_ADDRESS": "127.0.0.1:0",
+                "METRICS_ADDRESS": "127.0.0.1:0",
+            }.items()
+        },
+    }
+    async with library(settings_for(urls, keys, tmp_path, index_jobs=0), keys, urls) as idle:
+        tenant = idle.tenant()
+        await tenant.begin(max_tokens=32)
+        await tenant.put("/a.md", "\n\n".join(paragraphs(100)))
+
+        async def done() -> int:
+            return (await tenant.get("/a.md")).indexing.done
+
+        async def is_begun() -> bool:
+            return await done() > 0
+
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "turnpike.embedding", env=environment
+        )
+        try:
+            await until(is_begun, 60)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+        kept = await done()
+    assert 0 < kept < 100
+
+    async with library(settings, keys, urls) as shelves:
+        indexing = await tenant.on(shelves).indexed("/a.md")
+        embedded = len(tenant.on(shelves).embedded)
+
+    assert indexing.state == document_pb2.INDEXING_STATE_READY
+    assert embedded <= indexing.total - kept
