@@ -240,7 +240,7 @@ class _no_revisions:  # reads as a statement
 async def test_e10_sequences_of_actions_are_taken_back_in_reverse_to_the_last_byte(
     tenant: Tenant, seed: int
 ):
-    # 5 sequences of 6 actions; `python -m tests.faults.revisions` does 1,000 sequences.
+    # 5 sequences of 6 actions.
     chance = random.Random(seed)
     for name in ("/a.md", "/f/b.md", "/f/g/c.md"):
         await tenant.put(name, f"text of {name}")
