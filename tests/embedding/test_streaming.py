@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.embedding.serving import HeldEncoder, embedding
-from tests.embedding.test_batching import FIRST, OTHER, hold, request
+from tests.embedding.test_batching import FIRST, OTHER, hold, metric, request
 from tests.waiting import until
 from turnpike.api.embedding.v1 import embedding_service_pb2 as pb
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
@@ -48,8 +48,9 @@ async def test_a_stream_waits_where_a_call_is_refused() -> None:
         for _ in range(3):
             bulk = request(OTHER, pb.PRIORITY_BULK)
             await call.write(pb.EmbedStreamRequest(embed=bulk))
+        await until(lambda: metric("queued_tokens", "bulk") >= OTHER)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await until(_asks(service))
+            await service.Embed(request(OTHER, pb.PRIORITY_BULK))
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
         held.released.set()
@@ -58,14 +59,6 @@ async def test_a_stream_waits_where_a_call_is_refused() -> None:
         await first
 
     assert all(isinstance(answer, pb.EmbedStreamResponse) for answer in answers)
-
-
-def _asks(service: EmbeddingServiceStub):
-    async def ask() -> bool:
-        await service.Embed(request(OTHER, pb.PRIORITY_BULK), timeout=0.2)
-        return False
-
-    return ask
 
 
 async def test_a_group_that_is_refused_ends_the_stream(service: EmbeddingServiceStub) -> None:
