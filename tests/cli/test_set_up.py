@@ -76,7 +76,6 @@ spec: {transport: http}
     assert [(m.document, m.field.rpartition(": ")[2], m.line) for m in mistakes_in(text)] == [
         (1, "name", 3),
         (1, "spec.model", 4),
-        (1, "spec.policy.ask", 4),
         (1, "spec.policy.deny[0]", 4),
         (1, "spec.modle", 4),
         (2, "kind", 6),

@@ -49,12 +49,13 @@ class Scene:
 def documents(model: Double) -> list[dict[str, Any]]:
     """Returns the documents of the models and their agents, which may use every tool."""
     specs = {name: {"model": script, "base_url": model.url} for name, script in SCRIPTS.items()}
+    may = {"tools": ["*/*"], "policy": {"allow": ["*/*"]}}
     return [
         document
         for name, spec in specs.items()
         for document in (
             {"kind": "Model", "name": name, "spec": spec | {"api_key": f"key-of-{name}"}},
-            {"kind": "Agent", "name": name, "spec": {"model": name, "tools": ["*/*"]}},
+            {"kind": "Agent", "name": name, "spec": {"model": name, **may}},
         )
     ]
 

@@ -65,11 +65,14 @@ async def test_a_change_on_a_stale_etag_is_refused(edge: Edge, agent: MakeAgent)
     assert refusal.value.status == 412
 
 
-async def test_an_agent_that_asks_does_not_load_yet(edge: Edge, agent: MakeAgent):
-    with pytest.raises(RefusedError) as refusal:
-        await agent("n=1", policy={"ask": ["*/transfer"]})
+async def test_an_agent_s_policy_comes_back_as_it_was_said(edge: Edge, agent: MakeAgent):
+    rule = {"tool": "*/*", "effect": "ASK", "where": [{"path": "/sum", "minimum": 5}]}
+    policy = {"mode": "DEFAULT", "allow": ["*/*"], "ask": ["*/transfer"], "rules": [rule]}
 
-    assert refusal.value.status == 400
+    shown = await edge.call("GET", f"/agents/{await agent('n=1', policy=policy)}")
+
+    kept = {**policy, "deny": [], "reason": "", "rules": [{**rule, "reason": ""}]}
+    assert shown["policy"] == kept
 
 
 async def test_secrets_are_never_shown_again(edge: Edge, agent: MakeAgent):

@@ -202,8 +202,9 @@ def test_arguments_that_cannot_be_read_in_one_way_alone_never_let_a_call_run(arg
     call = ToolCall(tool=TOOL, arguments=arguments, digest="d")
 
     def of(effect: Effect) -> Kind:
-        rules = Layer(rules=(Rule(tool=TOOL, effect=effect, where=where),))
-        return judge(Rules(Layers(agent=rules, otherwise=Kind.ALLOW)), call).kind
+        everything = Rule(tool="*/*", effect=Effect.ALLOW)
+        rules = Layer(rules=(everything, Rule(tool=TOOL, effect=effect, where=where)))
+        return judge(Rules(Layers(agent=rules)), call).kind
 
     granted = [Grant(id="g", tool=TOOL, digest="d", where=where)]
     assert of(Effect.DENY) is Kind.DENY

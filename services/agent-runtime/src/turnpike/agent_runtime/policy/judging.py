@@ -18,7 +18,6 @@ from turnpike.agent_runtime.policy.model import (
     UNSAID_PERSON,
     UNSAID_TENANT,
     Grant,
-    Kind,
     PersonPolicy,
     Policy,
     TenantPolicy,
@@ -103,7 +102,7 @@ class Judges:
         key = (subject.agent_version, said.tenant_version, said.person_version)
         rules = self._compiled.get(key)
         if rules is None:
-            layers = layered(subject.policy, said.tenant, said.person, otherwise=Kind.ALLOW)
+            layers = layered(subject.policy, said.tenant, said.person)
             rules = Rules(layers)
         return _keep(self._compiled, key, rules, _MOST_COMPILED)
 

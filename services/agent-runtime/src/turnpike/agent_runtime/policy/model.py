@@ -128,8 +128,6 @@ class Layers:
     """ASK and DENY: what a person says only tightens."""
 
     mode: Mode = Mode.DEFAULT
-    otherwise: Kind = Kind.ASK
-    """What becomes of a call that no rule matches, and that may change something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,9 +271,7 @@ UNSAID_TENANT = TenantPolicy()
 UNSAID_PERSON = PersonPolicy()
 
 
-def layered(
-    agent: Policy, tenant: TenantPolicy, person: PersonPolicy, *, otherwise: Kind
-) -> Layers:
+def layered(agent: Policy, tenant: TenantPolicy, person: PersonPolicy) -> Layers:
     """Returns all that is said of an agent's calls for a person."""
     return Layers(
         enabled=tenant.enabled,
@@ -284,5 +280,4 @@ def layered(
         agent=agent.layer,
         person=person.layer,
         mode=agent.mode or tenant.defaults.mode or Mode.DEFAULT,
-        otherwise=otherwise,
     )

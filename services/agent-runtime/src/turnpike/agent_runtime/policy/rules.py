@@ -88,7 +88,6 @@ class Rules:
     def __init__(self, layers: Layers) -> None:
         self.enabled = layers.enabled
         self.mode = layers.mode
-        self.otherwise = layers.otherwise
         tenant = _compiled(layers.tenant, Source.TENANT)
         defaults = _compiled(layers.defaults, Source.DEFAULTS)
         agent = _compiled(layers.agent, Source.AGENT)
@@ -149,10 +148,12 @@ def _of_agent(rules: Rules, call: ToolCall, arguments: Arguments) -> Verdict:
     if call.read_only:
         reason = f"{call.tool!r} only reads, as its trusted annotation says"
         return Verdict(kind=Kind.ALLOW, source=Source.ANNOTATION, reason=reason)
-    kind = rules.otherwise
-    reason = f"no rule is about {call.tool!r}"
-    decisions = _decisions(kind, call)
-    return Verdict(kind=kind, source=Source.NOTHING, reason=reason, decisions=decisions)
+    return Verdict(
+        kind=Kind.ASK,
+        source=Source.NOTHING,
+        reason=f"no rule is about {call.tool!r}, and it may change something",
+        decisions=_decisions(Kind.ASK, call),
+    )
 
 
 def _tightened(rules: Rules, verdict: Verdict, call: ToolCall, arguments: Arguments) -> Verdict:

@@ -7,7 +7,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    field_validator,
     model_validator,
 )
 
@@ -59,13 +58,6 @@ class Policy(_Strict):
     deny: list[Pattern] = []
     rules: list[Rule] = []
     reason: Reason = ""
-
-    @field_validator("ask")
-    @classmethod
-    def _cannot_ask(cls, patterns: list[str]) -> list[str]:
-        if patterns:
-            raise ValueError("nobody can be asked yet: allow these tools, or deny them")
-        return patterns
 
 
 class Defaults(_Strict):
