@@ -262,3 +262,42 @@ def test_a_pattern_of_many_stars_takes_no_longer_than_its_length():
     call = ToolCall(tool="a" * 128, arguments="{}")
 
     assert judge(Rules(Layers(agent=Layer(rules=(rule,)))), call).kind is Kind.ASK
+
+
+def test_of_many_rules_about_one_tool_the_one_that_counts_is_found():
+    """By what arguments begin with, and otherwise exactly as if each rule were tried in turn."""
+    texts = ["", "a", "ab", "abc", "b*", "a*", "*", "ab*c", "*c"]
+    tests = [(Comparison.EQUALS, each) for each in texts]
+    tests += [(Comparison.PATTERN, each) for each in texts]
+    tests += [(Comparison.IN, ("a", "abc")), (Comparison.RANGE, (1, 2))]
+    effects = [Effect.ALLOW, Effect.ASK, Effect.DENY]
+    rules = [
+        Rule(tool=tool, effect=effects[number % 3], where=where, reason=str(number))
+        for number, (tool, (test, operand), path, more) in enumerate(
+            product(["mail/*", TOOL], tests, ["/x", "/y"], [False, True])
+        )
+        for where in [
+            (
+                Predicate(path=path, test=test, operand=operand),
+                *([Predicate(path="/y", test=Comparison.PATTERN, operand="a*")] * more),
+            )
+        ]
+    ]
+    values = ['""', '"a"', '"ab"', '"abc"', '"abxc"', '"b*"', "1", "null"]
+    documents = [f'{{"x": {x}, "y": {y}}}' for x, y in product(values, values)] + ["{}", "{"]
+
+    def alone(rule: Rule) -> set[str]:
+        only = Rules(Layers(agent=Layer(rules=(rule,))))
+        calls = {each: ToolCall(tool=TOOL, arguments=each) for each in documents}
+        return {each for each, call in calls.items() if judge(only, call).source is Source.AGENT}
+
+    applies = {rule.reason: alone(rule) for rule in rules}
+    for start in range(0, len(rules), 20):
+        some = rules[start:] + rules[:start]
+        compiled = Rules(Layers(agent=Layer(rules=tuple(some))))
+        for document in documents[start % 7 :: 7]:
+            matching = [rule for rule in some if document in applies[rule.reason]]
+            denying = [rule for rule in matching if rule.effect is Effect.DENY]
+            last = (denying or matching or [None])[-1]
+            verdict = judge(compiled, ToolCall(tool=TOOL, arguments=document))
+            assert verdict.reason.rpartition(": ")[2] == (last.reason if last else verdict.reason)

@@ -71,14 +71,24 @@ class Condition:
     """A predicate, made ready."""
 
     def __init__(self, predicate: Predicate) -> None:
-        self._pointer = predicate.path
-        self._path = path_of(predicate.path)
+        self.pointer = predicate.path
+        self.path = path_of(predicate.path)
+        self.prefix = _prefix(predicate)
+        """What a text must begin with for it to hold; None when that is not known."""
+
         self._matches = _TESTS[predicate.test](predicate.operand)
 
     def holds(self, arguments: Arguments) -> bool:
         """Says whether it holds; raises `MalformedError`."""
-        value = arguments.at(self._path, self._pointer)
+        value = arguments.at(self.path, self.pointer)
         return value is not _MISSING and self._matches(value)
+
+
+def _prefix(predicate: Predicate) -> str | None:
+    operand = predicate.operand
+    if predicate.test is Comparison.EQUALS and isinstance(operand, str):
+        return operand
+    return operand.partition("*")[0] or None if predicate.test is Comparison.PATTERN else None
 
 
 def path_of(pointer: str) -> tuple[str, ...]:

@@ -38,10 +38,57 @@ class _Compiled:
         # What cannot be read is never the reason to let something run.
         self._matches_malformed = rule.effect is not Effect.ALLOW
 
+    @property
+    def key(self) -> tuple[str, tuple[str, ...], str] | None:
+        """Where a text is, and what it begins with, if the rule applies."""
+        return next(
+            ((each.pointer, each.path, each.prefix) for each in self._conditions if each.prefix),
+            None,
+        )
+
     def applies(self, arguments: Arguments) -> bool:
         if not self._conditions:
             return True
         return holds(self._conditions, arguments, malformed=self._matches_malformed)
+
+
+class _Candidates:
+    """The rules about one tool, the last one first, found by what arguments begin with.
+
+    So a thousand rules about one tool cost no more than those that may hold.
+    """
+
+    def __init__(self, rules: Sequence[_Compiled]) -> None:
+        self._rules = rules
+        self._others: list[int] = []
+        self._by_prefix: dict[tuple[str, tuple[str, ...]], dict[str, list[int]]] = {}
+        for position, rule in enumerate(rules):
+            if (key := rule.key) is None:
+                self._others.append(position)
+            else:
+                pointer, path, prefix = key
+                table = self._by_prefix.setdefault((pointer, path), {})
+                table.setdefault(prefix, []).append(position)
+        self._longest = {key: max(map(len, prefixes)) for key, prefixes in self._by_prefix.items()}
+
+    def last(self, arguments: Arguments) -> _Compiled | None:
+        """Returns the last rule that applies."""
+        try:
+            positions = self._possible(arguments) if self._by_prefix else self._others
+        except MalformedError:
+            positions = range(len(self._rules))
+        return next(
+            (self._rules[each] for each in positions if self._rules[each].applies(arguments)), None
+        )
+
+    def _possible(self, arguments: Arguments) -> list[int]:
+        found = list(self._others)
+        for (pointer, path), prefixes in self._by_prefix.items():
+            value = arguments.at(path, pointer)
+            if isinstance(value, str):
+                for length in range(1, min(self._longest[pointer, path], len(value)) + 1):
+                    found += prefixes.get(value[:length], ())
+        return sorted(found)
 
 
 class _Table:
@@ -59,19 +106,16 @@ class _Table:
             )
             table.setdefault(key, []).append((position, rule))
         self._longest = max(map(len, self._by_prefix), default=-1)
-        self._known: dict[str, list[_Compiled]] = {}
+        self._known: dict[str, _Candidates] = {}
 
     def last(self, tool: str, arguments: Arguments) -> _Compiled | None:
         """Returns the last rule that matches."""
         candidates = self._known.get(tool)
         if candidates is None:
             candidates = self._find(tool)
-        for rule in candidates:
-            if rule.applies(arguments):
-                return rule
-        return None
+        return candidates.last(arguments)
 
-    def _find(self, tool: str) -> list[_Compiled]:
+    def _find(self, tool: str) -> _Candidates:
         found = list(self._exact.get(tool, ()))
         for length in range(min(self._longest, len(tool)) + 1):
             if rules := self._by_prefix.get(tool[:length]):
@@ -79,7 +123,7 @@ class _Table:
         found.sort(key=lambda each: -each[0])
         if len(self._known) >= _MOST_NAMES:
             self._known.clear()
-        return self._known.setdefault(tool, [rule for _, rule in found])
+        return self._known.setdefault(tool, _Candidates([rule for _, rule in found]))
 
 
 class Rules:
