@@ -54,6 +54,16 @@ async def test_h10_of_fifty_decisions_on_three_replicas_one_wins_and_the_rest_le
     assert kinds(await world.log(turn.id)).count("approval_decided") == 1
 
 
+async def _persistently(place: Tenant, approval: str, request_id: str) -> Approval:
+    """Decides; a database that is too busy to answer is asked again, by the same request."""
+    while True:
+        try:
+            return await decide(place, approval, said("approve"), request_id=request_id)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+
+
 async def test_h9_a_decision_the_moment_the_event_is_seen_is_taken(
     tenant: Tenant, provider: Provider, tools: Tools
 ):
