@@ -24,7 +24,7 @@ from tests.agent_runtime.turns.world import World, begin
 from turnpike.api.agent_runtime.v1 import approval_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.turn_pb2 import TurnStatus
 
-ASKING = {"tools": ["turnpike/ask_person"]}
+ASKING: dict[str, Any] = {"tools": ["turnpike/ask_person"]}
 QUESTIONS = [
     {"id": "when", "question": "When?", "options": ["now", "later"]},
     {"id": "how_many", "question": "How many?", "schema": {"type": "integer", "maximum": 9}},
@@ -103,14 +103,15 @@ async def test_the_inbox_shows_what_waits_across_threads_and_counts_it(
     stranger = tenant.somebody()
 
     stream = tenant.runtime.approvals.WatchInbox(pb.WatchInboxRequest(), metadata=tenant.admin)
-    counted = await stream.read()
+    counts = aiter(stream)
+    counted = await anext(counts)
     assert (counted.pending, counted.mine) == (2, 2)
     pending = ["APPROVAL_STATUS_PENDING"]
     assert [each.turn for each in await inbox(tenant, statuses=pending)] == [second.id, first.id]
     assert [each.turn for each in await inbox(tenant, thread=first.thread)] == [first.id]
     assert not await inbox(tenant, by=stranger)
     await decide(tenant, first.approval.id, said("reject"))
-    counted = await stream.read()
+    counted = await anext(counts)
     stream.cancel()
     assert (counted.pending, counted.mine) == (1, 1)
     assert [each.turn for each in await inbox(tenant, mine=True)] == [second.id]

@@ -36,7 +36,9 @@ async def test_h10_of_fifty_decisions_on_three_replicas_one_wins_and_the_rest_le
         async with world.locked(turn.id) as held:
             # All of them wait for the turn's row, so that none is early.
             sending = [
-                asyncio.create_task(decide(places[number % 3], turn.approval.id, said("approve")))
+                asyncio.create_task(
+                    _persistently(places[number % 3], turn.approval.id, f"k{number}")
+                )
                 for number in range(50)
             ]
             await held.awaited(by=3)
