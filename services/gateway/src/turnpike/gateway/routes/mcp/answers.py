@@ -37,6 +37,11 @@ def of_agent(turn: Turn) -> dict[str, Any]:
     }
 
 
+def unfit(why: str) -> dict[str, Any]:
+    """Returns what a model is told whose arguments do not fit: it may mend them."""
+    return {"content": [{"type": "text", "text": why}], "isError": True, **_COMPLETE}
+
+
 def _why(turn: Turn) -> list[Any]:
     """Returns why a turn did not complete."""
     if not turn.HasField("error"):

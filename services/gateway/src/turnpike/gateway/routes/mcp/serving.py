@@ -113,6 +113,8 @@ class _Handlers:
             if offer is None:
                 raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}")
             asked = _asked(offer, params.arguments or {})
+            if asked is None:
+                return answers.unfit("an agent takes `input`, a text, and `thread`")
             asked.request_id = f"gateway-{uuid4()}"
             asked.metadata.update(origin(_scope(context), context.request_id))
             turn = await self._run(context, asked, Notes(of_tool=bool(offer.tool)))
@@ -162,7 +164,8 @@ def _scope(context: Context) -> Scope:
     return context.request.scope
 
 
-def _asked(offer: Offer, arguments: dict[str, Any]) -> pb.StartTurnRequest:
+def _asked(offer: Offer, arguments: dict[str, Any]) -> pb.StartTurnRequest | None:
+    """Returns the turn that a call is; None where an agent is not told what it takes."""
     if offer.tool:
         call = pb.Invocation(
             tool=offer.tool, arguments=written(arguments), definition_digest=offer.digest
@@ -171,7 +174,7 @@ def _asked(offer: Offer, arguments: dict[str, Any]) -> pb.StartTurnRequest:
     said, thread = arguments.get("input"), arguments.get("thread", "")
     unknown = arguments.keys() - {"input", "thread"}
     if not isinstance(said, str) or not said or not isinstance(thread, str) or unknown:
-        raise MCPError(types.INVALID_PARAMS, "an agent takes `input`, a text, and `thread`")
+        return None
     return pb.StartTurnRequest(agent=offer.agent, thread=thread, input=[pb.ContentPart(text=said)])
 
 
