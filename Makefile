@@ -52,6 +52,7 @@ bench: install tests/node_modules/.installed ## Measure; prints the figures of t
 	$(BIN)/python -m tests.bench.tools
 	$(BIN)/python -m tests.bench.embedding
 	$(BIN)/python -m tests.bench.searching
+	$(BIN)/python -m tests.bench.tool_search
 	$(BIN)/python -m tests.bench.policy
 
 faults: install tests/node_modules/.installed ## Kill, stop and restart everything, and see what is lost

@@ -60,7 +60,8 @@ async def main() -> None:
     hiding, search = Toolset(tools, pinned=lambda _: False), ToolSearch(None)
     asked = orjson.dumps({"query": "approve an invoice"}).decode()
     began = time.perf_counter()
-    for _ in range(SEARCHES):
+    found = await search.answer(hiding, EFFECT, asked)
+    for _ in range(SEARCHES - 1):
         found = await search.answer(hiding, EFFECT, asked)
     took = (time.perf_counter() - began) / SEARCHES
     whole, searching = shown(Toolset(tools)), shown(hiding)
