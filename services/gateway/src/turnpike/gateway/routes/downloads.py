@@ -12,12 +12,11 @@ from turnpike.gateway.problems import of_remote
 from turnpike.gateway.ranges import Content, Portion, portion
 from turnpike.rpc.errors import from_rpc_error
 
+# Of whichever type they are.
+_ANY: dict[str, Any] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 BYTES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The bytes; `ETag` is their SHA-256.",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    },
-    206: {"description": "The range that was asked for."},
+    200: {"description": "The bytes; `ETag` is their SHA-256.", "content": _ANY},
+    206: {"description": "The range that was asked for.", "content": _ANY},
     304: {"description": "They are what `If-None-Match` names."},
 }
 
