@@ -170,6 +170,15 @@ class Tenant:
             rows = await connection.execute(statement, {"tenant": UUID(self.id)})
             return [tuple(row) for row in rows]
 
+    async def written(self) -> dict[str, int]:
+        """Returns the transaction that wrote each chunk last, by its text."""
+        statement = text(
+            "SELECT text, CAST(CAST(xmin AS text) AS bigint) FROM chunks WHERE tenant = :tenant"
+        )
+        async with self.library.stores.system.connect() as connection:
+            rows = await connection.execute(statement, {"tenant": UUID(self.id)})
+            return {row[0]: row[1] for row in rows}
+
     async def live(self) -> int:
         """Returns how many chunks searches find."""
         statement = text("SELECT count(*) FROM chunks WHERE tenant = :tenant AND live")

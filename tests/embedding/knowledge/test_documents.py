@@ -53,6 +53,7 @@ async def test_e6_an_edit_of_one_paragraph_of_200_embeds_two_texts_at_most(shelv
     first = await tenant.indexed("/big.md")
     assert first.embedded == first.total >= 200
     before = {row[4]: row[6] for row in await tenant.vectors()}
+    written = await tenant.written()
     tenant.embedded.clear()
 
     texts[100] = texts[100].replace("clauses", "codicils")
@@ -63,6 +64,9 @@ async def test_e6_an_edit_of_one_paragraph_of_200_embeds_two_texts_at_most(shelv
     after = {row[4]: row[6] for row in await tenant.vectors()}
     assert {text for text in after if before.get(text) != after[text]} == set(tenant.embedded)
     assert await tenant.live() == second.total
+    rewritten = await tenant.written()
+    # Its old chunk is hidden, its new one there: no other row was touched.
+    assert len([each for each in rewritten if rewritten[each] != written.get(each)]) <= 4
 
 
 async def test_an_edit_replaces_what_is_there_once(tenant: Tenant):
