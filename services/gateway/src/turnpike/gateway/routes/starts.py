@@ -1,6 +1,6 @@
 """What callers say to start a turn."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter, ValidationError
 
@@ -29,7 +29,14 @@ class FilePart(Request):
     file: Annotated[Text, Field(min_length=1, max_length=64, description="The file's id.")]
 
 
-Part = Annotated[TextPart | FilePart, Field(discriminator="type")]
+def _part_kind(value: Any) -> str:
+    kind = value.get("type") if isinstance(value, dict) else None
+    return OTHER if kind in ("file", "image") else TEXT
+
+
+Part = Annotated[
+    Annotated[TextPart, Tag(TEXT)] | Annotated[FilePart, Tag(OTHER)], Discriminator(_part_kind)
+]
 """A piece of what is said."""
 
 
