@@ -73,6 +73,7 @@ AGENT_JSON = {
     "name": "helper",
     **SPEC,
     "approvals": None,
+    "tool_search": {"percent": 0, "pinned": []},
     "version": "v-1",
     "version_number": 1,
     "etag": "e1",
@@ -166,7 +167,11 @@ async def test_a_version_is_activated(upstream: Upstream, client: httpx.AsyncCli
             "id": "v-1",
             "number": 1,
             "active": True,
-            "spec": {**SPEC, "approvals": None},
+            "spec": {
+                **SPEC,
+                "approvals": None,
+                "tool_search": {"percent": 0, "pinned": []},
+            },
             "created": CREATED,
         }
     ]
