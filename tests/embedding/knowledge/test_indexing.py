@@ -15,6 +15,7 @@ import openpyxl
 import pytest
 from docx import Document as Docx
 from pptx import Presentation
+from pptx.util import Pt
 from sqlalchemy import text
 
 from tests.conftest import Keys, Schemas, new_database
@@ -26,7 +27,7 @@ from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.database.tenancy import system_transaction, tenant_transaction
 from turnpike.embedding.knowledge import job_rows
 from turnpike.embedding.knowledge.extraction import Bounds, Extraction, ExtractionError
-from turnpike.embedding.knowledge.model import State
+from turnpike.embedding.knowledge.model import Recipe, State
 from turnpike.embedding.model import Priority
 
 
@@ -36,10 +37,8 @@ def word() -> bytes:
     document.add_heading("Terms", level=2)
     document.add_paragraph("Rent is due.")
     table = document.add_table(rows=2, cols=2)
-    for cell, value in zip(
-        table._cells, ("month", "rent", "June", "900"), strict=True
-    ):  # the only list of them
-        cell.text = value
+    for number, value in enumerate(("month", "rent", "June", "900")):
+        table.cell(number // 2, number % 2).text = value
     document.save(file)
     return file.getvalue()
 
@@ -60,8 +59,10 @@ def slides() -> bytes:
     file = io.BytesIO()
     presentation = Presentation()
     slide = presentation.slides.add_slide(presentation.slide_layouts[1])
+    assert slide.shapes.title is not None
     slide.shapes.title.text = "Rents"
-    slide.placeholders[1].text = "They are due."
+    body = slide.shapes.add_textbox(Pt(0), Pt(0), Pt(100), Pt(100))
+    body.text_frame.text = "They are due."
     presentation.save(file)
     return file.getvalue()
 
@@ -244,7 +245,7 @@ async def _claimed_by_hand(tenant: Tenant) -> job_rows.Job:
         collection=row.collection,
         document=row.document,
         content=row.content,
-        recipe=job_rows.Recipe.parse(row.recipe),
+        recipe=Recipe.parse(row.recipe),
         model=row.model,
         fence=row.fence,
         attempts=row.attempts,
