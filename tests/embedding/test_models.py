@@ -3,7 +3,8 @@
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,21 @@ def provider(url: str, **others: Any) -> dict[str, Any]:
     }
 
 
+@pytest.fixture
+def litellm_alone() -> Iterator[None]:
+    """A litellm of this test's own: another service's tests may have bent the process's one."""
+    bent = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_litellm(name)}
+    yield
+    for name in list(filter(_is_litellm, sys.modules)):
+        del sys.modules[name]
+    sys.modules.update(bent)
+
+
+def _is_litellm(module: str) -> bool:
+    return module.partition(".")[0] == "litellm"
+
+
+@pytest.mark.usefixtures("litellm_alone")
 @pytest.mark.parametrize("kind", ["openai", "litellm"])
 async def test_a_providers_vectors_come_in_order_and_have_length_1(kind: str) -> None:
     server = ModelServer()

@@ -250,8 +250,8 @@ async def test_without_redis_nobody_spends_a_budget(
     assert refused.retry_after == timedelta(seconds=1)
 
 
-@pytest.mark.parametrize("service", ["gateway", "tool-registry", "embedding", "gatekeeper"])
-async def test_only_agent_runtime_asks_for_admission(tenant: Tenant, service: str):
+@pytest.mark.parametrize("service", ["gateway", "tool-registry", "gatekeeper"])
+async def test_only_who_asks_models_asks_for_admission(tenant: Tenant, service: str):
     stub, caller = tenant.gatekeeper.stub, tenant.gatekeeper.as_service(service)
 
     refused = await refusal(stub.Admit(tenant.turn(), metadata=caller))

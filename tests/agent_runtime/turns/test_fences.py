@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -44,6 +44,9 @@ VALUES: dict[str, Any] = {
     "p_delay": timedelta(minutes=1),
     "p_waited": timedelta(0),
     "p_patience": timedelta(hours=1),
+    "p_items": "[]",
+    "p_rules": "{}",
+    "p_expires": datetime.now(UTC) + timedelta(hours=1),
 }
 WITHOUT_EVENTS = {"commit_admitted"}
 """Functions that commit nothing to the log."""
@@ -83,6 +86,7 @@ async def execute(world: World, name: str, parameters: list[str], claim: Claim) 
         "p_thread": claim.thread,
         "p_fence": claim.fence,
         "p_owner": claim.owner,
+        "p_approval": uuid4(),
     }
     connection = await asyncpg.connect(world.urls.service)
     try:
@@ -99,6 +103,8 @@ async def test_every_commit_is_given_a_fence(world: World):
         "commit_log",
         "commit_void",
         "finish_turn",
+        "pause_turn",
+        "wait_for_admission",
         "wait_for_provider",
     }
 
