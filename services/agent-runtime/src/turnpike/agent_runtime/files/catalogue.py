@@ -42,6 +42,11 @@ class Files:
         self._blobs = blobs
         self._bounds = bounds
 
+    @property
+    def limit(self) -> int:
+        """How many bytes a file may have."""
+        return self._bounds.size
+
     async def upload(
         self, person: Person, *, name: str, media_type: str, chunks: AsyncIterable[bytes]
     ) -> File:

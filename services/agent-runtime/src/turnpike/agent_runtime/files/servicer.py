@@ -11,7 +11,7 @@ from turnpike.agent_runtime.files.catalogue import Files
 from turnpike.agent_runtime.files.model import File
 from turnpike.api.agent_runtime.v1 import file_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import FileServiceServicer
-from turnpike.rpc.errors import InvalidArgumentError
+from turnpike.rpc.errors import InvalidArgumentError, ServiceError
 from turnpike.rpc.paging import cursor_of, moment, page_size, page_token
 from turnpike.rpc.served import Context
 from turnpike.rpc.validation import check_request
@@ -30,9 +30,18 @@ class FileServicer(FileServiceServicer):
     ) -> pb.UploadFileResponse:
         person = person_of(context, least="member")
         header = await _header(request_iterator)
-        file = await self._files.upload(
-            person, name=header.name, media_type=header.media_type, chunks=_chunks(request_iterator)
-        )
+        limit = self._files.limit
+        await context.send_initial_metadata((("turnpike-max-bytes", str(limit)),))
+        try:
+            file = await self._files.upload(
+                person,
+                name=header.name,
+                media_type=header.media_type,
+                chunks=_chunks(request_iterator),
+            )
+        except ServiceError:
+            await _hear_out(request_iterator, limit)
+            raise
         return pb.UploadFileResponse(file=_file_to_proto(file))
 
     async def GetFile(self, request: pb.GetFileRequest, context: Context) -> pb.GetFileResponse:
@@ -83,6 +92,14 @@ async def _header(requests: AsyncIterator[pb.UploadFileRequest]) -> pb.FileHeade
             return request.header
         break
     raise InvalidArgumentError("header", "must come first")
+
+
+async def _hear_out(requests: AsyncIterator[pb.UploadFileRequest], most: int) -> None:
+    """Reads what is still being sent: who is cut off in a word hears no reason."""
+    async for request in requests:
+        most -= len(request.chunk)
+        if most < 0:
+            return
 
 
 async def _chunks(requests: AsyncIterator[pb.UploadFileRequest]) -> AsyncIterator[bytes]:

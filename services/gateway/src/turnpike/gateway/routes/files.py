@@ -1,6 +1,5 @@
 """Files: what agents are given with a turn's input."""
 
-import asyncio
 from typing import Annotated, Any
 
 import grpc
@@ -27,6 +26,7 @@ _NAMES = {"header.name": "name", "header.media_type": "media_type", "chunk": "fi
 # However slowly it comes.
 _UPLOAD_SECONDS = 900.0
 _CHUNK = 1 << 20
+_LIMIT = "turnpike-max-bytes"
 
 Seconds = Annotated[int, Query(ge=1, le=86_400, description="For how long the link is good.")]
 
@@ -150,15 +150,19 @@ class FileRoutes:
 
 async def _write(sending: Any, upload: Upload) -> None:
     header = pb.FileHeader(name=upload.name, media_type=upload.media_type)
-    try:
-        await sending.write(pb.UploadFileRequest(header=header))
-        async for chunk in upload.chunks:
-            for at in range(0, len(chunk), _CHUNK):
-                await sending.write(pb.UploadFileRequest(chunk=chunk[at : at + _CHUNK]))
-        await sending.done_writing()
-    except asyncio.InvalidStateError:
-        # It has been answered already, with a refusal, which the caller reads.
+    await sending.write(pb.UploadFileRequest(header=header))
+    most = dict(await sending.initial_metadata()).get(_LIMIT)
+    if most is None:
+        # It was refused. Whoever writes on is told INTERNAL instead of why.
         return
+    left = int(most)
+    async for chunk in upload.chunks:
+        for at in range(0, len(chunk), _CHUNK):
+            await sending.write(pb.UploadFileRequest(chunk=chunk[at : at + _CHUNK]))
+        left -= len(chunk)
+        if left < 0:
+            break
+    await sending.done_writing()
 
 
 def _file(file: pb.File) -> File:

@@ -26,7 +26,9 @@ class FileServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     UploadFile: _aio.StreamUnaryMultiCallable[_file_service_pb2.UploadFileRequest, _file_service_pb2.UploadFileResponse]
     """Keeps a file: a header first, then its bytes. Until the last one has come
-    there is no file, and a call that breaks off leaves nothing behind.
+    there is no file, and a call that breaks off leaves nothing behind. Initial
+    metadata `turnpike-max-bytes` answers a header that is right: who sends its
+    bytes after that, and no more than one beyond, hears of every refusal.
 
     Fails with INVALID_ARGUMENT (also for no bytes, and for bytes that are not
     what `media_type` says), RESOURCE_EXHAUSTED (FILE_TOO_LARGE, with `limit`)
@@ -68,7 +70,9 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_abc.AsyncIterator[_file_service_pb2.UploadFileRequest], _abc.Awaitable[_file_service_pb2.UploadFileResponse]],
     ) -> _abc.Awaitable[_file_service_pb2.UploadFileResponse]:
         """Keeps a file: a header first, then its bytes. Until the last one has come
-        there is no file, and a call that breaks off leaves nothing behind.
+        there is no file, and a call that breaks off leaves nothing behind. Initial
+        metadata `turnpike-max-bytes` answers a header that is right: who sends its
+        bytes after that, and no more than one beyond, hears of every refusal.
 
         Fails with INVALID_ARGUMENT (also for no bytes, and for bytes that are not
         what `media_type` says), RESOURCE_EXHAUSTED (FILE_TOO_LARGE, with `limit`)
