@@ -26,6 +26,9 @@ _FILES = (
     turn_service_pb2,
 )
 
+# Lists of what has a shape of its own, which no text by its name can fill.
+_SHAPED = frozenset({"rules"})
+
 METHODS: list[MethodDescriptor] = [
     method
     for file in _FILES
@@ -60,6 +63,8 @@ class Texts:
                 self._set(message, field)
             elif field.message_type.GetOptions().map_entry:
                 getattr(message, field.name)[self._text("key")] = self._text("value")
+            elif field.name in _SHAPED:
+                continue
             elif field.message_type.full_name.startswith("turnpike."):
                 inner = getattr(message, field.name)
                 self._fill(inner.add() if field.is_repeated else inner, last_choice)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.doubles.effects_journal import Journal
 from tests.e2e.conftest import MakeAgent
-from tests.e2e.edge import Edge, RefusedError
+from tests.e2e.edge import JSON, Edge, RefusedError
 from tests.e2e.suite import Suite, until_it
 
 MakeKey = Callable[[str], Awaitable[dict[str, Any]]]
@@ -21,7 +21,12 @@ NAMED_BY_CALLERS = ("put",)
 # Refused before anything is looked for: see test_accounts.
 OPERATORS = tuple(f"/api/v1/{noun}/" for noun in ("limits", "plans", "subscriptions"))
 # Each caller has one of its own: no name in it is anybody's.
-EVERYBODYS = ("/api/v1/own-keys/{whose}",)
+EVERYBODYS = (
+    "/api/v1/own-keys/{whose}",
+    *(f"/api/v1/policies/{{whose}}{verb}" for verb in ("", "/versions", ":explain")),
+)
+# In one the name is the credential; the other is a list, and nothing of ours is in theirs.
+APART = ("/api/v1/blobs/{token}", "/api/v1/turns/{turn}/artifacts")
 BUILT_IN = ("default", "scripted")
 
 
@@ -118,7 +123,7 @@ def routes_with_parameters(openapi: dict[str, Any]) -> list[tuple[str, str]]:
         and method in METHODS
         and method not in NAMED_BY_CALLERS
         and not path.startswith(OPERATORS)
-        and path not in EVERYBODYS
+        and path not in (*EVERYBODYS, *APART)
     ]
 
 
@@ -133,7 +138,11 @@ async def test_another_tenant_s_things_are_not_found_on_any_route(
     assert (await edge.call("GET", f"/effects/{effect}"))["turn"] == turn["id"]
     before = (await edge.turn(turn["id"]), await edge.messages(turn["thread"]))
     key = (await edge.call("GET", "/keys"))["keys"][0]["id"]
-    values = {
+    await edge.call("POST", "/collections", {"name": tag})
+    file = await edge.http.post("/api/v1/files", content=b"ours", params={"name": "ours.txt"})
+    values: dict[str, str] = {
+        **{"file": file.json()["id"], "collection": tag, "path": "a.md", "kind": "files"},
+        **dict.fromkeys(("approval", "artifact", "grant", "document", "change"), turn["id"]),
         **{"turn": turn["id"], "thread": turn["thread"], "name": name, "key": key, "id": key},
         **{"tool": "effects/peek", "effect": effect, "model": name, "sign_in": turn["id"]},
         "response": f"resp_{UUID(turn['id']).hex}",
@@ -153,23 +162,38 @@ async def test_another_tenant_s_things_are_not_found_on_any_route(
     assert (await edge.turn(turn["id"]), await edge.messages(turn["thread"])) == before
 
 
+# Bodies that are right, by how a path ends, so that only the tenant is wrong.
+EXAMPLES: dict[str, JSON] = {
+    "/turns": {"agent": "default", "input": "hello"},
+    ":activate": {"version": "00000000-0000-0000-0000-000000000000"},
+    ":resolve": {"generation": 1, "resolution": "done"},
+    ":decide": {"decisions": [{"call_id": "c", "kind": "approve"}]},
+    ":call": {},
+    ":approve": {"digest": "d"},
+    "/principals/{id}": {"role": "MEMBER"},
+    "/threads/{thread}": {"title": "mine now"},
+    "/collections/{collection}": {"metadata": {}},
+}
+
+
 def example_body(openapi: dict[str, Any], path: str, method: str) -> Any:
-    """Returns a body that is right, so that only the tenant is wrong."""
+    """Returns a body that is right."""
     if method in ("GET", "DELETE"):
         return None
-    if path.endswith("/turns"):
-        return {"agent": "default", "input": "hello"}
-    if path.endswith(":activate"):
-        return {"version": "00000000-0000-0000-0000-000000000000"}
-    if path.endswith(":resolve"):
-        return {"generation": 1, "resolution": "done"}
-    if path.endswith(":approve"):
-        return {"digest": "d"}
-    if "principals" in path:
-        return {"role": "MEMBER"}
-    if method == "PATCH":
-        return {"title": "mine now"}
-    return {} if "requestBody" in openapi["paths"][path][method.lower()] else None
+    for ending, body in EXAMPLES.items():
+        if path.endswith(ending):
+            return body
+    return least_body(openapi, openapi["paths"][path][method.lower()])
+
+
+def least_body(openapi: dict[str, Any], operation: dict[str, Any]) -> Any:
+    """Returns a body of nothing but what must be there."""
+    if "requestBody" not in operation:
+        return None
+    schema = operation["requestBody"]["content"].get("application/json", {}).get("schema", {})
+    shape = openapi["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
+    kinds = {name: shape["properties"][name].get("type") for name in shape.get("required", ())}
+    return {name: 1 if kind == "integer" else "xx.md" for name, kind in kinds.items()}
 
 
 # Bodies that are right, so that only the role is wrong.
@@ -192,7 +216,7 @@ RIGHT = {
     "/turns:run": {"agent": "default", "input": "hello"},
 }
 # What a viewer may send: a question that changes nothing, or a session of its own.
-VIEWERS = ("/session", "/embeddings", ":token")
+VIEWERS = ("/session", "/embeddings", "/search", ":token")
 
 
 async def test_a_viewer_changes_nothing_on_any_route(

@@ -133,14 +133,14 @@ async def test_many_conversations_leave_nothing_behind(
     place: str,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """Five hundred, a twentieth of what the long run does."""
+    """Two hundred; `python -m tests.faults.conversations` makes ten thousand."""
     monkeypatch.setattr(pool, "IDLE_SECONDS", 0.5)
     monkeypatch.setattr(pool, "MAX_SESSIONS", 100)
     async with serving(settings_for(urls, keys), keys) as replica:
         tenant = replica.new_tenant()
         await tenant.connect(url=place)
         request = await tenant.ask("effects/count")
-        for start in range(0, 500, 25):
+        for start in range(0, 200, 25):
             ended = await asyncio.gather(
                 *(run_patiently(tenant, asking(request, f"talk {start + n}")) for n in range(25))
             )

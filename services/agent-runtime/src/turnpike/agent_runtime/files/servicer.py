@@ -29,10 +29,10 @@ class FileServicer(FileServiceServicer):
         self, request_iterator: AsyncIterator[pb.UploadFileRequest], context: Context
     ) -> pb.UploadFileResponse:
         person = person_of(context, least="member")
-        header = await _header(request_iterator)
         limit = self._files.limit
         await context.send_initial_metadata((("turnpike-max-bytes", str(limit)),))
         try:
+            header = await _header(request_iterator)
             file = await self._files.upload(
                 person,
                 name=header.name,

@@ -249,6 +249,7 @@ async def prepare(
     full = None if steps else compaction(held, past, turn, chosen.model.context_window)
     toolset = _toolset(sources, chosen, tools.result(), found_before(past, steps))
     spec = replace(spec, instructions=worded.result())
+    chosen = replace(chosen, spec=spec)
     last_seq, left = opening.result()
     return Prepared(
         last_seq=last_seq,

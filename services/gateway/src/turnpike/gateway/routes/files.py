@@ -149,12 +149,12 @@ class FileRoutes:
 
 
 async def _write(sending: Any, upload: Upload) -> None:
-    header = pb.FileHeader(name=upload.name, media_type=upload.media_type)
-    await sending.write(pb.UploadFileRequest(header=header))
     most = dict(await sending.initial_metadata()).get(_LIMIT)
     if most is None:
-        # It was refused. Whoever writes on is told INTERNAL instead of why.
+        # It was refused. Whoever writes then is told INTERNAL instead of why.
         return
+    header = pb.FileHeader(name=upload.name, media_type=upload.media_type)
+    await sending.write(pb.UploadFileRequest(header=header))
     left = int(most)
     async for chunk in upload.chunks:
         for at in range(0, len(chunk), _CHUNK):

@@ -88,8 +88,8 @@ class FileServiceServicer:
     def UploadFile(self, request_iterator, context):
         """Keeps a file: a header first, then its bytes. Until the last one has come
         there is no file, and a call that breaks off leaves nothing behind. Initial
-        metadata `turnpike-max-bytes` answers a header that is right: who sends its
-        bytes after that, and no more than one beyond, hears of every refusal.
+        metadata `turnpike-max-bytes` tells who may upload how much: whoever sends
+        all after that, and little beyond, hears of every refusal.
 
         Fails with INVALID_ARGUMENT (also for no bytes, and for bytes that are not
         what `media_type` says), RESOURCE_EXHAUSTED (FILE_TOO_LARGE, with `limit`)

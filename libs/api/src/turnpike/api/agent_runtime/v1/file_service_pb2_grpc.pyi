@@ -27,8 +27,8 @@ class FileServiceStub:
     UploadFile: _aio.StreamUnaryMultiCallable[_file_service_pb2.UploadFileRequest, _file_service_pb2.UploadFileResponse]
     """Keeps a file: a header first, then its bytes. Until the last one has come
     there is no file, and a call that breaks off leaves nothing behind. Initial
-    metadata `turnpike-max-bytes` answers a header that is right: who sends its
-    bytes after that, and no more than one beyond, hears of every refusal.
+    metadata `turnpike-max-bytes` tells who may upload how much: whoever sends
+    all after that, and little beyond, hears of every refusal.
 
     Fails with INVALID_ARGUMENT (also for no bytes, and for bytes that are not
     what `media_type` says), RESOURCE_EXHAUSTED (FILE_TOO_LARGE, with `limit`)
@@ -71,8 +71,8 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_file_service_pb2.UploadFileResponse]:
         """Keeps a file: a header first, then its bytes. Until the last one has come
         there is no file, and a call that breaks off leaves nothing behind. Initial
-        metadata `turnpike-max-bytes` answers a header that is right: who sends its
-        bytes after that, and no more than one beyond, hears of every refusal.
+        metadata `turnpike-max-bytes` tells who may upload how much: whoever sends
+        all after that, and little beyond, hears of every refusal.
 
         Fails with INVALID_ARGUMENT (also for no bytes, and for bytes that are not
         what `media_type` says), RESOURCE_EXHAUSTED (FILE_TOO_LARGE, with `limit`)
