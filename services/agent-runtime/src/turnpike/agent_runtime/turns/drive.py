@@ -139,14 +139,7 @@ class Driver:
             FenceLostError: Another claim owns the turn.
             ExceptionGroup: Of whatever else failed; the turn is to be claimed again.
         """
-        adopt(self._turn.traceparent)
-        async with asyncio.TaskGroup() as group:
-            appending = group.create_task(self._writer.run())
-            if self._is_uncommitted:
-                await self._tries.void_what_was_left()
-            await self._end_stopped(stop)
-            await self._flush()
-            appending.cancel()
+        await self._state(lambda: self._end_stopped(stop))
 
     async def wait_for_admission(self, refusal: RemoteError) -> None:
         """Leaves a turn that was paused to wait until it is let in, or ends it.
@@ -155,12 +148,16 @@ class Driver:
             FenceLostError: Another claim owns the turn.
             ExceptionGroup: Of whatever else failed; the turn is to be claimed again.
         """
+        await self._state(lambda: self._wait_for_admission(refusal))
+
+    async def _state(self, ending: Callable[[], Awaitable[None]]) -> None:
+        """States what becomes of a turn that is not run, above what was left of it."""
         adopt(self._turn.traceparent)
         async with asyncio.TaskGroup() as group:
             appending = group.create_task(self._writer.run())
             if self._is_uncommitted:
                 await self._tries.void_what_was_left()
-            await self._wait_for_admission(refusal)
+            await ending()
             await self._flush()
             appending.cancel()
 
