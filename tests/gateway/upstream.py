@@ -17,9 +17,13 @@ import grpc
 
 from tests.conftest import Keys
 from tests.doubles.servicers import PartialGatekeeper
+from turnpike.api.agent_runtime.v1 import approval_service_pb2 as approvals_pb
 from turnpike.api.agent_runtime.v1 import turn_service_pb2 as turns_pb
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import (
     add_AgentServiceServicer_to_server,
+)
+from turnpike.api.agent_runtime.v1.approval_service_pb2_grpc import (
+    add_ApprovalServiceServicer_to_server,
 )
 from turnpike.api.agent_runtime.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
@@ -143,6 +147,18 @@ class Runtime:
     refusal: Exception | None = None
     stay_silent: bool = False
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: list[approvals_pb.WatchInboxResponse] = field(
+        default_factory=list[approvals_pb.WatchInboxResponse]
+    )
+    more_waits: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def wait(self, pending: int, mine: int, newest: str = "") -> None:
+        """Has so many approvals wait."""
+        async with self.more_waits:
+            self.waiting.append(
+                approvals_pb.WatchInboxResponse(pending=pending, mine=mine, newest=newest)
+            )
+            self.more_waits.notify_all()
 
     async def start(self, request: turns_pb.StartTurnRequest, caller: Caller) -> tuple[Log, bool]:
         self.starts.append(request)
@@ -351,6 +367,26 @@ class Scripted:
         return method
 
 
+class Approvals(Scripted):
+    """Counts what waits, on one replica."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__()
+        self._runtime = runtime
+
+    async def WatchInbox(
+        self, request: Any, context: Any
+    ) -> AsyncIterator[approvals_pb.WatchInboxResponse]:
+        waiting, seen = self._runtime.waiting, max(len(self._runtime.waiting) - 1, 0)
+        while True:
+            async with self._runtime.more_waits:
+                while len(waiting) == seen:
+                    await self._runtime.more_waits.wait()
+            for each in waiting[seen:]:
+                seen += 1
+                yield each
+
+
 @dataclass
 class Upstream:
     """Every service behind the edge."""
@@ -373,6 +409,8 @@ class Upstream:
             until_revoked=self.gatekeeper.until_revoked,
         )
         add_TurnServiceServicer_to_server(replica, server)
+        approvals: Any = Approvals(self.runtime)
+        add_ApprovalServiceServicer_to_server(approvals, server)
         for add in (
             add_ThreadServiceServicer_to_server,
             add_AgentServiceServicer_to_server,

@@ -3,12 +3,14 @@
 import json
 from typing import Any
 
+import grpc
 import pytest
 
 from tests.agent_runtime.approvals.asking import (
     ASKS,
     FIRST,
     answered,
+    approval_of,
     decide,
     inbox,
     let_pass,
@@ -23,6 +25,7 @@ from tests.agent_runtime.turns.tools import Tools
 from tests.agent_runtime.turns.world import World, begin
 from turnpike.api.agent_runtime.v1 import approval_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.turn_pb2 import TurnStatus
+from turnpike.rpc.errors import from_rpc_error
 
 ASKING: dict[str, Any] = {"tools": ["turnpike/ask_person"]}
 QUESTIONS = [
@@ -106,6 +109,7 @@ async def test_the_inbox_shows_what_waits_across_threads_and_counts_it(
     counts = aiter(stream)
     counted = await anext(counts)
     assert (counted.pending, counted.mine) == (2, 2)
+    assert counted.newest == second.approval.id
     pending = ["APPROVAL_STATUS_PENDING"]
     assert [each.turn for each in await inbox(tenant, statuses=pending)] == [second.id, first.id]
     assert [each.turn for each in await inbox(tenant, thread=first.thread)] == [first.id]
@@ -114,5 +118,37 @@ async def test_the_inbox_shows_what_waits_across_threads_and_counts_it(
     counted = await anext(counts)
     stream.cancel()
     assert (counted.pending, counted.mine) == (1, 1)
+    assert counted.newest == second.approval.id
     assert [each.turn for each in await inbox(tenant, mine=True)] == [second.id]
     await answered(tenant, provider, first.id)
+
+
+async def test_the_inbox_is_searched_by_tool_requester_and_time(
+    tenant: Tenant, provider: Provider, tools: Tools
+):
+    await tools.offer(tenant, **ASKS)
+    first = await paused(tenant, provider)
+    second = await paused(tenant, provider, "effects__peek")
+    requester = (await approval_of(tenant, first.approval.id)).requester
+    between = (await approval_of(tenant, second.approval.id)).create_time
+    expires = (await approval_of(tenant, second.approval.id)).expire_time
+
+    for wanted, found in (
+        ({"tool": "effects/transfer"}, [first]),
+        ({"tool": "effects/p*k"}, [second]),
+        # Of the glob's letters none but `*` stands for others.
+        ({"tool": "effects/pe_k"}, []),
+        ({"tool": "effects/pe%"}, []),
+        ({"tool": "*"}, [second, first]),
+        ({"requester": requester}, [second, first]),
+        ({"requester": second.id}, []),
+        ({"created_before": between}, [first]),
+        ({"created_after": between}, [second]),
+        ({"expires_before": expires}, [first]),
+        ({"tool": "effects/*", "created_after": between, "mine": True}, [second]),
+    ):
+        listed = await inbox(tenant, **wanted)
+        assert [each.turn for each in listed] == [turn.id for turn in found], wanted
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await inbox(tenant, requester="nobody")
+    assert from_rpc_error(refusal.value).reason == "NOT_FOUND"

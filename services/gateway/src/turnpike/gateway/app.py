@@ -150,10 +150,11 @@ def make_app(
     """
     app = FastAPI(title="Turnpike", version="1", redirect_slashes=False)
     turns = TurnServiceStub(channels.agent_runtime)
+    approvals = ApprovalServiceStub(channels.agent_runtime)
     files = FileRoutes(entrance, FileServiceStub(channels.agent_runtime))
     # What is asked most comes first: routes are tried in order.
     app.router.routes[:0] = [
-        *StreamRoutes(entrance, turns, streams).routes(),
+        *StreamRoutes(entrance, turns, approvals, streams).routes(),
         *_foreign_routes(channels.agent_runtime, entrance, streams),
         *mcp.routes(),
         *files.routes(),
@@ -166,7 +167,7 @@ def make_app(
         *SessionRoutes(entrance, turns, secure_cookies=secure_cookies).routers(),
         AgentRoutes(AgentServiceStub(channels.agent_runtime)).router(entrance),
         ModelRoutes(ModelServiceStub(channels.agent_runtime)).router(entrance),
-        ApprovalRoutes(ApprovalServiceStub(channels.agent_runtime)).router(entrance),
+        ApprovalRoutes(approvals).router(entrance),
         AuditRoutes(AuditServiceStub(channels.agent_runtime)).router(entrance),
         PolicyRoutes(PolicyServiceStub(channels.agent_runtime)).router(entrance),
         ProviderKeyRoutes(ProviderKeyServiceStub(channels.agent_runtime)).router(entrance),

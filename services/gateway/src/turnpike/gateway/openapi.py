@@ -24,6 +24,12 @@ _STREAM: dict[str, Any] = {
     "description": "The events, each as a frame: `id`, `event`, and JSON as `data`.",
     "content": {"text/event-stream": {"schema": FRAME}},
 }
+_INBOX: dict[str, Any] = {
+    "description": 'Frames of the event `inbox`: `{"type", "pending", "mine", "newest"}` as'
+    " `data`, all that the caller may see, how many of them they may decide, and the last one's"
+    " id.",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
 _LOCATION = {"Location": header("Where the turn is.")}
 
 
@@ -123,6 +129,14 @@ def _add_streams(paths: dict[str, Any]) -> None:
                 204: {"description": "The turn has ended, and nothing is left."},
                 **problems(404, 410),
             },
+        )
+    }
+    paths["/api/v1/approvals:watch"] = {
+        "get": _operation(
+            "Streams how many approvals wait for the caller: at once, and after each change.",
+            "watch_approvals",
+            [],
+            {200: _INBOX, **problems()},
         )
     }
 

@@ -1,7 +1,6 @@
 """Approvals on the wire."""
 
-from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from uuid import UUID
 
 from turnpike.agent_runtime.approvals.deciding import Submission
@@ -11,7 +10,7 @@ from turnpike.agent_runtime.approvals.stating import (
     decision_to_proto,
     questions_to_proto,
 )
-from turnpike.agent_runtime.approvals.visibility import Viewer, may_decide
+from turnpike.agent_runtime.approvals.visibility import Selection, Viewer, may_decide
 from turnpike.agent_runtime.errors import NotFoundError
 from turnpike.api.agent_runtime.v1 import approval_pb2
 from turnpike.api.agent_runtime.v1 import approval_service_pb2 as pb
@@ -71,18 +70,27 @@ def approval_to_proto(approval: Approval, viewer: Viewer) -> approval_pb2.Approv
     )
 
 
-def statuses_from_proto(
-    statuses: Sequence[approval_pb2.ApprovalStatus.ValueType],
-) -> list[str]:
-    """Returns the names of statuses."""
+def selection_from_proto(request: pb.ListApprovalsRequest) -> Selection:
+    """Returns which approvals somebody wants to see; what is no id names nothing."""
     name = approval_pb2.ApprovalStatus.Name
-    return [name(each).removeprefix("APPROVAL_STATUS_") for each in statuses]
+    return Selection(
+        statuses=[name(each).removeprefix("APPROVAL_STATUS_") for each in request.statuses],
+        thread=identifier(request.thread, "thread") if request.thread else None,
+        agent=request.agent or None,
+        tool=request.tool or None,
+        requester=identifier(request.requester, "principal") if request.requester else None,
+        created_before=_time(request, "created_before"),
+        created_after=_time(request, "created_after"),
+        expires_before=_time(request, "expires_before"),
+        mine=request.mine,
+    )
+
+
+def _time(message: approval_pb2.Decision | pb.ListApprovalsRequest, name: str) -> datetime | None:
+    return getattr(message, name).ToDatetime(UTC) if message.HasField(name) else None  # pyright: ignore[reportArgumentType] # a field of it
 
 
 def _decision(decision: approval_pb2.Decision) -> Decision:
-    expires = None
-    if decision.HasField("expires"):
-        expires = decision.expires.ToDatetime(UTC)
     return Decision(
         call_id=decision.call_id,
         kind=_KINDS.get(decision.kind, ""),
@@ -90,5 +98,5 @@ def _decision(decision: approval_pb2.Decision) -> Decision:
         text=decision.text.replace("\0", ""),
         feedback=decision.feedback.replace("\0", ""),
         scope=decision.scope.replace("\0", ""),
-        expires=expires,
+        expires=_time(decision, "expires"),
     )

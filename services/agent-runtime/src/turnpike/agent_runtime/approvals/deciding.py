@@ -10,7 +10,7 @@ import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from turnpike.agent_runtime.approvals import store
+from turnpike.agent_runtime.approvals import listing, store
 from turnpike.agent_runtime.approvals.checking import check
 from turnpike.agent_runtime.approvals.counting import DECISIONS, WAITED
 from turnpike.agent_runtime.approvals.model import Approval, Decision
@@ -60,7 +60,7 @@ class Decider:
             ApprovalKeyReusedError: The request id was used for other decisions.
         """
         async with tenant_transaction(self._engine, viewer.tenant) as connection:
-            approval = await store.get(connection, submission.approval, viewer)
+            approval = await listing.get(connection, submission.approval, viewer)
         if approval is None:
             raise NotFoundError("approval", str(submission.approval))
         if not may_decide(approval, viewer):
@@ -79,7 +79,7 @@ class Decider:
         try:
             async with tenant_transaction(self._engine, viewer.tenant) as connection:
                 await self._store(connection, approval, viewer, said)
-                found = await store.get(connection, approval.id, viewer)
+                found = await listing.get(connection, approval.id, viewer)
         finally:
             # What has expired ends now, whoever comes late; and what is decided goes on now.
             await self._wake()

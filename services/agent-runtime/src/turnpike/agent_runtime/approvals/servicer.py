@@ -6,7 +6,7 @@ from contextlib import aclosing
 from turnpike.agent_runtime.approvals.conversion import (
     approval_to_proto,
     identifier,
-    statuses_from_proto,
+    selection_from_proto,
     submission_from_proto,
     viewer_of,
 )
@@ -42,10 +42,7 @@ class ApprovalServicer(ApprovalServiceServicer):
         cursor = self._cursors.cursor(viewer.tenant, request.page_token, number)
         found = await self._inbox.page(
             viewer,
-            statuses=statuses_from_proto(request.statuses),
-            thread=identifier(request.thread, "thread") if request.thread else None,
-            agent=request.agent or None,
-            mine=request.mine,
+            selection_from_proto(request),
             before=cursor[0] if cursor else None,
             limit=size + 1,
         )
@@ -61,8 +58,12 @@ class ApprovalServicer(ApprovalServiceServicer):
         self, request: pb.WatchInboxRequest, context: Context
     ) -> AsyncGenerator[pb.WatchInboxResponse]:
         async with aclosing(self._inbox.watch(viewer_of(caller_of(context)))) as counts:
-            async for pending, mine in counts:
-                yield pb.WatchInboxResponse(pending=pending, mine=mine)
+            async for waiting in counts:
+                yield pb.WatchInboxResponse(
+                    pending=waiting.pending,
+                    mine=waiting.mine,
+                    newest=str(waiting.newest or ""),
+                )
 
     async def Decide(self, request: pb.DecideRequest, context: Context) -> pb.DecideResponse:
         caller = caller_of(context)

@@ -1,63 +1,18 @@
 """Approvals and decisions, in Postgres."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from turnpike.agent_runtime.approvals.model import (
-    NOBODY,
-    Approval,
-    ApprovalRules,
-    Decision,
-    Item,
-)
-from turnpike.agent_runtime.approvals.visibility import Viewer
+from turnpike.agent_runtime.approvals.model import NOBODY, Approval, Decision
+from turnpike.agent_runtime.approvals.rows import COLUMNS, with_decisions
 
-_COLUMNS = (
-    "a.id, a.position, a.tenant, a.turn, a.thread, a.principal, a.agent, a.step, a.status,"
-    " a.items, a.rules, a.escalated, a.expires, a.decided_by, a.decided, a.created"
-)
-# Whom it is asked of: those of the moment. See `visibility`, which says the same.
-_ASKED = (
-    "(CASE WHEN a.escalated THEN"
-    "   a.rules->'escalate_to' ? CAST(:viewer AS text)"
-    "   OR a.rules->'escalate_to_roles' ? CAST(:role AS text)"
-    "   OR (a.rules->'escalate_to' = '[]' AND a.rules->'escalate_to_roles' = '[]' AND :is_admin)"
-    "  WHEN a.rules->'approvers' = '[]' AND a.rules->'roles' = '[]' THEN"
-    "   :is_admin OR a.principal = CAST(:principal AS uuid)"
-    "  ELSE a.rules->'approvers' ? CAST(:viewer AS text)"
-    "   OR a.rules->'roles' ? CAST(:role AS text) END"
-    " AND NOT (CAST(a.rules->>'exclude_requester' AS boolean)"
-    "  AND a.principal = CAST(:principal AS uuid)))"
-)
-_SEEN = f"(:is_admin OR a.principal = CAST(:principal AS uuid) OR {_ASKED})"
-_GET = text(f"SELECT {_COLUMNS} FROM approvals a WHERE a.id = :id AND {_SEEN}")  # noqa: S608 # constants
-_LIST = text(
-    f"SELECT {_COLUMNS} FROM approvals a WHERE {_SEEN}"  # noqa: S608 # constants
-    " AND (CAST(:statuses AS text[]) IS NULL OR a.status = ANY(CAST(:statuses AS text[])))"
-    " AND (CAST(:thread AS uuid) IS NULL OR a.thread = :thread)"
-    " AND (CAST(:agent AS text) IS NULL OR a.agent = :agent)"
-    f" AND (NOT :mine OR (a.status = 'PENDING' AND {_ASKED}))"
-    " AND (CAST(:before AS bigint) IS NULL OR a.position < :before)"
-    " ORDER BY a.position DESC LIMIT :limit"
-)
-_COUNT = text(
-    f"SELECT count(*) AS pending, count(*) FILTER (WHERE {_ASKED}) AS mine"  # noqa: S608 # constants
-    f" FROM approvals a WHERE a.status = 'PENDING' AND {_SEEN}"
-)
-_DECISIONS = text(
-    "SELECT approval, call_id, kind, principal, arguments, text, feedback, scope, expires,"
-    " request_id, payload_digest, created FROM decisions WHERE approval = ANY(:approvals)"
-    " ORDER BY created, call_id"
-)
 _OF_STEP = text(
-    f"SELECT {_COLUMNS} FROM approvals a WHERE a.turn = :turn AND a.step = :step"  # noqa: S608 # constants
+    f"SELECT {COLUMNS} FROM approvals a WHERE a.turn = :turn AND a.step = :step"  # noqa: S608 # constants
     " ORDER BY a.position"
 )
 _ALWAYS = text(
@@ -73,7 +28,7 @@ _LOCK_TURN = text(
     " FROM turns WHERE id = :turn FOR UPDATE"
 )
 _LOCK = text(
-    f"SELECT {_COLUMNS}, a.expires <= clock_timestamp() AS late FROM approvals a"  # noqa: S608 # constants
+    f"SELECT {COLUMNS}, a.expires <= clock_timestamp() AS late FROM approvals a"  # noqa: S608 # constants
     " WHERE a.id = :id FOR UPDATE"
 )
 _PENDING = text("SELECT id FROM approvals WHERE turn = :turn AND status = 'PENDING'")
@@ -131,47 +86,10 @@ class LockedTurn:
         return self.status == "WAITING" and self.waiting_for == "approval" and not self.desired
 
 
-async def get(connection: AsyncConnection, approval: UUID, viewer: Viewer) -> Approval | None:
-    """Returns an approval that a viewer may see."""
-    rows = await connection.execute(_GET, {"id": approval, **_viewing(viewer)})
-    found = await _with_decisions(connection, rows.mappings().all())
-    return found[0] if found else None
-
-
-async def page(
-    connection: AsyncConnection,
-    viewer: Viewer,
-    *,
-    statuses: Sequence[str],
-    thread: UUID | None,
-    agent: str | None,
-    mine: bool,
-    before: int | None,
-    limit: int,
-) -> list[Approval]:
-    """Returns approvals that a viewer may see, newest first."""
-    values = {
-        "statuses": list(statuses) or None,
-        "thread": thread,
-        "agent": agent,
-        "mine": mine,
-        "before": before,
-        "limit": limit,
-    }
-    rows = await connection.execute(_LIST, {**values, **_viewing(viewer)})
-    return await _with_decisions(connection, rows.mappings().all())
-
-
-async def count(connection: AsyncConnection, viewer: Viewer) -> tuple[int, int]:
-    """Returns how many approvals wait that a viewer may see, and may decide."""
-    row = (await connection.execute(_COUNT, _viewing(viewer))).one()
-    return row.pending, row.mine
-
-
 async def of_step(connection: AsyncConnection, turn: UUID, step: int) -> list[Approval]:
     """Returns what was asked about a turn's step, oldest first."""
     rows = await connection.execute(_OF_STEP, {"turn": turn, "step": step})
-    return await _with_decisions(connection, rows.mappings().all())
+    return await with_decisions(connection, rows.mappings().all())
 
 
 async def always(connection: AsyncConnection, turn: UUID) -> set[tuple[str, str]]:
@@ -211,7 +129,7 @@ async def _lock(
         return None
     values = dict(found)
     late = bool(values.pop("late"))
-    (locked,) = await _with_decisions(connection, [values])
+    (locked,) = await with_decisions(connection, [values])
     return turn, locked, late
 
 
@@ -278,31 +196,3 @@ async def log(
     values = {"turn": turn.id, "tenant": tenant, "fence": turn.fence, "seq": seq, "events": events}
     await connection.execute(_LOG, values)
     await connection.execute(_LOGGED, {"turn": turn.id, "seq": seq})
-
-
-def _viewing(viewer: Viewer) -> dict[str, Any]:
-    return {
-        "viewer": str(viewer.principal),
-        "principal": viewer.principal,
-        "role": viewer.role,
-        "is_admin": viewer.is_admin,
-    }
-
-
-async def _with_decisions(
-    connection: AsyncConnection, rows: Sequence[RowMapping | Mapping[str, Any]]
-) -> list[Approval]:
-    decisions: dict[UUID, list[Decision]] = defaultdict(list)
-    if rows:
-        ids = [row["id"] for row in rows]
-        for row in (await connection.execute(_DECISIONS, {"approvals": ids})).mappings():
-            values = dict(row)
-            decisions[values.pop("approval")].append(Decision(**values))
-    return [_approval(row, tuple(decisions[row["id"]])) for row in rows]
-
-
-def _approval(row: RowMapping | Mapping[str, Any], decisions: tuple[Decision, ...]) -> Approval:
-    values = dict(row)
-    values["items"] = tuple(Item.from_dict(each) for each in values["items"])
-    values["rules"] = ApprovalRules.from_dict(values["rules"])
-    return Approval(**values, decisions=decisions)

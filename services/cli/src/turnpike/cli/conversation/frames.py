@@ -17,14 +17,19 @@ class Event:
 
 def read_events(chunks: Iterable[bytes]) -> Generator[Event]:
     """Yields the events of an event stream; a frame that was cut off is none."""
+    for fields in read_documents(chunks):
+        yield Event(int(fields["seq"]), str(fields["type"]), fields)
+
+
+def read_documents(chunks: Iterable[bytes]) -> Generator[dict[str, Any]]:
+    """Yields what the frames of an event stream hold; one that was cut off is none."""
     body: list[bytes] = []
     for line in _lines(chunks):
         if line.startswith(b"data:"):
             body.append(line[5:].removeprefix(b" "))
         elif not line and body:
-            fields = json.loads(b"\n".join(body))
+            yield json.loads(b"\n".join(body))
             body = []
-            yield Event(int(fields["seq"]), str(fields["type"]), fields)
 
 
 def _lines(chunks: Iterable[bytes]) -> Generator[bytes]:

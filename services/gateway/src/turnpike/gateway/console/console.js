@@ -38,7 +38,8 @@
     at("sign-in").hidden = true;
     at("console").hidden = false;
     leave(null);
-    await Promise.all([listThreads(), countApprovals()]);
+    Turnpike.followInbox(countApprovals);
+    await listThreads();
   }
 
   /** The default agent is made by its first turn. */
@@ -105,7 +106,6 @@
   function hear(event) {
     if (event.type === "turn.finished") settle();
     if (event.type === "thread.titled" || event.type === "turn.started") attempt(() => listThreads());
-    if (event.type.startsWith("approval.")) attempt(countApprovals);
   }
 
   /** Offers to cancel while a turn runs, and to send when none does. */
@@ -133,20 +133,34 @@
     await Promise.all(running.map((turn) => ask("POST", `/api/v1/turns/${encodeURIComponent(turn.id)}:cancel`)));
   }
 
-  async function pending() {
-    return (await ask("GET", "/api/v1/approvals?status=PENDING&mine=true&page_size=100")).approvals;
-  }
-
-  async function countApprovals() {
-    at("waiting").textContent = String((await pending()).length || "");
+  /** Shows how many wait; where they are shown themselves, which. */
+  function countApprovals({ mine }) {
+    at("waiting").textContent = String(mine || "");
+    if (!at("approvals").hidden) attempt(listApprovals);
   }
 
   async function showApprovals() {
     show("approvals");
-    const approvals = await pending();
-    const cards = approvals.map((each) => element("li", "", Turnpike.approvalCard(each.id, each, null)));
+    await listApprovals();
+  }
+
+  /** Lists what waits; what is written beside a card that waits on is kept. */
+  async function listApprovals() {
+    const { approvals } = await ask("GET", "/api/v1/approvals?status=PENDING&mine=true&page_size=100");
+    const shown = new Map([...at("pending").children].map((item) => [item.dataset.approval, item]));
+    const cards = approvals.map((each) => shown.get(cardKey(each)) ?? cardOf(each));
     at("pending").replaceChildren(...(cards.length ? cards : [element("li", "note", "Nothing waits.")]));
-    at("waiting").textContent = String(approvals.length || "");
+  }
+
+  function cardOf(approval) {
+    const item = element("li", "", Turnpike.approvalCard(approval.id, approval, null));
+    item.dataset.approval = cardKey(approval);
+    return item;
+  }
+
+  /** What a card shows: once some of it is decided it is another. */
+  function cardKey(approval) {
+    return `${approval.id} ${approval.decisions.length} ${approval.expires}`;
   }
 
   async function showUsage() {
@@ -179,8 +193,7 @@
   on("show-approvals", "click", showApprovals);
   on("show-usage", "click", showUsage);
   document.addEventListener("turnpike:decided", () => {
-    if (!at("approvals").hidden) attempt(showApprovals);
-    else attempt(countApprovals);
+    if (!at("approvals").hidden) attempt(listApprovals);
   });
   at("input").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {

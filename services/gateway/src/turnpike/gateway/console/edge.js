@@ -45,6 +45,12 @@ const TYPES = [
   "turn.finished",
 ];
 
+/** Follows how many approvals wait for this person; the browser connects again by itself. */
+Turnpike.followInbox = (onCount) => {
+  const source = new EventSource("/api/v1/approvals:watch");
+  source.addEventListener("inbox", (message) => onCount(JSON.parse(message.data)));
+};
+
 /** Follows a turn's log from its beginning; the browser resumes by itself. Returns what stops it. */
 Turnpike.follow = (turn, onEvent) => {
   const source = new EventSource(`/api/v1/turns/${encodeURIComponent(turn)}/events`);

@@ -177,6 +177,21 @@ class ApprovalRoutes:
         thread: Annotated[str, Query(max_length=64, description="Only of this thread.")] = "",
         agent: Annotated[str, Query(max_length=64, description="Only of this agent.")] = "",
         mine: Annotated[bool, Query(description="Only what the caller may decide.")] = False,
+        tool: Annotated[
+            str, Query(max_length=256, description="Only of this `connector/tool`; `*` is any.")
+        ] = "",
+        requester: Annotated[
+            str, Query(max_length=64, description="Only of turns that this principal started.")
+        ] = "",
+        created_before: Annotated[
+            Instant | None, Query(description="Only what waits since before this.")
+        ] = None,
+        created_after: Annotated[
+            Instant | None, Query(description="Only what waits since this, or later.")
+        ] = None,
+        expires_before: Annotated[
+            Instant | None, Query(description="Only what expires before this.")
+        ] = None,
         page_size: PageSize = 50,
         page_token: PageToken = "",
     ) -> Response:
@@ -188,6 +203,11 @@ class ApprovalRoutes:
             thread=thread,
             agent=agent,
             mine=mine,
+            tool=tool,
+            requester=requester,
+            created_before=in_utc("created_before", created_before),
+            created_after=in_utc("created_after", created_after),
+            expires_before=in_utc("expires_before", expires_before),
         )
         response = await call.read(self._approvals.ListApprovals, request)
         page = {

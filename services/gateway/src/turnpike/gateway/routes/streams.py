@@ -1,4 +1,4 @@
-"""Turns as they happen: what starts them, and their events.
+"""Turns as they happen: what starts them, their events, and how many wait for a person.
 
 These are plain ASGI applications: what they do is done for every word of
 every answer.
@@ -15,11 +15,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from turnpike.api.agent_runtime.v1 import turn_service_pb2 as pb
+from turnpike.api.agent_runtime.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
 from turnpike.gateway.calls import Call
 from turnpike.gateway.edge import HEAD
 from turnpike.gateway.frames import Frames
+from turnpike.gateway.inbox import watch_inbox
 from turnpike.gateway.logs import run, start, watch
 from turnpike.gateway.problems import of_remote
 from turnpike.gateway.requests import (
@@ -47,11 +49,18 @@ _EVENT_STREAM = {
 
 
 class StreamRoutes:
-    """What starts turns, and what shows their events."""
+    """What starts turns, what shows their events, and what waits."""
 
-    def __init__(self, entrance: Entrance, turns: TurnServiceStub, streams: Streams) -> None:
+    def __init__(
+        self,
+        entrance: Entrance,
+        turns: TurnServiceStub,
+        approvals: ApprovalServiceStub,
+        streams: Streams,
+    ) -> None:
         self._entrance = entrance
         self._turns = turns
+        self._approvals = approvals
         self._streams = streams
 
     def routes(self) -> list[Route]:
@@ -60,6 +69,7 @@ class StreamRoutes:
             _route("/api/v1/turns:run", self.run_turn, "POST"),
             _route("/api/v1/threads/{thread:name}/turns", self.start_turn, "POST"),
             _route("/api/v1/turns/{turn:name}/events", self.watch_turn, "GET"),
+            _route("/api/v1/approvals:watch", self.watch_approvals, "GET"),
         ]
 
     async def run_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,6 +109,18 @@ class StreamRoutes:
             await _send_empty(send, 200, _EVENT_STREAM)
         else:
             await self._streams.serve(Frames(log), receive, send, _EVENT_STREAM)
+
+    async def watch_approvals(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Streams how many approvals wait for the caller."""
+        call = self._entrance.admit(scope)
+        await call.credential.token()
+        async with while_connected(receive), _refusals():
+            inbox = await watch_inbox(call, self._approvals)
+        if scope.get(HEAD):
+            inbox.close()
+            await _send_empty(send, 200, _EVENT_STREAM)
+        else:
+            await self._streams.serve(inbox, receive, send, _EVENT_STREAM)
 
     async def _read(
         self, scope: Scope, receive: Receive, thread: str

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from turnpike.api.agent_runtime.v1 import approval_pb2 as turnpike_dot_api_dot_agent__runtime_dot_v1_dot_approval__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4turnpike/api/agent_runtime/v1/approval_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a,turnpike/api/agent_runtime/v1/approval.proto\")\n\x12GetApprovalRequest\x12\x13\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"P\n\x13GetApprovalResponse\x12\x39\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\'.turnpike.api.agent_runtime.v1.Approval\"\xe4\x01\n\x14ListApprovalsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12R\n\x08statuses\x18\x03 \x03(\x0e\x32-.turnpike.api.agent_runtime.v1.ApprovalStatusB\x11\xbaH\x0e\x92\x01\x0b\x10\n\"\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x06thread\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x16\n\x05\x61gent\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x0c\n\x04mine\x18\x06 \x01(\x08\"l\n\x15ListApprovalsResponse\x12:\n\tapprovals\x18\x01 \x03(\x0b\x32\'.turnpike.api.agent_runtime.v1.Approval\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x13\n\x11WatchInboxRequest\"3\n\x12WatchInboxResponse\x12\x0f\n\x07pending\x18\x01 \x01(\r\x12\x0c\n\x04mine\x18\x02 \x01(\r\"\x91\x01\n\rDecideRequest\x12\x19\n\x08\x61pproval\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12G\n\tdecisions\x18\x02 \x03(\x0b\x32\'.turnpike.api.agent_runtime.v1.DecisionB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\x12\x1c\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\"K\n\x0e\x44\x65\x63ideResponse\x12\x39\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\'.turnpike.api.agent_runtime.v1.Approval2\xdf\x03\n\x0f\x41pprovalService\x12t\n\x0bGetApproval\x12\x31.turnpike.api.agent_runtime.v1.GetApprovalRequest\x1a\x32.turnpike.api.agent_runtime.v1.GetApprovalResponse\x12z\n\rListApprovals\x12\x33.turnpike.api.agent_runtime.v1.ListApprovalsRequest\x1a\x34.turnpike.api.agent_runtime.v1.ListApprovalsResponse\x12s\n\nWatchInbox\x12\x30.turnpike.api.agent_runtime.v1.WatchInboxRequest\x1a\x31.turnpike.api.agent_runtime.v1.WatchInboxResponse0\x01\x12\x65\n\x06\x44\x65\x63ide\x12,.turnpike.api.agent_runtime.v1.DecideRequest\x1a-.turnpike.api.agent_runtime.v1.DecideResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4turnpike/api/agent_runtime/v1/approval_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a,turnpike/api/agent_runtime/v1/approval.proto\")\n\x12GetApprovalRequest\x12\x13\n\x02id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"P\n\x13GetApprovalResponse\x12\x39\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\'.turnpike.api.agent_runtime.v1.Approval\"\xb3\x03\n\x14ListApprovalsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12R\n\x08statuses\x18\x03 \x03(\x0e\x32-.turnpike.api.agent_runtime.v1.ApprovalStatusB\x11\xbaH\x0e\x92\x01\x0b\x10\n\"\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x06thread\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x16\n\x05\x61gent\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x0c\n\x04mine\x18\x06 \x01(\x08\x12\x16\n\x04tool\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x1a\n\trequester\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x32\n\x0e\x63reated_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rcreated_after\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x65xpires_before\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x15ListApprovalsResponse\x12:\n\tapprovals\x18\x01 \x03(\x0b\x32\'.turnpike.api.agent_runtime.v1.Approval\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x13\n\x11WatchInboxRequest\"C\n\x12WatchInboxResponse\x12\x0f\n\x07pending\x18\x01 \x01(\r\x12\x0c\n\x04mine\x18\x02 \x01(\r\x12\x0e\n\x06newest\x18\x03 \x01(\t\"\x91\x01\n\rDecideRequest\x12\x19\n\x08\x61pproval\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12G\n\tdecisions\x18\x02 \x03(\x0b\x32\'.turnpike.api.agent_runtime.v1.DecisionB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\x12\x1c\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\"K\n\x0e\x44\x65\x63ideResponse\x12\x39\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\'.turnpike.api.agent_runtime.v1.Approval2\xdf\x03\n\x0f\x41pprovalService\x12t\n\x0bGetApproval\x12\x31.turnpike.api.agent_runtime.v1.GetApprovalRequest\x1a\x32.turnpike.api.agent_runtime.v1.GetApprovalResponse\x12z\n\rListApprovals\x12\x33.turnpike.api.agent_runtime.v1.ListApprovalsRequest\x1a\x34.turnpike.api.agent_runtime.v1.ListApprovalsResponse\x12s\n\nWatchInbox\x12\x30.turnpike.api.agent_runtime.v1.WatchInboxRequest\x1a\x31.turnpike.api.agent_runtime.v1.WatchInboxResponse0\x01\x12\x65\n\x06\x44\x65\x63ide\x12,.turnpike.api.agent_runtime.v1.DecideRequest\x1a-.turnpike.api.agent_runtime.v1.DecideResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,28 +46,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTAPPROVALSREQUEST'].fields_by_name['thread']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTAPPROVALSREQUEST'].fields_by_name['agent']._loaded_options = None
   _globals['_LISTAPPROVALSREQUEST'].fields_by_name['agent']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_LISTAPPROVALSREQUEST'].fields_by_name['tool']._loaded_options = None
+  _globals['_LISTAPPROVALSREQUEST'].fields_by_name['tool']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_LISTAPPROVALSREQUEST'].fields_by_name['requester']._loaded_options = None
+  _globals['_LISTAPPROVALSREQUEST'].fields_by_name['requester']._serialized_options = b'\272H\004r\002\030@'
   _globals['_DECIDEREQUEST'].fields_by_name['approval']._loaded_options = None
   _globals['_DECIDEREQUEST'].fields_by_name['approval']._serialized_options = b'\272H\004r\002\030@'
   _globals['_DECIDEREQUEST'].fields_by_name['decisions']._loaded_options = None
   _globals['_DECIDEREQUEST'].fields_by_name['decisions']._serialized_options = b'\272H\010\222\001\005\010\001\020\364\003'
   _globals['_DECIDEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_DECIDEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\030\377\001'
-  _globals['_GETAPPROVALREQUEST']._serialized_start=162
-  _globals['_GETAPPROVALREQUEST']._serialized_end=203
-  _globals['_GETAPPROVALRESPONSE']._serialized_start=205
-  _globals['_GETAPPROVALRESPONSE']._serialized_end=285
-  _globals['_LISTAPPROVALSREQUEST']._serialized_start=288
-  _globals['_LISTAPPROVALSREQUEST']._serialized_end=516
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=518
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=626
-  _globals['_WATCHINBOXREQUEST']._serialized_start=628
-  _globals['_WATCHINBOXREQUEST']._serialized_end=647
-  _globals['_WATCHINBOXRESPONSE']._serialized_start=649
-  _globals['_WATCHINBOXRESPONSE']._serialized_end=700
-  _globals['_DECIDEREQUEST']._serialized_start=703
-  _globals['_DECIDEREQUEST']._serialized_end=848
-  _globals['_DECIDERESPONSE']._serialized_start=850
-  _globals['_DECIDERESPONSE']._serialized_end=925
-  _globals['_APPROVALSERVICE']._serialized_start=928
-  _globals['_APPROVALSERVICE']._serialized_end=1407
+  _globals['_GETAPPROVALREQUEST']._serialized_start=195
+  _globals['_GETAPPROVALREQUEST']._serialized_end=236
+  _globals['_GETAPPROVALRESPONSE']._serialized_start=238
+  _globals['_GETAPPROVALRESPONSE']._serialized_end=318
+  _globals['_LISTAPPROVALSREQUEST']._serialized_start=321
+  _globals['_LISTAPPROVALSREQUEST']._serialized_end=756
+  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=758
+  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=866
+  _globals['_WATCHINBOXREQUEST']._serialized_start=868
+  _globals['_WATCHINBOXREQUEST']._serialized_end=887
+  _globals['_WATCHINBOXRESPONSE']._serialized_start=889
+  _globals['_WATCHINBOXRESPONSE']._serialized_end=956
+  _globals['_DECIDEREQUEST']._serialized_start=959
+  _globals['_DECIDEREQUEST']._serialized_end=1104
+  _globals['_DECIDERESPONSE']._serialized_start=1106
+  _globals['_DECIDERESPONSE']._serialized_end=1181
+  _globals['_APPROVALSERVICE']._serialized_start=1184
+  _globals['_APPROVALSERVICE']._serialized_end=1663
 # @@protoc_insertion_point(module_scope)

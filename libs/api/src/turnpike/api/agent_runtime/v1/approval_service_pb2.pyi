@@ -1,4 +1,7 @@
+import datetime
+
 from buf.validate import validate_pb2 as _validate_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from turnpike.api.agent_runtime.v1 import approval_pb2 as _approval_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -21,20 +24,30 @@ class GetApprovalResponse(_message.Message):
     def __init__(self, approval: _Optional[_Union[_approval_pb2.Approval, _Mapping]] = ...) -> None: ...
 
 class ListApprovalsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "statuses", "thread", "agent", "mine")
+    __slots__ = ("page_size", "page_token", "statuses", "thread", "agent", "mine", "tool", "requester", "created_before", "created_after", "expires_before")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     STATUSES_FIELD_NUMBER: _ClassVar[int]
     THREAD_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     MINE_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    REQUESTER_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AFTER_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_BEFORE_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     statuses: _containers.RepeatedScalarFieldContainer[_approval_pb2.ApprovalStatus]
     thread: str
     agent: str
     mine: bool
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., statuses: _Optional[_Iterable[_Union[_approval_pb2.ApprovalStatus, str]]] = ..., thread: _Optional[str] = ..., agent: _Optional[str] = ..., mine: _Optional[bool] = ...) -> None: ...
+    tool: str
+    requester: str
+    created_before: _timestamp_pb2.Timestamp
+    created_after: _timestamp_pb2.Timestamp
+    expires_before: _timestamp_pb2.Timestamp
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., statuses: _Optional[_Iterable[_Union[_approval_pb2.ApprovalStatus, str]]] = ..., thread: _Optional[str] = ..., agent: _Optional[str] = ..., mine: _Optional[bool] = ..., tool: _Optional[str] = ..., requester: _Optional[str] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListApprovalsResponse(_message.Message):
     __slots__ = ("approvals", "next_page_token")
@@ -49,12 +62,14 @@ class WatchInboxRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class WatchInboxResponse(_message.Message):
-    __slots__ = ("pending", "mine")
+    __slots__ = ("pending", "mine", "newest")
     PENDING_FIELD_NUMBER: _ClassVar[int]
     MINE_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_FIELD_NUMBER: _ClassVar[int]
     pending: int
     mine: int
-    def __init__(self, pending: _Optional[int] = ..., mine: _Optional[int] = ...) -> None: ...
+    newest: str
+    def __init__(self, pending: _Optional[int] = ..., mine: _Optional[int] = ..., newest: _Optional[str] = ...) -> None: ...
 
 class DecideRequest(_message.Message):
     __slots__ = ("approval", "decisions", "request_id")

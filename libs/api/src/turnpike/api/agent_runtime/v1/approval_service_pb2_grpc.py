@@ -86,8 +86,9 @@ class ApprovalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchInbox(self, request, context):
-        """Streams how many approvals wait: at once, and after each change. Safe to
-        retry.
+        """Streams how many approvals wait: at once, after each change, and again
+        after each 15 s without one, so that a lost connection is noticed. Safe to
+        retry: what comes first says all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

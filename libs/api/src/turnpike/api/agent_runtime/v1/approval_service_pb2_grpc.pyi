@@ -27,8 +27,9 @@ class ApprovalServiceStub:
     ListApprovals: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListApprovalsRequest, _approval_service_pb2.ListApprovalsResponse]
     """Lists approvals, newest first. Safe to retry."""
     WatchInbox: _aio.UnaryStreamMultiCallable[_approval_service_pb2.WatchInboxRequest, _approval_service_pb2.WatchInboxResponse]
-    """Streams how many approvals wait: at once, and after each change. Safe to
-    retry.
+    """Streams how many approvals wait: at once, after each change, and again
+    after each 15 s without one, so that a lost connection is noticed. Safe to
+    retry: what comes first says all.
     """
     Decide: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.DecideRequest, _approval_service_pb2.DecideResponse]
     """Decides an approval's calls: all of them at once, unless its agent takes
@@ -75,8 +76,9 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _approval_service_pb2.WatchInboxRequest,
         context: _aio.ServicerContext[_approval_service_pb2.WatchInboxRequest, _abc.AsyncIterator[_approval_service_pb2.WatchInboxResponse]],
     ) -> _abc.AsyncIterator[_approval_service_pb2.WatchInboxResponse]:
-        """Streams how many approvals wait: at once, and after each change. Safe to
-        retry.
+        """Streams how many approvals wait: at once, after each change, and again
+        after each 15 s without one, so that a lost connection is noticed. Safe to
+        retry: what comes first says all.
         """
 
     @_abc_1.abstractmethod
