@@ -46,12 +46,16 @@ async def gatekeeper_address(
 
 @pytest.fixture(scope="session")
 async def registry_address(
-    schemas: Schemas, keys: Keys, gatekeeper_address: str
+    schemas: Schemas,
+    keys: Keys,
+    gatekeeper_address: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncGenerator[str]:
     """Where a real tool registry listens."""
     urls = await schemas.of("tool_registry")
     target = f"ipv4:{gatekeeper_address}"
-    settings = registries.settings_for(urls, keys, gatekeeper_target=target)
+    blobs = tmp_path_factory.mktemp("artifacts").as_uri()
+    settings = registries.settings_for(urls, keys, gatekeeper_target=target, blobs_url=blobs)
 
     @asynccontextmanager
     async def opened() -> AsyncGenerator[tuple[grpc.aio.Server, None]]:

@@ -157,6 +157,11 @@ class Tenant:
         request = calls_pb.AnnounceFenceRequest(turn=turn, fence=fence)
         await self.registry.calls.AnnounceFence(request, metadata=self.as_service())
 
+    async def forget(self, *turns: str) -> None:
+        """Says that turns were deleted."""
+        request = calls_pb.ForgetTurnsRequest(turns=turns)
+        await self.registry.calls.ForgetTurns(request, metadata=self.as_service())
+
     async def cancel(self, request: calls_pb.RunCallRequest) -> tool_pb2.Call:
         cancel = calls_pb.CancelCallRequest(
             turn=request.turn, fence=request.fence, step=request.step, ordinal=request.ordinal

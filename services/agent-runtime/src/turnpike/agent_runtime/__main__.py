@@ -42,6 +42,7 @@ from turnpike.agent_runtime.sources import (
     new_files,
     new_models,
 )
+from turnpike.agent_runtime.threads.forgetting import sweep_forever as sweep_turns
 from turnpike.agent_runtime.threads.sweeping import sweep_forever as sweep_threads
 from turnpike.agent_runtime.turns.admission import Admission
 from turnpike.agent_runtime.turns.asking import Patience
@@ -146,6 +147,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             Sealer(stores.system_engine).serve(),
             sweep_ledgers(stores.system_engine, settings.prefix_tenant_bytes),
             sweep_threads(stores.system_engine),
+            sweep_turns(stores.system_engine, peers.forgetting.forget),
             sweep_files(stores.system_engine, stores.blobs),
         )
         async with asyncio.TaskGroup() as group:

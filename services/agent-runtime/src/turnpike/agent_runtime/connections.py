@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.agent_runtime.models.clients import Clients, open_clients
 from turnpike.agent_runtime.settings import Settings
+from turnpike.agent_runtime.tools.forgetting import Forgetting
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.tools.searching import ToolSearch
 from turnpike.agent_runtime.tools.vectors import Vectors
@@ -52,6 +53,7 @@ class Peers:
 
     gatekeeper: grpc.aio.Channel
     registry: Registry
+    forgetting: Forgetting
     search: ToolSearch
     clients: Clients
 
@@ -77,7 +79,13 @@ async def open_peers(settings: Settings) -> AsyncGenerator[Peers]:
             VariableServiceStub(registry),
             signer.metadata_for,
         )
-        yield Peers(gatekeeper=gatekeeper, registry=tools, search=search, clients=clients)
+        yield Peers(
+            gatekeeper=gatekeeper,
+            registry=tools,
+            forgetting=Forgetting(ToolCallServiceStub(registry), signer.metadata_for),
+            search=search,
+            clients=clients,
+        )
 
 
 @asynccontextmanager

@@ -233,7 +233,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         variables = VariableAdministration(
             engine=engine, variables=Variables(envelope), discoveries=discoveries
         )
-        server = _new_server(keys, servicer, ToolCallServicer(calls), effects)
+        server = _new_server(keys, servicer, ToolCallServicer(calls, shelf), effects)
         add_VariableServiceServicer_to_server(VariableServicer(variables), server)
         add_ArtifactServiceServicer_to_server(ArtifactServicer(shelf), server)
         yield Replica(server, executor, upkeep, renewals)

@@ -1,5 +1,6 @@
 """Artifacts of calls, in Postgres; their bytes are blobs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,13 +13,22 @@ from turnpike.blobs.model import Blob
 from turnpike.tool_registry.ownership import Who
 
 _COLUMNS = "id, tenant, principal, turn, effect, name, media_type, size, digest, created"
-_MINE = "(:all OR principal = :principal)"
-# A call that is ended twice brings the same: its artifacts have the same ids.
+_MINE = "(:all OR principal = :principal) AND due IS NULL"
+# A call that is ended twice brings the same: its artifacts have the same ids. Of this and
+# `forget_turns`, which ends the turn's fence for ever, the row's lock lets one come first.
 _ADD = text(
-    "INSERT INTO artifacts (id, tenant, principal, turn, effect, name, media_type, size, digest)"
-    " VALUES (:id, :tenant, :principal, :turn, :effect, :name, :media_type, :size, :digest)"
+    "INSERT INTO artifacts"
+    " (id, tenant, principal, turn, effect, name, media_type, size, digest, kept)"
+    " SELECT :id, f.tenant, :principal, f.turn, :effect, :name, :media_type, :size, :digest, false"
+    " FROM turn_fences f WHERE f.tenant = :tenant AND f.turn = :turn"
+    " AND f.fence < 9223372036854775807 FOR SHARE"
     " ON CONFLICT (id) DO UPDATE SET size = excluded.size, digest = excluded.digest"
 )
+_KEPT = text(
+    "UPDATE artifacts SET kept = true,"
+    " due = CASE WHEN due IS NULL THEN NULL ELSE statement_timestamp() END WHERE id = :id"
+)
+_FORGET_TURNS = text("SELECT forget_turns(:tenant, :turns)")
 _GET = text(f"SELECT {_COLUMNS} FROM artifacts WHERE id = :id AND {_MINE}")  # noqa: S608 # constants
 _LIST = text(
     f"SELECT {_COLUMNS} FROM artifacts WHERE turn = :turn AND {_MINE}"  # noqa: S608 # constants
@@ -26,7 +36,8 @@ _LIST = text(
 )
 _OLD = text(
     "SELECT id, tenant, digest FROM artifacts"
-    " WHERE created < statement_timestamp() - CAST(:age AS interval) ORDER BY created LIMIT :limit"
+    " WHERE created < statement_timestamp() - CAST(:age AS interval)"
+    " OR due <= statement_timestamp() ORDER BY created LIMIT :limit"
 )
 _FORGET = text("DELETE FROM artifacts WHERE id = ANY(:ids)")
 
@@ -52,9 +63,19 @@ class Artifact:
         return Blob(self.tenant, self.digest, str(self.id))
 
 
-async def add(connection: AsyncConnection, artifact: dict[str, Any]) -> None:
-    """Writes an artifact whose bytes are about to be kept."""
-    await connection.execute(_ADD, artifact)
+async def add(connection: AsyncConnection, artifact: dict[str, Any]) -> bool:
+    """Writes an artifact whose bytes are about to be kept; False: its turn is forgotten."""
+    return (await connection.execute(_ADD, artifact)).rowcount > 0
+
+
+async def note_kept(connection: AsyncConnection, artifact: UUID) -> None:
+    """Says that an artifact's bytes are kept."""
+    await connection.execute(_KEPT, {"id": artifact})
+
+
+async def forget_turns(connection: AsyncConnection, tenant: UUID, turns: Sequence[UUID]) -> None:
+    """Hides what the turns' calls brought, has it deleted, and lets none be added."""
+    await connection.execute(_FORGET_TURNS, {"tenant": tenant, "turns": list(turns)})
 
 
 async def get(connection: AsyncConnection, artifact: UUID, who: Who) -> Artifact | None:
@@ -70,10 +91,10 @@ async def of_turn(connection: AsyncConnection, turn: UUID, who: Who, limit: int)
     return [_artifact(row) for row in await connection.execute(_LIST, values)]
 
 
-async def older_than(
+async def find_due(
     connection: AsyncConnection, age: timedelta, limit: int
 ) -> list[tuple[UUID, Blob]]:
-    """Returns the oldest artifacts; for the system role."""
+    """Returns artifacts that are due, the oldest first; for the system role."""
     rows = await connection.execute(_OLD, {"age": age, "limit": limit})
     return [(row.id, Blob(row.tenant, row.digest, str(row.id))) for row in rows]
 

@@ -14,14 +14,16 @@ from turnpike.telemetry import traceparent
 from turnpike.tool_registry.calls import Calls
 from turnpike.tool_registry.links.exchange import Progress
 from turnpike.tool_registry.model import Answer, CallRequest, Reply, Resolution
+from turnpike.tool_registry.shelving import Shelf
 from turnpike.tool_registry.wire import call_to_wire
 
 
 class ToolCallServicer(ToolCallServiceServicer):
     """Serves turnpike.api.tool_registry.v1.ToolCallService."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, shelf: Shelf) -> None:
         self._calls = calls
+        self._shelf = shelf
 
     async def AnnounceFence(
         self, request: pb.AnnounceFenceRequest, context: Context
@@ -67,6 +69,12 @@ class ToolCallServicer(ToolCallServiceServicer):
     ) -> pb.AnswerCallResponse:
         call = await self._calls.answer(_to_reply(_tenant(context), request))
         return pb.AnswerCallResponse(call=call_to_wire(call))
+
+    async def ForgetTurns(
+        self, request: pb.ForgetTurnsRequest, context: Context
+    ) -> pb.ForgetTurnsResponse:
+        await self._shelf.forget(_tenant(context), [UUID(turn) for turn in request.turns])
+        return pb.ForgetTurnsResponse()
 
 
 def _tenant(context: Context) -> UUID:

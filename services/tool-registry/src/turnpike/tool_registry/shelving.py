@@ -6,7 +6,7 @@ import binascii
 import logging
 import mimetypes
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.blobs.model import BlobStore, BlobsUnavailableError, Kept
+from turnpike.blobs.model import Announce, BlobStore, BlobsUnavailableError, Kept
 from turnpike.blobs.whole import put_whole
 from turnpike.database.failures import is_unavailable
 from turnpike.database.tenancy import system_transaction, tenant_transaction
@@ -34,7 +34,8 @@ _LONG = 16 * 1024
 """How many characters a text may have in a result that is too large."""
 
 _PREVIEW = 4 * 1024
-_SWEEP_SECONDS = 60.0
+_SWEEP_SECONDS = 15.0
+_PUT_SECONDS = 300.0
 _MOST_AT_ONCE = 100
 _MOST_LISTED = 500
 _UNKNOWN = "application/octet-stream"
@@ -47,6 +48,10 @@ class _Found:
     content: bytes
     media_type: str
     preview: str = ""
+
+
+class _ForgottenError(Exception):
+    """Nothing of the turn is kept any more."""
 
 
 class Shelf:
@@ -69,7 +74,7 @@ class Shelf:
             for number, block in enumerate(blocks):
                 found = _found(block, is_large=is_large)
                 kept += [block] if found is None else await self._put(call, number, found, block)
-        except BlobsUnavailableError as error:
+        except (BlobsUnavailableError, _ForgottenError) as error:
             logger.warning("an artifact of the call %s is not kept: %s", call.effect, error)
             return results.capped(outcome)
         return results.capped(results.with_blocks(outcome, kept))
@@ -102,25 +107,22 @@ class Shelf:
         name = _name(block, artifact, found.media_type)
 
         async def announce(kept: Kept) -> None:
+            values = {
+                "id": artifact,
+                "tenant": call.tenant,
+                "principal": call.principal,
+                "turn": UUID(call.effect.partition(":")[0]),
+                "effect": call.effect,
+                "name": name,
+                "media_type": found.media_type,
+                "size": kept.size,
+                "digest": kept.blob.digest,
+            }
             async with tenant_transaction(self._engine, call.tenant) as connection:
-                await artifacts.add(
-                    connection,
-                    {
-                        "id": artifact,
-                        "tenant": call.tenant,
-                        "principal": call.principal,
-                        "turn": UUID(call.effect.partition(":")[0]),
-                        "effect": call.effect,
-                        "name": name,
-                        "media_type": found.media_type,
-                        "size": kept.size,
-                        "digest": kept.blob.digest,
-                    },
-                )
+                if not await artifacts.add(connection, values):
+                    raise _ForgottenError("its thread is deleted")
 
-        kept = await put_whole(
-            self._blobs, call.tenant, found.content, edition=str(artifact), announce=announce
-        )
+        kept = await self._put_in_time(call.tenant, found.content, artifact, announce)
         link = {
             "type": "resource_link",
             "uri": f"{URI}{artifact}",
@@ -130,10 +132,33 @@ class Shelf:
         }
         return [results.text_block(found.preview), link] if found.preview else [link]
 
+    async def _put_in_time(
+        self, tenant: UUID, content: bytes, artifact: UUID, announce: Announce
+    ) -> Kept:
+        # `forget_turns` gives what is being kept twice that time before the sweep takes it.
+        try:
+            async with asyncio.timeout(_PUT_SECONDS):
+                kept = await put_whole(
+                    self._blobs, tenant, content, edition=str(artifact), announce=announce
+                )
+        except TimeoutError as error:
+            raise BlobsUnavailableError("keeping it took too long") from error
+        async with tenant_transaction(self._engine, tenant) as connection:
+            await artifacts.note_kept(connection, artifact)
+        return kept
+
+    async def forget(self, tenant: UUID, turns: Sequence[UUID]) -> None:
+        """Forgets turns for ever: what their calls brought is deleted by the next sweep."""
+        async with tenant_transaction(self._engine, tenant) as connection:
+            await artifacts.forget_turns(connection, tenant, turns)
+
     async def sweep(self, system: AsyncEngine, retention: timedelta) -> int:
-        """Deletes artifacts that are older than `retention`, bytes first; returns how many."""
+        """Deletes artifacts that are forgotten, or older than `retention`; returns how many.
+
+        Their bytes first: whoever dies between leaves them to be found again.
+        """
         async with system_transaction(system) as connection:
-            old = await artifacts.older_than(connection, retention, _MOST_AT_ONCE)
+            old = await artifacts.find_due(connection, retention, _MOST_AT_ONCE)
         for _, blob in old:
             await self._blobs.delete(blob)
         async with system_transaction(system) as connection:

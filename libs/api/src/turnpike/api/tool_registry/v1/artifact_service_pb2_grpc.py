@@ -30,8 +30,8 @@ class ArtifactServiceStub:
     it: images, sounds, files, long texts. A call's result has a `resource_link`
     in its place, whose URI is `turnpike://artifacts/` and the artifact's id.
 
-    An artifact never changes; it is deleted when it is too old. A member sees
-    those of calls for itself, an admin all of the tenant's; any other is
+    An artifact never changes; it is deleted with its thread, and when it is too
+    old. A member sees those of calls for itself, an admin all of the tenant's; any other is
     NOT_FOUND.
     """
 
@@ -63,8 +63,8 @@ class ArtifactServiceServicer:
     it: images, sounds, files, long texts. A call's result has a `resource_link`
     in its place, whose URI is `turnpike://artifacts/` and the artifact's id.
 
-    An artifact never changes; it is deleted when it is too old. A member sees
-    those of calls for itself, an admin all of the tenant's; any other is
+    An artifact never changes; it is deleted with its thread, and when it is too
+    old. A member sees those of calls for itself, an admin all of the tenant's; any other is
     NOT_FOUND.
     """
 
@@ -123,8 +123,8 @@ class ArtifactService:
     it: images, sounds, files, long texts. A call's result has a `resource_link`
     in its place, whose URI is `turnpike://artifacts/` and the artifact's id.
 
-    An artifact never changes; it is deleted when it is too old. A member sees
-    those of calls for itself, an admin all of the tenant's; any other is
+    An artifact never changes; it is deleted with its thread, and when it is too
+    old. A member sees those of calls for itself, an admin all of the tenant's; any other is
     NOT_FOUND.
     """
 

@@ -17,8 +17,8 @@ class ArtifactServiceStub:
     it: images, sounds, files, long texts. A call's result has a `resource_link`
     in its place, whose URI is `turnpike://artifacts/` and the artifact's id.
 
-    An artifact never changes; it is deleted when it is too old. A member sees
-    those of calls for itself, an admin all of the tenant's; any other is
+    An artifact never changes; it is deleted with its thread, and when it is too
+    old. A member sees those of calls for itself, an admin all of the tenant's; any other is
     NOT_FOUND.
     """
 
@@ -41,8 +41,8 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
     it: images, sounds, files, long texts. A call's result has a `resource_link`
     in its place, whose URI is `turnpike://artifacts/` and the artifact's id.
 
-    An artifact never changes; it is deleted when it is too old. A member sees
-    those of calls for itself, an admin all of the tenant's; any other is
+    An artifact never changes; it is deleted with its thread, and when it is too
+    old. A member sees those of calls for itself, an admin all of the tenant's; any other is
     NOT_FOUND.
     """
 

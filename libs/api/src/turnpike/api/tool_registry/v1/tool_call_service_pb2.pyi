@@ -178,3 +178,13 @@ class AnswerCallResponse(_message.Message):
     CALL_FIELD_NUMBER: _ClassVar[int]
     call: _tool_pb2.Call
     def __init__(self, call: _Optional[_Union[_tool_pb2.Call, _Mapping]] = ...) -> None: ...
+
+class ForgetTurnsRequest(_message.Message):
+    __slots__ = ("turns",)
+    TURNS_FIELD_NUMBER: _ClassVar[int]
+    turns: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, turns: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ForgetTurnsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

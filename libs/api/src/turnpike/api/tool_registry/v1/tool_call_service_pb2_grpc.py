@@ -70,6 +70,11 @@ class ToolCallServiceStub:
                 request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.AnswerCallRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.AnswerCallResponse.FromString,
                 _registered_method=True)
+        self.ForgetTurns = channel.unary_unary(
+                '/turnpike.api.tool_registry.v1.ToolCallService/ForgetTurns',
+                request_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ForgetTurnsRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ForgetTurnsResponse.FromString,
+                _registered_method=True)
 
 
 class ToolCallServiceServicer:
@@ -153,6 +158,16 @@ class ToolCallServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForgetTurns(self, request, context):
+        """Forgets turns for ever, since their thread is deleted: what their calls
+        brought (see ArtifactService) is deleted soon, a call that still runs keeps
+        nothing more, and a later one is refused with ABORTED (FENCE_STALE). Safe to
+        retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ToolCallServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -185,6 +200,11 @@ def add_ToolCallServiceServicer_to_server(servicer, server):
                     servicer.AnswerCall,
                     request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.AnswerCallRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.AnswerCallResponse.SerializeToString,
+            ),
+            'ForgetTurns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetTurns,
+                    request_deserializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ForgetTurnsRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ForgetTurnsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -355,6 +375,33 @@ class ToolCallService:
             '/turnpike.api.tool_registry.v1.ToolCallService/AnswerCall',
             turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.AnswerCallRequest.SerializeToString,
             turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.AnswerCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetTurns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.tool_registry.v1.ToolCallService/ForgetTurns',
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ForgetTurnsRequest.SerializeToString,
+            turnpike_dot_api_dot_tool__registry_dot_v1_dot_tool__call__service__pb2.ForgetTurnsResponse.FromString,
             options,
             channel_credentials,
             insecure,

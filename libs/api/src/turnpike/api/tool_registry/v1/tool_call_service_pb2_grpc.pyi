@@ -70,6 +70,12 @@ class ToolCallServiceStub:
     schema wants, and FAILED_PRECONDITION (CALL_NOT_WAITING) when the call
     needs nothing or another answered. Safe to retry.
     """
+    ForgetTurns: _aio.UnaryUnaryMultiCallable[_tool_call_service_pb2.ForgetTurnsRequest, _tool_call_service_pb2.ForgetTurnsResponse]
+    """Forgets turns for ever, since their thread is deleted: what their calls
+    brought (see ArtifactService) is deleted soon, a call that still runs keeps
+    nothing more, and a later one is refused with ABORTED (FENCE_STALE). Safe to
+    retry.
+    """
 
 class ToolCallServiceServicer(metaclass=_abc_1.ABCMeta):
     """ToolCallService runs calls at most once, through the effect ledger.
@@ -162,6 +168,18 @@ class ToolCallServiceServicer(metaclass=_abc_1.ABCMeta):
         need has no answer, an answer no need, or its content is not what the
         schema wants, and FAILED_PRECONDITION (CALL_NOT_WAITING) when the call
         needs nothing or another answered. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def ForgetTurns(
+        self,
+        request: _tool_call_service_pb2.ForgetTurnsRequest,
+        context: _aio.ServicerContext[_tool_call_service_pb2.ForgetTurnsRequest, _abc.Awaitable[_tool_call_service_pb2.ForgetTurnsResponse]],
+    ) -> _abc.Awaitable[_tool_call_service_pb2.ForgetTurnsResponse]:
+        """Forgets turns for ever, since their thread is deleted: what their calls
+        brought (see ArtifactService) is deleted soon, a call that still runs keeps
+        nothing more, and a later one is refused with ABORTED (FENCE_STALE). Safe to
+        retry.
         """
 
 def add_ToolCallServiceServicer_to_server(servicer: ToolCallServiceServicer, server: _aio.Server) -> None: ...
