@@ -21,7 +21,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from tests.ports import free_port
 
 TURNPIKE = Path(sys.executable).with_name("turnpike")
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 15
 # What a developer's shell may hold must not reach the suite under test.
 KEPT_VARIABLES = ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "SSL_CERT_FILE")
