@@ -99,6 +99,9 @@ class ScriptedServer:
     """Every `authorization` that came in."""
 
     open_sessions: set[str] = field(default_factory=set[str])
+    _old: dict[str, Connection] = field(default_factory=dict[str, Connection])
+    """The streams of the old transport, by session."""
+
     _streams: list[tuple[Connection, str]] = field(default_factory=list[tuple[Connection, str]])
     _replies: dict[str, asyncio.Future[Message]] = field(
         default_factory=dict[str, "asyncio.Future[Message]"]
@@ -189,9 +192,19 @@ class ScriptedServer:
         self.open_sessions.add(session)
         return {SESSION: session}
 
+    def forget(self) -> None:
+        """Forgets every session and cuts every stream, as a restart does."""
+        self.open_sessions.clear()
+        for connection, _ in self._streams:
+            connection.cut()
+
     async def _stream(self, connection: Connection, request: Request, subscription: str) -> None:
         if not self.tells:
             connection.reply(405)
+            return
+        if self.sessions and request.headers.get(SESSION) not in self.open_sessions:
+            self.seen.append("refused")
+            connection.reply(404)
             return
         connection.start_stream()
         if subscription:
@@ -220,12 +233,13 @@ class ScriptedServer:
         self.open_sessions.add(session)
         self._streams.append((connection, ""))
         connection.write(f"event: endpoint\ndata: /messages?session={session}\n\n".encode())
-        self._old = connection
+        self._old[session] = connection
         try:
             await asyncio.Event().wait()
         finally:
             self._streams.remove((connection, ""))
             self.open_sessions.discard(session)
+            del self._old[session]
 
     async def _old_message(self, connection: Connection, request: Request) -> None:
         message = request.json()
@@ -233,7 +247,7 @@ class ScriptedServer:
         if message.get("id") is None:
             self.seen.append(message["method"])
             return
-        stream = self._old
+        stream = self._old[request.query["session"]]
         response = await self._answered(message, "", lambda note: stream.write(sse(note)))
         stream.write(sse(response))
 

@@ -23,6 +23,14 @@ async def refresh(tenant: Tenant, name: str = "effects") -> tool_pb2.Connector:
     return (await stub.RefreshConnector(request, metadata=tenant.as_principal())).connector
 
 
+async def _until_heard(server: ScriptedServer) -> None:
+    """Returns when somebody listens: the list is read once more then.
+
+    A session's stream may be that of the discovery, and of another replica.
+    """
+    await until(lambda: server.listeners >= 1 and server.count("tools/list") >= 2)
+
+
 async def row(superuser: asyncpg.Connection, tenant: Tenant, name: str = "effects") -> Any:
     return await superuser.fetchrow(
         "SELECT *, extract(epoch FROM refresh_at - now())::float AS due, discovered_at"
@@ -62,13 +70,49 @@ async def test_t2_what_a_server_says_has_changed_is_seen(
     server.era, server.sessions, server.tells = era, sessions, True
     await tenant.connect(url=place)
     await tenant.tools()
-    # Who fails to listen at first tries again ever more slowly.
-    await until(lambda: server.listeners == 1, seconds=60)
+    await _until_heard(server)
     server.tools.append(tool("two"))
 
     server.tell()
 
     await until(lambda: _has(tenant.on(other), "effects/two"))
+
+
+@pytest.mark.parametrize(
+    ("era", "sessions"), [(STATELESS, False), (HANDSHAKE, True)], ids=["stateless", "sessions"]
+)
+async def test_what_changed_before_anybody_listened_is_seen(
+    tenant: Tenant, server: ScriptedServer, place: str, era: str, sessions: bool
+):
+    server.era, server.sessions, server.tells = era, sessions, True
+    await tenant.connect(url=place)
+    await tenant.tools()
+
+    # Nobody is told.
+    server.tools.append(tool("two"))
+
+    await until(lambda: _has(tenant, "effects/two"))
+
+
+@pytest.mark.parametrize(
+    ("era", "sessions"), [(STATELESS, False), (HANDSHAKE, True)], ids=["stateless", "sessions"]
+)
+async def test_a_server_that_starts_anew_is_listened_to_again(
+    tenant: Tenant, server: ScriptedServer, place: str, era: str, sessions: bool
+):
+    server.era, server.sessions, server.tells = era, sessions, True
+    await tenant.connect(url=place)
+    await tenant.tools()
+    await _until_heard(server)
+
+    server.tools.append(tool("two"))
+    server.forget()
+
+    await until(lambda: _has(tenant, "effects/two"))
+    server.tools.append(tool("three"))
+    await until(lambda: server.listeners >= 1)
+    server.tell()
+    await until(lambda: _has(tenant, "effects/three"))
 
 
 async def test_the_sse_transports_stream_tells_too(

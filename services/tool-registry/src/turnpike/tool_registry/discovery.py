@@ -17,7 +17,7 @@ from turnpike.tool_registry.access import Access
 from turnpike.tool_registry.connectors import StoredConnector
 from turnpike.tool_registry.errors import ConnectorNotFoundError, VariableUnusableError
 from turnpike.tool_registry.judgement import Judgement, judge
-from turnpike.tool_registry.links.faults import LinkError
+from turnpike.tool_registry.links.faults import LinkError, SessionEndedError
 from turnpike.tool_registry.links.pool import Key, Links
 from turnpike.tool_registry.listings import Listing, fetch_listing
 from turnpike.tool_registry.model import Fault, ToolState, Warn
@@ -141,14 +141,20 @@ class Discoveries:
     async def _list(self, tenant: UUID, connector: str, stored: StoredConnector) -> Listing:
         key = Key(tenant, connector, stored.connector.etag, stored.credential)
         try:
-            async with (
-                asyncio.timeout(_DISCOVERY_SECONDS),
-                self._links.using(key, stored.endpoint) as link,
-            ):
-                return await fetch_listing(link, connector)
+            async with asyncio.timeout(_DISCOVERY_SECONDS):
+                try:
+                    return await self._listed(key, stored)
+                except SessionEndedError:
+                    # Such as after its restart; it may give another session.
+                    self._links.retire(key)
+                    return await self._listed(key, stored)
         except LinkError as error:
             stored.veil.over_error(error)
             raise
+
+    async def _listed(self, key: Key, stored: StoredConnector) -> Listing:
+        async with self._links.using(key, stored.endpoint) as link:
+            return await fetch_listing(link, key.connector)
 
     async def _store(self, tenant: UUID, connector: str, claim: Claim, listing: Listing) -> None:
         shown = list(listing.tools.values())

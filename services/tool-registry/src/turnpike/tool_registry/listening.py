@@ -11,7 +11,7 @@ from turnpike.tool_registry import metrics
 from turnpike.tool_registry.access import Access
 from turnpike.tool_registry.discovery import Discoveries
 from turnpike.tool_registry.errors import ConnectorNotFoundError, VariableUnusableError
-from turnpike.tool_registry.links.faults import LinkError, LostError, RefusedError
+from turnpike.tool_registry.links.faults import LinkError, RefusedError
 from turnpike.tool_registry.links.pool import Key, Links
 from turnpike.tool_registry.orphans import Ear
 
@@ -20,8 +20,10 @@ logger = logging.getLogger(__name__)
 MAX_EARS = 200
 """How many servers one process listens to."""
 
-_PAUSE_SECONDS = 2.0
+_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 60.0
+# Whom it was listened to for so long is there: what ended is begun again soon.
+_STEADY_SECONDS = 10.0
 # Such sessions belong to no conversation.
 _CONVERSATION = "listening"
 
@@ -60,28 +62,30 @@ class Listeners:
 
     async def _own(self, ear: Ear) -> None:
         adopt(None)
-        pause, is_again = _PAUSE_SECONDS, False
+        loop = asyncio.get_running_loop()
+        pause = _PAUSE_SECONDS
         while True:
+            begun = loop.time()
             try:
-                if is_again:
-                    # What changed while nobody listened.
-                    self._discoveries.note_change(ear.tenant, ear.connector)
                 await self._listen(ear)
-                pause, is_again = _PAUSE_SECONDS, True
-            except (ConnectorNotFoundError, SealBrokenError, RefusedError):
+            except (ConnectorNotFoundError, SealBrokenError):
                 # Nothing to hear, until the connector is another.
                 return
-            except LostError:
-                is_again = True
-            except (LinkError, VariableUnusableError):
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            except RefusedError:
+                pause = _LONGEST_PAUSE_SECONDS
+            except (LinkError, VariableUnusableError) as error:
+                logger.debug("listening to %r ended: %s", ear.connector, error)
             except Exception as error:
                 if not is_unavailable(error):
                     logger.exception("listening to %r failed", ear.connector)
+            if loop.time() - begun > _STEADY_SECONDS:
+                pause = _PAUSE_SECONDS
             await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     async def _listen(self, ear: Ear) -> None:
         stored = await self._access.for_discovery(ear.tenant, ear.connector)
         key = Key(ear.tenant, ear.connector, stored.connector.etag, stored.credential)
         async with self._links.using(key, stored.endpoint, _CONVERSATION) as link:
-            await link.listen()
+            # What changed before the server began to tell, nobody was told.
+            await link.listen(lambda: self._discoveries.note_change(ear.tenant, ear.connector))

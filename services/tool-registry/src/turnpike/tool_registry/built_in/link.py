@@ -60,7 +60,7 @@ class KnowledgeLink:
         """Returns when the link is closed."""
         await self._over.wait()
 
-    async def listen(self) -> None:
+    async def listen(self, _on_begin: Callable[[], None]) -> None:
         """Returns when the link is closed: its list never changes."""
         await self._over.wait()
 

@@ -25,6 +25,7 @@ from turnpike.tool_registry.links.confines import Confines
 from turnpike.tool_registry.links.exchange import Exchange, Heard
 from turnpike.tool_registry.links.refusals import fault_from, unreachable
 from turnpike.tool_registry.links.streams import Streams, open_streams
+from turnpike.tool_registry.links.transport import LISTEN
 from turnpike.tool_registry.model import Endpoint, Fault
 
 _CLIENT = mcp_types.Implementation(name="turnpike", version="1")
@@ -161,27 +162,47 @@ class Link:
     async def until_over(self) -> None:
         """Returns when the session has ended, or is to be closed."""
         if self._dispatcher is not None:
-            await self._until_over(self._dispatcher)
+            await _first_of(self._dispatcher.ended, self._closing)
 
     async def list_tools(self, cursor: str | None) -> Mapping[str, Any]:
         """Returns one page of the server's tools as it sent them, or raises `LinkError`."""
         params: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
         return await self._send("tools/list", params)
 
-    async def listen(self) -> None:
+    async def listen(self, on_begin: Callable[[], None]) -> None:
         """Has the server say when its list changes; returns when it does so no more.
+
+        Calls `on_begin` each time that the server begins to: what changed before that,
+        nobody was told.
 
         Raises:
             LinkError: It does not.
         """
-        if not self.is_stateless:
-            await self.until_over()
+        if self._streams is not None:
+            self._streams.telling.follow(on_begin)
+        if self.is_stateless:
+            await self._subscribe()
+        else:
+            await self._until_silent()
+
+    async def _until_silent(self) -> None:
+        if self._dispatcher is None or self._streams is None:
             return
+        telling = self._streams.telling
+        await _first_of(self._dispatcher.ended, self._closing, telling.is_over)
+        if telling.is_refused:
+            raise faults.RefusedError("the server has no stream to tell on")
+        if telling.is_over.is_set():
+            # Another session may be told again.
+            self.close()
+            raise faults.LostError("the server tells no more", fault=Fault.CONNECTION_LOST)
+
+    async def _subscribe(self) -> None:
         params = {"notifications": {"toolsListChanged": True}}
         self._listens += 1
         request_id = f"listen-{self._listens}"
         try:
-            await self._send("subscriptions/listen", params, request_id=request_id)
+            await self._send(LISTEN, params, request_id=request_id)
         except asyncio.CancelledError:
             # The session goes on; the stream must not.
             await self._stop(request_id)
@@ -274,14 +295,7 @@ class Link:
                 self._streams, self._session = streams, session
                 self._dispatcher = dispatcher
                 opened.set_result(None)
-                await self._until_over(dispatcher)
-
-    async def _until_over(self, dispatcher: _WatchedDispatcher) -> None:
-        async with asyncio.TaskGroup() as group:
-            waits = [group.create_task(event.wait()) for event in (dispatcher.ended, self._closing)]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
+                await _first_of(dispatcher.ended, self._closing)
 
     async def _on_message(self, message: IncomingMessage) -> None:
         if isinstance(message, mcp_types.ToolListChangedNotification):
@@ -346,6 +360,15 @@ class Link:
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._dispatcher.notify("notifications/cancelled", params)
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    """Returns when one of them is set."""
+    async with asyncio.TaskGroup() as group:
+        waits = [group.create_task(event.wait()) for event in events]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
 
 
 _CARRIED = ("inputResponses", "requestState")

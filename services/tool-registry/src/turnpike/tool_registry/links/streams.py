@@ -16,6 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 from turnpike.egress.transports import GuardedTransport
 from turnpike.tool_registry.links import launcher
 from turnpike.tool_registry.links.confines import Confines
+from turnpike.tool_registry.links.telling import Telling
 from turnpike.tool_registry.links.transport import ContainedTransport
 from turnpike.tool_registry.model import Endpoint, Transport
 
@@ -41,6 +42,9 @@ class Streams:
     carry: Callable[[Mapping[str, str]], None]
     """Has requests carry these headers from now on."""
 
+    telling: Telling
+    """The stream on which the other side tells of changes."""
+
 
 @asynccontextmanager
 async def open_streams(endpoint: Endpoint, confines: Confines) -> AsyncGenerator[Streams]:
@@ -56,7 +60,8 @@ async def open_streams(endpoint: Endpoint, confines: Confines) -> AsyncGenerator
 
 @asynccontextmanager
 async def _http(endpoint: Endpoint, confines: Confines) -> AsyncGenerator[Streams]:
-    transport = ContainedTransport(_guarded(confines, most=MAX_MESSAGE_BYTES))
+    telling = Telling()
+    transport = ContainedTransport(_guarded(confines, most=MAX_MESSAGE_BYTES), telling)
     async with (
         httpx2.AsyncClient(
             transport=transport, headers=endpoint.headers, timeout=_TIMEOUTS, trust_env=False
@@ -70,6 +75,7 @@ async def _http(endpoint: Endpoint, confines: Confines) -> AsyncGenerator[Stream
             lambda: transport.has_session,
             lambda: transport.wanted_credential,
             client.headers.update,
+            telling,
         )
 
 
@@ -101,7 +107,7 @@ async def _sse(endpoint: Endpoint, confines: Confines) -> AsyncGenerator[Streams
         sse_read_timeout=_SSE_SILENCE_SECONDS,
         httpx_client_factory=client,
     ) as pair:
-        yield Streams(pair, lambda: True, lambda: False, carry)
+        yield Streams(pair, lambda: True, lambda: False, carry, _always())
 
 
 @asynccontextmanager
@@ -122,7 +128,14 @@ async def _child(endpoint: Endpoint, confines: Confines) -> AsyncGenerator[Strea
     # What a server prints beside the protocol is its own; our log is JSON.
     with open(os.devnull, "w") as silence:  # noqa: ASYNC230 # never blocks
         async with stdio_client(parameters, errlog=silence) as pair:
-            yield Streams(pair, lambda: True, lambda: False, lambda _headers: None)
+            yield Streams(pair, lambda: True, lambda: False, lambda _headers: None, _always())
+
+
+def _always() -> Telling:
+    """Returns what tells on the very stream that answers."""
+    telling = Telling()
+    telling.begin()
+    return telling
 
 
 def _ours(confines: Confines) -> dict[str, str]:

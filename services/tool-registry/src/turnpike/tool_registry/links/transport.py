@@ -22,6 +22,7 @@ from turnpike.tool_registry.links.faults import (
     SESSION_ENDED,
     UNSENT,
 )
+from turnpike.tool_registry.links.telling import Telling
 from turnpike.tool_registry.model import Fault
 
 # Errors that say that no byte of the request left.
@@ -33,14 +34,18 @@ _STATUS_FAULTS = {401: Fault.AUTH_NEEDED, 403: Fault.FORBIDDEN}
 _SCOPE = re.compile(r'scope="([\x21\x23-\x5b\x5d-\x7e ]{1,1000})"')
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _JSON = "application/json"
+LISTEN = "subscriptions/listen"
+"""The method that asks a server to tell of changes, where the protocol is stateless."""
+
 _SESSION = "mcp-session-id"
 
 
 class ContainedTransport(httpx2.AsyncBaseTransport):
     """Answers every request: with the server's response, or with what went wrong."""
 
-    def __init__(self, inner: GuardedTransport) -> None:
+    def __init__(self, inner: GuardedTransport, telling: Telling) -> None:
         self._inner = inner
+        self._telling = telling
         self.has_session = False
         """Whether the server gave a session, or spoke within one."""
 
@@ -49,6 +54,19 @@ class ContainedTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Sends `request`; raises nothing but what cancels it."""
+        response = await self._answered(request)
+        if request.method == "GET" or request.headers.get("mcp-method") == LISTEN:
+            self._note_stream(response)
+        return response
+
+    def _note_stream(self, response: httpx2.Response) -> None:
+        if not _is_stream(response):
+            self._telling.refuse(response.status_code)
+            return
+        stream = cast("httpx2.AsyncByteStream", response.stream)
+        response.stream = _ToldStream(stream, self._telling)
+
+    async def _answered(self, request: httpx2.Request) -> httpx2.Response:
         try:
             response = await self._inner.handle_async_request(request)
             self.has_session = self.has_session or _SESSION in response.headers
@@ -83,10 +101,31 @@ class _CutStream(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
 
+class _ToldStream(httpx2.AsyncByteStream):
+    """Says when the server begins to tell on it, and when it ends."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, telling: Telling) -> None:
+        self._stream = stream
+        self._telling = telling
+        telling.begin()
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        async for chunk in self._stream:
+            yield chunk
+
+    async def aclose(self) -> None:
+        self._telling.end()
+        await self._stream.aclose()
+
+
+def _is_stream(response: httpx2.Response) -> bool:
+    content_type = response.headers.get("content-type", "").lower()
+    return response.status_code < 400 and content_type.startswith("text/event-stream")
+
+
 async def _settled(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     status = response.status_code
-    content_type = response.headers.get("content-type", "").lower()
-    if status < 400 and content_type.startswith("text/event-stream"):
+    if _is_stream(response):
         response.stream = _CutStream(cast("httpx2.AsyncByteStream", response.stream))
         return response
     if request.method != "POST" or 300 <= status < 400:
@@ -97,7 +136,7 @@ async def _settled(request: httpx2.Request, response: httpx2.Response) -> httpx2
         await response.aclose()
     if status >= 400:
         return _refusal(request, response)
-    if content_type.startswith(_JSON):
+    if response.headers.get("content-type", "").lower().startswith(_JSON):
         return _with_plain_error(response, FAILED)
     if not _is_request(request):
         return response
