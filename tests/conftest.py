@@ -25,13 +25,6 @@ SERVICES = ("agent-runtime", "embedding", "gatekeeper", "gateway", "tool-registr
 FLEETING = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps a folder's tests, which share servers, on one worker of those side by side."""
-    for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        item.add_marker(pytest.mark.xdist_group(folder))
-
-
 @dataclass(frozen=True)
 class Keys:
     """Every service's signing key, and what the others trust."""
