@@ -103,6 +103,10 @@ async def test_the_command_line_puts_lists_moves_removes_and_reverts(
     assert text["text"] == "# One\n\nThe first.\n"
     kinds = [each["kind"] for each in await docs("history", tag)]
     assert kinds == ["revert", "delete", "move", "put", "put"]
+    status, _, err = await turnpike(suite, "docs", "migrate", "start", tag, "default")
+    assert (status != 0, "is the collection's already" in err) == (True, True), err
+    status, _, err = await turnpike(suite, "docs", "migrate", "status", tag)
+    assert (status != 0, "there is no migration" in err) == (True, True), err
 
 
 async def called(edge: Edge, tool: str, **arguments: Any) -> dict[str, Any]:

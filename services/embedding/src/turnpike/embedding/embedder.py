@@ -69,8 +69,13 @@ class Embedder:
         """Returns a model by its name, or raises `ModelNotFoundError`."""
         return self._catalogue.find(name)
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The models."""
+        return self._catalogue
+
     def require(self, model: str, max_tokens: int, overlap: int) -> str:
-        """Returns a model's own name, if it can keep the limits of chunks.
+        """Returns the key of a model's vectors, if it can keep the limits of chunks.
 
         Raises:
             ModelNotFoundError: There is no such model.
@@ -78,7 +83,16 @@ class Embedder:
         """
         found = self._catalogue.find(model)
         chunking.Limits.within(found.max_tokens, max_tokens, overlap)
-        return found.name
+        return self._catalogue.key(found.name)
+
+    def kept_under(self, key: str) -> str:
+        """Returns the name of the model whose vectors are kept under a key.
+
+        Raises:
+            ModelNotFoundError: There is none of its name.
+            ModelReplacedError: The one of its name is another.
+        """
+        return self._catalogue.kept_under(key).name
 
     async def embed(self, asked: Asked) -> Embeddings:
         """Embeds all texts, or none.

@@ -121,6 +121,16 @@ class ModelNotFoundError(EmbeddingError):
         super().__init__(f"there is no embedding model {model!r}", kind="model", id=model)
 
 
+class ModelReplacedError(EmbeddingError):
+    """The vectors are of a model that this process has not: it was changed under its name."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = _name(ErrorReason.ERROR_REASON_MODEL_REPLACED)
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"the model {model!r} is another here", model=model)
+
+
 class InputEmptyError(EmbeddingError):
     """A text has nothing in it that a model could read."""
 

@@ -9,7 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from turnpike.embedding.backends import minilm
-from turnpike.embedding.backends.exports import encoder_loader, pieces_loader, read_export
+from turnpike.embedding.backends.exports import (
+    encoder_loader,
+    pieces_loader,
+    read_export,
+    sha256_of,
+)
 from turnpike.embedding.batcher import Batcher
 from turnpike.embedding.cache import VectorCache
 from turnpike.embedding.catalogue import Catalogue, EmbeddingModel
@@ -102,7 +107,7 @@ class _Opening:
 
     async def configured(self, spec: Spec) -> EmbeddingModel:
         if isinstance(spec, ProviderSpec):
-            return self._provided(spec)
+            return await self._provided(spec)
         export = await asyncio.to_thread(read_export, spec)
         local = _Local(
             name=export.name,
@@ -135,16 +140,26 @@ class _Opening:
             ),
         )
 
-    def _provided(self, spec: ProviderSpec) -> EmbeddingModel:
+    async def _provided(self, spec: ProviderSpec) -> EmbeddingModel:
         engine = _ENGINES[spec.kind](spec)
         self.engines.append(engine)
         own = spec.tokenizer
+        counted_by = await asyncio.to_thread(sha256_of, own) if own else ""
         return EmbeddingModel(
             name=spec.name,
             dimensions=spec.dimensions,
             max_tokens=spec.max_tokens,
             pieces=Lazy(self._tokenizing, pieces_loader(own)) if own else self._default_pieces,
-            identity=f"{spec.kind}:{spec.provider}:{spec.base_url}:{spec.model}:{spec.dimensions}",
+            identity=":".join(
+                (
+                    spec.kind,
+                    spec.provider,
+                    spec.base_url,
+                    spec.model,
+                    str(spec.dimensions),
+                    counted_by,
+                )
+            ),
             prompts=_prompts(spec),
             input_price=spec.input_price,
             counts_exactly=own is not None,

@@ -62,6 +62,7 @@ from turnpike.gateway.routes.issuers import IssuerRoutes
 from turnpike.gateway.routes.knowledge import DocumentRoutes
 from turnpike.gateway.routes.links import LinkRoutes
 from turnpike.gateway.routes.mcp.endpoint import McpRoute
+from turnpike.gateway.routes.migrations import MigrationRoutes
 from turnpike.gateway.routes.models import ModelRoutes
 from turnpike.gateway.routes.openai.chat import ChatRoutes
 from turnpike.gateway.routes.openai.models import OpenAiModelRoutes
@@ -193,6 +194,7 @@ def make_app(
         EmbeddingRoutes(EmbeddingServiceStub(channels.embedding)).router(entrance),
         SearchRoutes(SearchServiceStub(channels.embedding)).router(entrance),
         CollectionRoutes(CollectionServiceStub(channels.embedding)).router(entrance),
+        MigrationRoutes(CollectionServiceStub(channels.embedding)).router(entrance),
         DocumentRoutes(DocumentServiceStub(channels.embedding)).router(entrance),
         SystemRoutes(readiness).router(),
         ConsoleRoutes().router(),

@@ -68,7 +68,7 @@ def read_export(spec: LocalSpec) -> Export:
         pooling=pooling,
         max_tokens=spec.max_tokens or _max_tokens(spec.path, config),
         dimensions=_number(config, "hidden_size"),
-        revision=f"{_sha256(weights)}:{_sha256(tokenizer)}",
+        revision=f"{sha256_of(weights)}:{sha256_of(tokenizer)}",
     )
 
 
@@ -141,6 +141,7 @@ def _json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_bytes()) if path.is_file() else {}
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Returns a file's SHA-256 as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -147,6 +147,7 @@ def _collection(row: Any) -> Collection:
         name=row.name,
         language=row.language,
         model=row.model,
+        next_model=row.next_model or "",
         max_tokens=row.max_tokens,
         overlap=row.overlap,
         metadata=row.metadata,

@@ -3,16 +3,23 @@
 from turnpike.api.embedding.v1 import collection_service_pb2 as pb
 from turnpike.api.embedding.v1.collection_service_pb2_grpc import CollectionServiceServicer
 from turnpike.embedding.knowledge.collections import Collections
-from turnpike.embedding.knowledge.wire import collection_to_wire, tenant_of, to_new_collection
+from turnpike.embedding.knowledge.migrating import Migrations
+from turnpike.embedding.knowledge.wire import (
+    collection_to_wire,
+    migration_to_wire,
+    tenant_of,
+    to_new_collection,
+)
 from turnpike.rpc.paging import cursor_of, page_size, page_token, text
-from turnpike.rpc.served import Context
+from turnpike.rpc.served import Context, caller_of
 
 
 class CollectionServicer(CollectionServiceServicer):
     """Serves turnpike.api.embedding.v1.CollectionService."""
 
-    def __init__(self, collections: Collections) -> None:
+    def __init__(self, collections: Collections, migrations: Migrations) -> None:
         self._collections = collections
+        self._migrations = migrations
 
     async def CreateCollection(
         self, request: pb.CreateCollectionRequest, context: Context
@@ -52,3 +59,35 @@ class CollectionServicer(CollectionServiceServicer):
     ) -> pb.DeleteCollectionResponse:
         await self._collections.delete(tenant_of(context), request.name, request.etag)
         return pb.DeleteCollectionResponse()
+
+    async def CreateMigration(
+        self, request: pb.CreateMigrationRequest, context: Context
+    ) -> pb.CreateMigrationResponse:
+        shown = await self._migrations.begin(
+            tenant_of(context), request.collection, request.model, caller_of(context).principal
+        )
+        return pb.CreateMigrationResponse(
+            migration=migration_to_wire(shown.migration, shown.advance)
+        )
+
+    async def GetMigration(
+        self, request: pb.GetMigrationRequest, context: Context
+    ) -> pb.GetMigrationResponse:
+        shown = await self._migrations.get(tenant_of(context), request.collection)
+        return pb.GetMigrationResponse(migration=migration_to_wire(shown.migration, shown.advance))
+
+    async def ActivateMigration(
+        self, request: pb.ActivateMigrationRequest, context: Context
+    ) -> pb.ActivateMigrationResponse:
+        shown = await self._migrations.activate(tenant_of(context), request.collection)
+        return pb.ActivateMigrationResponse(
+            migration=migration_to_wire(shown.migration, shown.advance)
+        )
+
+    async def DeleteMigration(
+        self, request: pb.DeleteMigrationRequest, context: Context
+    ) -> pb.DeleteMigrationResponse:
+        shown = await self._migrations.abort(tenant_of(context), request.collection)
+        return pb.DeleteMigrationResponse(
+            migration=migration_to_wire(shown.migration, shown.advance)
+        )

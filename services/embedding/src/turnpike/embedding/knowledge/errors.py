@@ -31,6 +31,29 @@ class CollectionExistsError(EmbeddingError):
         super().__init__(f"there is a collection {name!r} already", kind="collection", id=name)
 
 
+class MigrationIncompleteError(EmbeddingError):
+    """Something that is searchable is not ready with the new model."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = _name(ErrorReason.ERROR_REASON_MIGRATION_INCOMPLETE)
+
+    def __init__(self, remaining: int) -> None:
+        super().__init__(
+            f"{remaining} texts are not ready with the new model; wait, or try again what failed",
+            remaining=str(remaining),
+        )
+
+
+class MigrationUnderWayError(EmbeddingError):
+    """The collection has a migration that is not over."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = _name(ErrorReason.ERROR_REASON_MIGRATION_UNDER_WAY)
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"a migration to {target!r} is not over", target=target)
+
+
 class EtagMismatchError(EmbeddingError):
     """The etag is not the current one."""
 

@@ -1,5 +1,6 @@
 """What searches find of documents: which indexing, which chunks."""
 
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
@@ -14,6 +15,7 @@ _REQUIRE = text("""
 INSERT INTO indexings AS i (tenant, id, collection, document, content, recipe, model)
 VALUES (:tenant, :id, :collection, :document, :content, :recipe, :model)
 ON CONFLICT (tenant, document, content, recipe, model) DO UPDATE SET
+  backfill = false,
   created = CASE WHEN i.state = 'FAILED' THEN statement_timestamp() ELSE i.created END,
   due_at = CASE WHEN i.state = 'FAILED' THEN statement_timestamp() ELSE i.due_at END,
   attempts = CASE WHEN i.state = 'FAILED' THEN 0 ELSE i.attempts END,
@@ -22,18 +24,38 @@ ON CONFLICT (tenant, document, content, recipe, model) DO UPDATE SET
 RETURNING id, state
 """)
 # Rows that are as they should be are not written: an edit touches the vectors of what it
-# edited alone.
+# edited alone. The next model's chunks are none of the others' business, nor they of theirs.
 _SHOW = text("""
 UPDATE chunks c SET live = NOT c.live
 FROM (SELECT k.id, EXISTS (SELECT FROM passages p WHERE p.tenant = k.tenant
     AND p.indexing = :indexing AND p.chunk = k.id) AS wanted
-  FROM chunks k WHERE k.tenant = :tenant AND k.document = :document) w
+  FROM chunks k WHERE k.tenant = :tenant AND k.document = :document
+    AND (k.model = :next_model) = :is_next) w
 WHERE c.tenant = :tenant AND c.id = w.id AND c.live <> w.wanted
 """)
-_POINT = text("UPDATE documents SET indexing = :indexing WHERE tenant = :tenant AND id = :document")
+_POINT = text(
+    "UPDATE documents SET indexing = CASE WHEN :is_next THEN indexing ELSE :indexing END,"
+    " next_indexing = CASE WHEN :is_next THEN :indexing ELSE next_indexing END"
+    " WHERE tenant = :tenant AND id = :document"
+)
+_UNPOINT = text(
+    "UPDATE documents SET indexing = NULL, next_indexing = NULL"
+    " WHERE tenant = :tenant AND id = :document"
+)
 _HIDE = text(
     "UPDATE chunks SET live = false WHERE tenant = :tenant AND document = :document AND live"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A document among the chunks of one model of its collection."""
+
+    tenant: UUID
+    document: UUID
+    model: str
+    next_model: str
+    """The one that the collection is migrating to; empty: none."""
 
 
 def recipe_for(collection: Collection, media_type: str) -> Recipe:
@@ -50,11 +72,25 @@ async def require(
 ) -> bool:
     """Has searches find what a document is now: at once, if it was indexed before.
 
-    Returns whether somebody has to index it.
+    While its collection migrates, by both models. Returns whether somebody has to index it.
     """
     if shape.path is None:
         await hide(connection, tenant, document)
         return False
+    has_work = False
+    for model in filter(None, (collection.model, collection.next_model)):
+        has_work |= await _require(connection, tenant, collection, document, shape, model)
+    return has_work
+
+
+async def _require(
+    connection: AsyncConnection,
+    tenant: UUID,
+    collection: Collection,
+    document: UUID,
+    shape: Shape,
+    model: str,
+) -> bool:
     values = {
         "tenant": tenant,
         "id": uuid4(),
@@ -62,23 +98,32 @@ async def require(
         "document": document,
         "content": shape.content,
         "recipe": str(recipe_for(collection, shape.media_type)),
-        "model": collection.model,
+        "model": model,
     }
     row = (await connection.execute(_REQUIRE, values)).one()
     if row.state == "READY":
-        await show(connection, tenant, document, row.id)
+        place = Place(
+            tenant=tenant, document=document, model=model, next_model=collection.next_model
+        )
+        await show(connection, place, row.id)
     return row.state != "READY"
 
 
-async def show(connection: AsyncConnection, tenant: UUID, document: UUID, indexing: UUID) -> None:
-    """Has searches find a document by an indexing, and by no other."""
-    values = {"tenant": tenant, "document": document, "indexing": indexing}
+async def show(connection: AsyncConnection, place: Place, indexing: UUID) -> None:
+    """Has searches by a model find a document by an indexing, and by no other."""
+    values = {
+        "tenant": place.tenant,
+        "document": place.document,
+        "indexing": indexing,
+        "next_model": place.next_model,
+        "is_next": place.model == place.next_model,
+    }
     await connection.execute(_POINT, values)
     await connection.execute(_SHOW, values)
 
 
 async def hide(connection: AsyncConnection, tenant: UUID, document: UUID) -> None:
     """Has searches find nothing of a document."""
-    values = {"tenant": tenant, "document": document, "indexing": None}
-    await connection.execute(_POINT, values)
-    await connection.execute(_HIDE, {"tenant": tenant, "document": document})
+    values = {"tenant": tenant, "document": document}
+    await connection.execute(_UNPOINT, values)
+    await connection.execute(_HIDE, values)

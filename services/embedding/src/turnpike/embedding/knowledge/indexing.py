@@ -116,7 +116,7 @@ class Indexer:
         try:
             chunks = await self._embedder.chunk(
                 text,
-                model=job.model,
+                model=self._embedder.kept_under(job.model),
                 strategy=job.recipe.strategy,
                 max_tokens=job.recipe.max_tokens,
                 overlap=job.recipe.overlap,
@@ -136,6 +136,10 @@ class Indexer:
                 await job_rows.copy_chunks(
                     connection, job, around.language, _borrowed(group, known)
                 )
+                if any(not own for _, own in known.values()):
+                    # What was to be copied may have been dropped before it was.
+                    again = await job_rows.known(connection, job, group)
+                    known = {digest: found for digest, found in again.items() if found[1]}
                 missing = [piece for piece in group if piece.digest not in known]
                 done += len(group) - len(missing)
                 await self._advance(connection, job, done, embedded, len(wanted))
@@ -162,7 +166,7 @@ class Indexer:
         embeddings = await self._embedder.embed(
             Asked(
                 texts=[piece.embedded for piece in pieces],
-                model=job.model,
+                model=self._embedder.kept_under(job.model),
                 priority=Priority.BULK,
                 tenant=str(job.tenant),
                 payer=Payer(tenant=str(job.tenant), principal=principal, key="", by_service=True),
@@ -171,14 +175,20 @@ class Indexer:
         return [array("f", item.vector).tolist() for item in embeddings.items]
 
     async def _publish(self, job: Job, pieces: Sequence[Piece]) -> None:
-        """Has searches find the document by what it is now, if that is the job's content."""
+        """Has searches find the document by this, if it is what they are to find."""
         async with tenant_transaction(self._engine, job.tenant) as connection:
             # First the document, then its indexing: as whoever writes the document does.
-            is_current = await job_rows.lock_document(connection, job)
+            next_model = await job_rows.lock_document(connection, job)
             await job_rows.end(connection, job, State.READY)
             await job_rows.place(connection, job, pieces)
-            if is_current:
-                await index_rows.show(connection, job.tenant, job.document, job.id)
+            if next_model is not None:
+                place = index_rows.Place(
+                    tenant=job.tenant,
+                    document=job.document,
+                    model=job.model,
+                    next_model=next_model,
+                )
+                await index_rows.show(connection, place, job.id)
 
 
 def _groups(pieces: Sequence[Piece]) -> Iterator[Sequence[Piece]]:

@@ -28,7 +28,7 @@ picked AS (
   SELECT i.tenant, i.id FROM waiting w CROSS JOIN LATERAL (
     SELECT i.tenant, i.id FROM indexings i WHERE i.tenant = w.tenant
       AND i.state NOT IN ('READY', 'FAILED') AND i.due_at <= statement_timestamp()
-    ORDER BY i.due_at, i.id LIMIT 1 FOR UPDATE SKIP LOCKED) i
+    ORDER BY i.backfill, i.due_at, i.id LIMIT 1 FOR UPDATE SKIP LOCKED) i
   ORDER BY w.claimed, w.oldest LIMIT 1)
 UPDATE indexings i SET fence = i.fence + 1, attempts = i.attempts + 1,
   due_at = statement_timestamp() + make_interval(secs => :lease)
@@ -55,9 +55,24 @@ UPDATE indexings SET due_at = statement_timestamp() + make_interval(secs => :sec
   attempts = attempts - :uncounted
 WHERE tenant = :tenant AND id = :id AND fence = :fence AND state NOT IN ('READY', 'FAILED')
 """)
-_LOCK_DOCUMENT = text(
-    "SELECT path, content FROM documents WHERE tenant = :tenant AND id = :document FOR UPDATE"
+# No migration begins or ends meanwhile; writers go on, who lock it less.
+_LOCK_MODELS = text(
+    "SELECT model, next_model FROM collections WHERE tenant = :tenant AND id = :collection"
+    " FOR KEY SHARE"
 )
+_LOCK_DOCUMENT = text(
+    "SELECT id FROM documents WHERE tenant = :tenant AND id = :document FOR UPDATE"
+)
+# A content is shown that the document has now; or that searches find of it, by another model
+# than this, as long as this one has nothing newer.
+_IS_SHOWN = text("""
+SELECT d.path IS NOT NULL AND (d.content = :content OR (
+    i.content = :content AND i.model <> :model AND n.content IS DISTINCT FROM d.content))
+FROM documents d
+LEFT JOIN indexings i ON i.tenant = d.tenant AND i.id = d.indexing
+LEFT JOIN indexings n ON n.tenant = d.tenant AND n.id = d.next_indexing
+WHERE d.tenant = :tenant AND d.id = :document
+""")
 _CIRCUMSTANCES = text("""
 SELECT k.language, coalesce((SELECT c.principal FROM revisions r
     JOIN changes c ON c.tenant = r.tenant AND c.id = r.change
@@ -207,13 +222,25 @@ async def release(connection: AsyncConnection, job: Job, *, seconds: float, coun
     await _guarded(connection, _RELEASE, job, seconds=seconds, uncounted=0 if counts else 1)
 
 
-async def lock_document(connection: AsyncConnection, job: Job) -> bool:
-    """Keeps the job's document from changing; says whether it has the job's content now."""
-    values = {"tenant": job.tenant, "document": job.document}
-    row = (await connection.execute(_LOCK_DOCUMENT, values)).one_or_none()
-    if row is None:
+async def lock_document(connection: AsyncConnection, job: Job) -> str | None:
+    """Keeps the job's document, and its collection's models, from changing.
+
+    Returns the model that the collection is migrating to, empty if it is to none; None if
+    searches are not to find the document by this job.
+    """
+    values = {
+        "tenant": job.tenant,
+        "collection": job.collection,
+        "document": job.document,
+        "content": job.content,
+        "model": job.model,
+    }
+    models = (await connection.execute(_LOCK_MODELS, values)).one_or_none()
+    if models is None or (await connection.execute(_LOCK_DOCUMENT, values)).one_or_none() is None:
         raise ClaimLostError
-    return row.path is not None and row.content == job.content
+    is_shown = (await connection.execute(_IS_SHOWN, values)).scalar_one()
+    is_wanted = job.model in (models.model, models.next_model)
+    return (models.next_model or "") if is_shown and is_wanted else None
 
 
 async def circumstances(connection: AsyncConnection, job: Job) -> Circumstances:

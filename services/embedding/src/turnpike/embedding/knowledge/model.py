@@ -39,6 +39,60 @@ class Collection:
     etag: str
     created: datetime
     updated: datetime
+    next_model: str = ""
+    """The key of the model that it is migrating to."""
+
+
+class MigrationState(Enum):
+    """How far a migration is."""
+
+    RUNNING = "RUNNING"
+    REPLACING = "REPLACING"
+    ACTIVATED = "ACTIVATED"
+    ABORTED = "ABORTED"
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether what is left to do is dropping vectors."""
+        return self in (MigrationState.ACTIVATED, MigrationState.ABORTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How well two models find the same; see the protocol's Migration."""
+
+    sample: int = 0
+    recall: float = 0
+    agreement: float = 0
+    source_hits: float = 0
+    target_hits: float = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """A collection's migration to another model. Models are given by their keys."""
+
+    collection: UUID
+    source: str
+    target: str
+    state: MigrationState
+    comparison: Comparison
+    created: datetime
+    ended: datetime | None
+
+    @property
+    def dropped(self) -> str:
+        """The model whose vectors are wanted no more, once that is decided."""
+        return self.source if self.state is MigrationState.ACTIVATED else self.target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """How much of a migration is done, in texts of documents and of what they were."""
+
+    done: int
+    total: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

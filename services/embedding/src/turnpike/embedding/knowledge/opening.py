@@ -1,7 +1,7 @@
 """Everything about documents, put together."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import grpc
@@ -17,10 +17,13 @@ from turnpike.blobs.opening import open_store
 from turnpike.embedding.embedder import Embedder
 from turnpike.embedding.knowledge.collection_servicer import CollectionServicer
 from turnpike.embedding.knowledge.collections import Collections
+from turnpike.embedding.knowledge.comparing import Comparing
 from turnpike.embedding.knowledge.content_rows import Limits
 from turnpike.embedding.knowledge.document_servicer import DocumentServicer
 from turnpike.embedding.knowledge.extraction import Bounds, Extraction
 from turnpike.embedding.knowledge.indexing import Indexer
+from turnpike.embedding.knowledge.migrating import Migrations
+from turnpike.embedding.knowledge.moving import Mover
 from turnpike.embedding.knowledge.originals import Originals
 from turnpike.embedding.knowledge.reading import Reading
 from turnpike.embedding.knowledge.reverting import Reverting
@@ -63,6 +66,14 @@ async def open_knowledge(
     extraction = Extraction(bounds, at_once=max(1, settings.index_jobs))
     indexer = Indexer(stores.engine, embedder, originals, extraction)
     workers = Workers(stores.system, indexer)
+    mover = Mover(
+        stores.system,
+        stores.engine,
+        embedder.catalogue,
+        Comparing(stores.engine, embedder),
+        workers.wake,
+    )
+    await mover.register()
     writing = Writing(
         stores.engine,
         originals,
@@ -72,9 +83,12 @@ async def open_knowledge(
     )
     reading = Reading(stores.engine, originals)
     try:
-        async with workers.working(settings.index_jobs):
+        async with workers.working(settings.index_jobs), _moving(mover, settings.index_jobs):
             yield Knowledge(
-                CollectionServicer(Collections(stores.engine, embedder)),
+                CollectionServicer(
+                    Collections(stores.engine, embedder),
+                    Migrations(stores.engine, embedder, mover.wake),
+                ),
                 DocumentServicer(
                     writing,
                     reading,
@@ -84,3 +98,8 @@ async def open_knowledge(
             )
     finally:
         await blobs.close()
+
+
+def _moving(mover: Mover, jobs: int) -> AbstractAsyncContextManager[None]:
+    """Carries migrations on where documents are indexed."""
+    return mover.moving() if jobs else nullcontext()

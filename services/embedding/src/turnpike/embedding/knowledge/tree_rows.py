@@ -19,7 +19,10 @@ FROM documents d
 JOIN contents c ON c.tenant = d.tenant AND c.digest = d.content
 LEFT JOIN LATERAL (
   SELECT i.* FROM indexings i WHERE i.tenant = d.tenant AND i.document = d.id
-    AND i.content = d.content ORDER BY i.created DESC, i.id DESC LIMIT 1) i ON true
+    AND i.content = d.content
+    AND i.model = (SELECT k.model FROM collections k
+      WHERE k.tenant = d.tenant AND k.id = d.collection)
+  ORDER BY i.created DESC, i.id DESC LIMIT 1) i ON true
 WHERE d.tenant = :tenant
 """
 _BY_PATH = text(f"{_SELECT} AND d.collection = :collection AND d.path = :path")

@@ -11,7 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from turnpike.api.embedding.v1 import collection_service_pb2 as collections_pb
 from turnpike.api.embedding.v1 import document_pb2 as pb
+from turnpike.embedding.catalogue import name_of
 from turnpike.embedding.knowledge.model import (
+    Advance,
     Author,
     Change,
     Collection,
@@ -20,6 +22,8 @@ from turnpike.embedding.knowledge.model import (
     DocumentChange,
     Fate,
     Indexing,
+    Migration,
+    MigrationState,
     NewCollection,
     Place,
     Reversal,
@@ -39,6 +43,12 @@ _STATES = {
     State.EMBEDDING: pb.INDEXING_STATE_EMBEDDING,
     State.READY: pb.INDEXING_STATE_READY,
     State.FAILED: pb.INDEXING_STATE_FAILED,
+}
+_MIGRATION_STATES = {
+    MigrationState.RUNNING: collections_pb.MIGRATION_STATE_RUNNING,
+    MigrationState.REPLACING: collections_pb.MIGRATION_STATE_REPLACING,
+    MigrationState.ACTIVATED: collections_pb.MIGRATION_STATE_ACTIVATED,
+    MigrationState.ABORTED: collections_pb.MIGRATION_STATE_ABORTED,
 }
 _FATES = {
     Fate.REVERTED: pb.REVERSAL_OUTCOME_REVERTED,
@@ -115,13 +125,33 @@ def collection_to_wire(collection: Collection) -> collections_pb.Collection:
     return collections_pb.Collection(
         name=collection.name,
         language=collection.language,
-        model=collection.model,
+        model=name_of(collection.model),
         max_tokens=collection.max_tokens,
         overlap=collection.overlap,
         metadata=collection.metadata,
         etag=collection.etag,
         create_time=_time(collection.created),
         update_time=_time(collection.updated),
+    )
+
+
+def migration_to_wire(migration: Migration, advance: Advance | None) -> collections_pb.Migration:
+    """Returns a migration, and how much of it is done, as a message."""
+    compared = migration.comparison
+    return collections_pb.Migration(
+        source=name_of(migration.source),
+        target=name_of(migration.target),
+        state=_MIGRATION_STATES[migration.state],
+        done=advance.done if advance else 0,
+        total=advance.total if advance else 0,
+        failed=advance.failed if advance else 0,
+        sample=compared.sample,
+        recall=compared.recall,
+        agreement=compared.agreement,
+        source_hits=compared.source_hits,
+        target_hits=compared.target_hits,
+        create_time=_time(migration.created),
+        end_time=_time(migration.ended) if migration.ended else None,
     )
 
 

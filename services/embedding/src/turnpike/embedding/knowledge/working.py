@@ -14,6 +14,7 @@ from turnpike.embedding.knowledge import job_rows
 from turnpike.embedding.knowledge.extraction import ExtractionError
 from turnpike.embedding.knowledge.indexing import Indexer
 from turnpike.embedding.knowledge.job_rows import ClaimLostError, Job
+from turnpike.embedding.model import ModelReplacedError
 from turnpike.rpc.errors import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -95,6 +96,9 @@ class Workers:
             await self._indexer.run(job)
         except ExtractionError as error:
             await self._fail(job, error.reason, str(error))
+        except ModelReplacedError:
+            # Another replica may have it, or have it soon.
+            await self._indexer.release(job, seconds=_RETRY_SECONDS, counts=False)
         except ServiceError as error:
             if error.retry_after is None:
                 await self._fail(job, error.reason, str(error))

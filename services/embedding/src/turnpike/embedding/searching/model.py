@@ -71,6 +71,8 @@ class Collection:
     name: str
     language: str
     model: str
+    next_model: str = ""
+    """The one that it is migrating to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

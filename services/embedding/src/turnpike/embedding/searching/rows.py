@@ -12,7 +12,8 @@ from turnpike.embedding.searching.model import Collection, Plan, Result
 from turnpike.embedding.searching.statement import Statement
 
 _COLLECTIONS = text(
-    "SELECT id, name, language, model FROM collections WHERE tenant = :tenant ORDER BY name"
+    "SELECT id, name, language, model, coalesce(next_model, '') AS next_model"
+    " FROM collections WHERE tenant = :tenant ORDER BY name"
 )
 _TODAY = text("SELECT (statement_timestamp() AT TIME ZONE :time_zone)::date")
 _COUNT = text(
@@ -39,7 +40,13 @@ async def collections(connection: AsyncConnection, tenant: UUID) -> list[Collect
     """Returns a tenant's collections."""
     found = await connection.execute(_COLLECTIONS, {"tenant": tenant})
     return [
-        Collection(id=row.id, name=row.name, language=row.language, model=row.model)
+        Collection(
+            id=row.id,
+            name=row.name,
+            language=row.language,
+            model=row.model,
+            next_model=row.next_model,
+        )
         for row in found
     ]
 

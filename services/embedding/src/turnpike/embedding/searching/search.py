@@ -10,9 +10,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.database.tenancy import tenant_transaction
+from turnpike.embedding.catalogue import name_of
 from turnpike.embedding.embedder import Asked, Embedder
 from turnpike.embedding.metering import Payer
-from turnpike.embedding.model import InputType
+from turnpike.embedding.model import InputType, ModelReplacedError
 from turnpike.embedding.searching import rows
 from turnpike.embedding.searching.days import read_days
 from turnpike.embedding.searching.indexes import shared_name, tenant_name
@@ -26,9 +27,10 @@ from turnpike.embedding.searching.model import (
     Result,
 )
 from turnpike.embedding.searching.statement import Statement, Wording
-from turnpike.rpc.errors import InvalidArgumentError
+from turnpike.rpc.errors import InvalidArgumentError, UnavailableError
 
 _UNKNOWN_TIME_ZONE = "22023"
+_ATTEMPTS = 3
 _SPARE = 3
 """With a bound of tokens, how many times as many results are looked at as are told."""
 
@@ -56,16 +58,28 @@ class Search:
             ServiceError: The query cannot be embedded.
         """
         try:
-            question, searched = await self._prepared(question)
-            if not searched:
-                return Found(results=[], plan=None, asked=question)
-            wordings = await self._wordings(question, searched, payer)
-            async with tenant_transaction(self._engine, question.tenant) as connection:
-                results, plan = await self._run(connection, question, searched, wordings)
+            for _ in range(_ATTEMPTS):
+                found = await self._found(question, payer)
+                if found is not None:
+                    return found
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", "") == _UNKNOWN_TIME_ZONE:
                 raise InvalidArgumentError("filter.time_zone", "is no time zone") from error
             raise
+        raise UnavailableError("collections change their models; try again")
+
+    async def _found(self, question: Question, payer: Payer | None) -> Found | None:
+        """Searches once; None if a collection has another model by then."""
+        question, searched = await self._prepared(question)
+        if not searched:
+            return Found(results=[], plan=None, asked=question)
+        wordings = await self._wordings(question, searched, payer)
+        async with tenant_transaction(self._engine, question.tenant) as connection:
+            results, plan = await self._run(connection, question, searched, wordings)
+            # The question's vectors are of the models before; so must be what they met.
+            now = {each.id: each for each in await rows.collections(connection, question.tenant)}
+        if any(now.get(each.id, each).model != each.model for each in searched):
+            return None
         told = await self._within(question, results)
         return Found(results=told, plan=plan, asked=question)
 
@@ -81,14 +95,14 @@ class Search:
         self, question: Question, searched: Sequence[Collection], payer: Payer | None
     ) -> list[Wording]:
         """Returns each wording with its vector of each model, the models side by side."""
-        models = sorted({collection.model for collection in searched})
+        models = sorted(filter(self._is_here, {collection.model for collection in searched}))
         # A search that costs nothing is not admitted: it takes no rate and no slot.
         free = replace(payer, by_service=True) if payer else None
 
         async def embed(model: str) -> "list[array[float]]":
             asked = Asked(
                 texts=question.wordings,
-                model=model,
+                model=self._embedder.kept_under(model),
                 input_type=InputType.QUERY,
                 tenant=str(question.tenant),
                 payer=free,
@@ -96,11 +110,19 @@ class Search:
             embeddings = await self._embedder.embed(asked)
             return [array("f", item.vector) for item in embeddings.items]
 
+        # Where the model is another here than made the vectors, words alone are searched.
         made = await asyncio.gather(*(embed(model) for model in models))
         return [
             Wording(words, {model: made[i][n] for i, model in enumerate(models)})
             for n, words in enumerate(question.wordings)
         ]
+
+    def _is_here(self, model: str) -> bool:
+        try:
+            self._embedder.kept_under(model)
+        except ModelReplacedError:
+            return False
+        return True
 
     async def _run(
         self,
@@ -171,7 +193,7 @@ class Search:
         for model in {result.model for result in results}:
             places = [place for place, result in enumerate(results) if result.model == model]
             texts = [results[place].header + results[place].text for place in places]
-            tokens = await self._embedder.count(texts, model=model)
+            tokens = await self._embedder.count(texts, model=name_of(model))
             counts |= dict(zip(places, tokens, strict=True))
         return [replace(result, tokens=counts[i]) for i, result in enumerate(results)]
 

@@ -131,12 +131,27 @@ class Statement:
         conditions = ["c.live", f"c.tenant = '{self._tenant}'"]
         if model:
             conditions.append(f"c.model = {quoted(model)}")
-        if self._filter.collections or language:
-            name = f"collections_{len(self.parameters)}"
-            self.parameters[name] = [each.id for each in chosen]
-            conditions.append(f"c.collection = ANY(:{name})")
+        if any(each.next_model for each in self._collections):
+            conditions.append(self._by_models(chosen))
+        elif self._filter.collections or language:
+            conditions.append(f"c.collection = ANY(:{self._ids(chosen)})")
         conditions += self._documents()
         return " AND ".join(conditions)
+
+    def _by_models(self, chosen: Sequence[Collection]) -> str:
+        """Returns what leaves out the vectors of models that collections are migrating to."""
+        models = sorted({each.model for each in chosen})
+        parts = [
+            f"c.model = {quoted(model)} AND c.collection ="
+            f" ANY(:{self._ids([each for each in chosen if each.model == model])})"
+            for model in models
+        ]
+        return f"({' OR '.join(parts)})"
+
+    def _ids(self, chosen: Sequence[Collection]) -> str:
+        name = f"collections_{len(self.parameters)}"
+        self.parameters[name] = [each.id for each in chosen]
+        return name
 
     def _documents(self) -> list[str]:
         if not self._filter.is_of_documents:

@@ -22,6 +22,10 @@ _STATES = {
     value: name.removeprefix("INDEXING_STATE_")
     for name, value in document_pb2.IndexingState.items()
 }
+_MIGRATION_STATES = {
+    value: name.removeprefix("MIGRATION_STATE_")
+    for name, value in collection_service_pb2.MigrationState.items()
+}
 _OUTCOMES = {
     value: name.removeprefix("REVERSAL_OUTCOME_")
     for name, value in document_pb2.ReversalOutcome.items()
@@ -59,6 +63,32 @@ class Collection(Reply):
     etag: str
     created: Time
     updated: Time
+
+
+class NewMigration(Request):
+    """Which model a collection is to have."""
+
+    model: Annotated[Text, Field(max_length=128)] = Field(
+        default="", description="Empty: the default model."
+    )
+
+
+class Migration(Reply):
+    """A collection's way to another model's vectors."""
+
+    source: str
+    target: str
+    state: str = Field(description="`RUNNING REPLACING ACTIVATED ABORTED`.")
+    done: int = Field(description="Texts that have the new vectors, former revisions' too.")
+    total: int
+    failed: int
+    sample: int = Field(description="How many questions both models were asked.")
+    recall: float = Field(description="What a search finds of the ten nearest by the new vectors.")
+    agreement: float = Field(description="How many of the old ten documents are in the new ten.")
+    source_hits: float = Field(description="How often the old ten have a question's own document.")
+    target_hits: float
+    created: Time
+    ended: Time | None = Field(description="When the vectors not wanted any more were gone.")
 
 
 class CollectionPage(Reply):
@@ -274,6 +304,25 @@ def to_collection(message: collection_service_pb2.Collection) -> Collection:
         etag=message.etag,
         created=rfc3339(message.create_time),
         updated=rfc3339(message.update_time),
+    )
+
+
+def to_migration(message: collection_service_pb2.Migration) -> Migration:
+    """Returns a migration as JSON has it."""
+    return Migration(
+        source=message.source,
+        target=message.target,
+        state=_MIGRATION_STATES[message.state],
+        done=message.done,
+        total=message.total,
+        failed=message.failed,
+        sample=message.sample,
+        recall=message.recall,
+        agreement=message.agreement,
+        source_hits=message.source_hits,
+        target_hits=message.target_hits,
+        created=rfc3339(message.create_time),
+        ended=time_of(message, "end_time"),
     )
 
 

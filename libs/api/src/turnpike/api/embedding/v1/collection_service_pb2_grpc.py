@@ -65,6 +65,26 @@ class CollectionServiceStub:
                 request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.DeleteCollectionRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.DeleteCollectionResponse.FromString,
                 _registered_method=True)
+        self.CreateMigration = channel.unary_unary(
+                '/turnpike.api.embedding.v1.CollectionService/CreateMigration',
+                request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.CreateMigrationRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.CreateMigrationResponse.FromString,
+                _registered_method=True)
+        self.GetMigration = channel.unary_unary(
+                '/turnpike.api.embedding.v1.CollectionService/GetMigration',
+                request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.GetMigrationRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.GetMigrationResponse.FromString,
+                _registered_method=True)
+        self.ActivateMigration = channel.unary_unary(
+                '/turnpike.api.embedding.v1.CollectionService/ActivateMigration',
+                request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.ActivateMigrationRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.ActivateMigrationResponse.FromString,
+                _registered_method=True)
+        self.DeleteMigration = channel.unary_unary(
+                '/turnpike.api.embedding.v1.CollectionService/DeleteMigration',
+                request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.DeleteMigrationRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.DeleteMigrationResponse.FromString,
+                _registered_method=True)
 
 
 class CollectionServiceServicer:
@@ -116,6 +136,51 @@ class CollectionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateMigration(self, request, context):
+        """Begins to give a collection's documents, and all that they were, vectors of
+        another model beside those that they have. What is written meanwhile gets
+        both. Searches go on as before until ActivateMigration.
+
+        Fails with NOT_FOUND for a model that there is not, INVALID_ARGUMENT for one
+        that cannot keep the collection's limits or is the collection's already, and
+        FAILED_PRECONDITION (MIGRATION_UNDER_WAY) while another migration runs, or
+        its vectors are still being dropped. Asked again with the same model it
+        tries again what failed. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMigration(self, request, context):
+        """Returns how a collection's migration fares, or its last one fared.
+        NOT_FOUND for a collection that had none. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateMigration(self, request, context):
+        """Has searches compare the new model's vectors, from one moment to the next:
+        each search sees either the old ones or the new. The old vectors are dropped
+        thereafter.
+
+        Fails with FAILED_PRECONDITION (MIGRATION_INCOMPLETE) as long as something
+        that was ready is not ready with the new model, and NOT_FOUND when no
+        migration runs. One that was activated stays so: safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteMigration(self, request, context):
+        """Gives a migration up; the new model's vectors are dropped. NOT_FOUND when
+        none runs, FAILED_PRECONDITION (MIGRATION_UNDER_WAY) for one that cannot be
+        given up, since the old model is gone. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CollectionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -143,6 +208,26 @@ def add_CollectionServiceServicer_to_server(servicer, server):
                     servicer.DeleteCollection,
                     request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.DeleteCollectionRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.DeleteCollectionResponse.SerializeToString,
+            ),
+            'CreateMigration': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateMigration,
+                    request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.CreateMigrationRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.CreateMigrationResponse.SerializeToString,
+            ),
+            'GetMigration': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMigration,
+                    request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.GetMigrationRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.GetMigrationResponse.SerializeToString,
+            ),
+            'ActivateMigration': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateMigration,
+                    request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.ActivateMigrationRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.ActivateMigrationResponse.SerializeToString,
+            ),
+            'DeleteMigration': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteMigration,
+                    request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.DeleteMigrationRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.DeleteMigrationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -286,6 +371,114 @@ class CollectionService:
             '/turnpike.api.embedding.v1.CollectionService/DeleteCollection',
             turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.DeleteCollectionRequest.SerializeToString,
             turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.DeleteCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateMigration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.embedding.v1.CollectionService/CreateMigration',
+            turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.CreateMigrationRequest.SerializeToString,
+            turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.CreateMigrationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMigration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.embedding.v1.CollectionService/GetMigration',
+            turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.GetMigrationRequest.SerializeToString,
+            turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.GetMigrationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateMigration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.embedding.v1.CollectionService/ActivateMigration',
+            turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.ActivateMigrationRequest.SerializeToString,
+            turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.ActivateMigrationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteMigration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.embedding.v1.CollectionService/DeleteMigration',
+            turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.DeleteMigrationRequest.SerializeToString,
+            turnpike_dot_api_dot_embedding_dot_v1_dot_collection__service__pb2.DeleteMigrationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,35 @@ class CollectionServiceStub:
     """Deletes a collection with its documents and all their history, for good.
     Fails with NOT_FOUND and FAILED_PRECONDITION (ETAG_MISMATCH).
     """
+    CreateMigration: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.CreateMigrationRequest, _collection_service_pb2.CreateMigrationResponse]
+    """Begins to give a collection's documents, and all that they were, vectors of
+    another model beside those that they have. What is written meanwhile gets
+    both. Searches go on as before until ActivateMigration.
+
+    Fails with NOT_FOUND for a model that there is not, INVALID_ARGUMENT for one
+    that cannot keep the collection's limits or is the collection's already, and
+    FAILED_PRECONDITION (MIGRATION_UNDER_WAY) while another migration runs, or
+    its vectors are still being dropped. Asked again with the same model it
+    tries again what failed. Safe to retry.
+    """
+    GetMigration: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.GetMigrationRequest, _collection_service_pb2.GetMigrationResponse]
+    """Returns how a collection's migration fares, or its last one fared.
+    NOT_FOUND for a collection that had none. Safe to retry.
+    """
+    ActivateMigration: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.ActivateMigrationRequest, _collection_service_pb2.ActivateMigrationResponse]
+    """Has searches compare the new model's vectors, from one moment to the next:
+    each search sees either the old ones or the new. The old vectors are dropped
+    thereafter.
+
+    Fails with FAILED_PRECONDITION (MIGRATION_INCOMPLETE) as long as something
+    that was ready is not ready with the new model, and NOT_FOUND when no
+    migration runs. One that was activated stays so: safe to retry.
+    """
+    DeleteMigration: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.DeleteMigrationRequest, _collection_service_pb2.DeleteMigrationResponse]
+    """Gives a migration up; the new model's vectors are dropped. NOT_FOUND when
+    none runs, FAILED_PRECONDITION (MIGRATION_UNDER_WAY) for one that cannot be
+    given up, since the old model is gone. Safe to retry.
+    """
 
 class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
     """CollectionService keeps collections: documents that share a language and a
@@ -96,6 +125,59 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_collection_service_pb2.DeleteCollectionResponse]:
         """Deletes a collection with its documents and all their history, for good.
         Fails with NOT_FOUND and FAILED_PRECONDITION (ETAG_MISMATCH).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateMigration(
+        self,
+        request: _collection_service_pb2.CreateMigrationRequest,
+        context: _aio.ServicerContext[_collection_service_pb2.CreateMigrationRequest, _abc.Awaitable[_collection_service_pb2.CreateMigrationResponse]],
+    ) -> _abc.Awaitable[_collection_service_pb2.CreateMigrationResponse]:
+        """Begins to give a collection's documents, and all that they were, vectors of
+        another model beside those that they have. What is written meanwhile gets
+        both. Searches go on as before until ActivateMigration.
+
+        Fails with NOT_FOUND for a model that there is not, INVALID_ARGUMENT for one
+        that cannot keep the collection's limits or is the collection's already, and
+        FAILED_PRECONDITION (MIGRATION_UNDER_WAY) while another migration runs, or
+        its vectors are still being dropped. Asked again with the same model it
+        tries again what failed. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def GetMigration(
+        self,
+        request: _collection_service_pb2.GetMigrationRequest,
+        context: _aio.ServicerContext[_collection_service_pb2.GetMigrationRequest, _abc.Awaitable[_collection_service_pb2.GetMigrationResponse]],
+    ) -> _abc.Awaitable[_collection_service_pb2.GetMigrationResponse]:
+        """Returns how a collection's migration fares, or its last one fared.
+        NOT_FOUND for a collection that had none. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def ActivateMigration(
+        self,
+        request: _collection_service_pb2.ActivateMigrationRequest,
+        context: _aio.ServicerContext[_collection_service_pb2.ActivateMigrationRequest, _abc.Awaitable[_collection_service_pb2.ActivateMigrationResponse]],
+    ) -> _abc.Awaitable[_collection_service_pb2.ActivateMigrationResponse]:
+        """Has searches compare the new model's vectors, from one moment to the next:
+        each search sees either the old ones or the new. The old vectors are dropped
+        thereafter.
+
+        Fails with FAILED_PRECONDITION (MIGRATION_INCOMPLETE) as long as something
+        that was ready is not ready with the new model, and NOT_FOUND when no
+        migration runs. One that was activated stays so: safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteMigration(
+        self,
+        request: _collection_service_pb2.DeleteMigrationRequest,
+        context: _aio.ServicerContext[_collection_service_pb2.DeleteMigrationRequest, _abc.Awaitable[_collection_service_pb2.DeleteMigrationResponse]],
+    ) -> _abc.Awaitable[_collection_service_pb2.DeleteMigrationResponse]:
+        """Gives a migration up; the new model's vectors are dropped. NOT_FOUND when
+        none runs, FAILED_PRECONDITION (MIGRATION_UNDER_WAY) for one that cannot be
+        given up, since the old model is gone. Safe to retry.
         """
 
 def add_CollectionServiceServicer_to_server(servicer: CollectionServiceServicer, server: _aio.Server) -> None: ...
