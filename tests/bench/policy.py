@@ -30,6 +30,7 @@ def main() -> None:
         "tools by name": [_rule(f"c{i % 40}/tool_{i}", i) for i in range(RULES)],
         "connectors": [_rule(f"c{i}/*", i) for i in range(RULES)],
         "words anywhere": [_rule(f"*/*word_{i}*", i) for i in range(RULES)],
+        "every tool, by its arguments": [_rule("*/*", 3 * i) for i in range(RULES)],
         "one tool, by its arguments": [_rule("c7/tool_7", 3 * i) for i in range(RULES)],
     }.items():
         began = perf_counter_ns()

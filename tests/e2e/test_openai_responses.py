@@ -1,12 +1,15 @@
 """Responses as OpenAI's own SDK asks them, unmodified."""
 
+import json
 from collections.abc import AsyncGenerator
 from typing import Any
+from uuid import uuid4
 
 import openai
 import pytest
 from openai import AsyncOpenAI
 
+from tests.doubles.effects_journal import Journal
 from tests.e2e.conftest import MakeAgent
 from tests.e2e.edge import Edge
 from tests.e2e.suite import Suite
@@ -125,12 +128,17 @@ async def test_what_cannot_be_had_is_refused(
 ):
     name = await agent("n=1")
     made = await sdk.responses.create(model=f"agent/{name}", input="hello")
-    approval: Any = [{"type": "mcp_approval_response", "approval_request_id": "a", "approve": True}]
-
     refusals: list[tuple[dict[str, Any], str]] = [
         ({"model": f"agent/{name}", "input": "x", "temperature": 1}, "temperature"),
         ({"model": f"agent/{name}", "input": "x", "max_tool_calls": 1}, "max_tool_calls"),
-        ({"model": f"agent/{name}", "input": approval}, "input[0]"),
+        ({"model": f"agent/{name}", "input": [answer("a", approve=True) | {"k": 1}]}, "k"),
+        (
+            {
+                "model": f"agent/{name}",
+                "input": [answer(f"mcpr_{uuid4().hex}_c", approve=True) for _ in range(2)],
+            },
+            "input[1]",
+        ),
     ]
     for asked, parameter in refusals:
         with pytest.raises(openai.BadRequestError) as refused:
@@ -147,6 +155,76 @@ async def test_what_cannot_be_had_is_refused(
             await other.responses.create(
                 model=f"agent/{name}", input="x", previous_response_id=made.id
             )
+
+
+def answer(request: str, *, approve: bool, **more: Any) -> dict[str, Any]:
+    """Returns yes or no to a call."""
+    kind = "mcp_approval_response"
+    return {"type": kind, "approval_request_id": request, "approve": approve, **more}
+
+
+def ids(response: Any) -> list[str]:
+    return [item.id for item in response.output]
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+async def test_a_client_is_asked_for_approval_and_gives_it(
+    sdk: AsyncOpenAI, agent: MakeAgent, journal: Journal, tag: str, streamed: bool
+):
+    script = f'tool=effects__transfer+arg={{"tag":"{tag}"}}+n=3'
+    policy = {"ask": ["effects/*"]}
+    model = f"agent/{await agent(script, tools=['effects/*'], policy=policy)}"
+
+    async def respond(**asked: Any) -> Any:
+        if not streamed:
+            return await sdk.responses.create(model=model, **asked)
+        async with sdk.responses.stream(model=model, **asked) as stream:
+            numbers = [event.sequence_number async for event in stream]
+            assert numbers == sorted(set(numbers))
+            return await stream.get_final_response()
+
+    first = await respond(input="go on")
+    (asked,) = [item for item in first.output if item.type == "mcp_approval_request"]
+    assert first.status == "completed"
+    assert (asked.server_label, asked.name) == ("effects", "transfer")
+    assert json.loads(asked.arguments) == {"tag": tag}
+    assert not [item for item in first.output if item.type == "mcp_call"]
+    assert ids(await sdk.responses.retrieve(first.id)) == ids(first)
+    assert journal.effects(tag) == 0
+
+    yes: Any = {"previous_response_id": first.id, "input": [answer(asked.id, approve=True)]}
+    second = await respond(**yes)
+    assert (second.status, second.output_text) == ("completed", words(3))
+    assert [item.type for item in second.output] == ["mcp_call", "message"]
+    assert second.output[0].approval_request_id == asked.id
+    assert second.output[0].status == "completed"
+    assert second.id != first.id
+    assert ids(await sdk.responses.retrieve(second.id)) == ids(second)
+    # The turn as a whole, for who decided elsewhere.
+    whole = await sdk.responses.retrieve(first.id)
+    assert [item.type for item in whole.output] == ["mcp_approval_request", "mcp_call", "message"]
+    # The client tries again: it is answered as the first time, and nothing runs twice.
+    again = await respond(**yes)
+    assert (again.id, ids(again)) == (second.id, ids(second))
+    assert journal.effects(tag) == 1
+    no: Any = {"input": [answer(asked.id, approve=False)]}
+    with pytest.raises(openai.ConflictError) as late:
+        await sdk.responses.create(model=model, **no)
+    assert late.value.code == "approval_decided"
+
+
+async def test_a_client_says_no_and_why(sdk: AsyncOpenAI, agent: MakeAgent, tag: str):
+    script = f'tool=effects__transfer+arg={{"tag":"{tag}"}}+n=2'
+    policy = {"ask": ["effects/*"]}
+    model = f"agent/{await agent(script, tools=['effects/*'], policy=policy)}"
+
+    first: Any = await sdk.responses.create(model=model, input="go on")
+    said: Any = [answer(first.output[-1].id, approve=False, reason="not today")]
+    second: Any = await sdk.responses.create(model=model, input=said)
+
+    assert [item.type for item in second.output] == ["mcp_call", "message"]
+    assert second.output[0].status == "failed"
+    assert "not today" in second.output[0].error
 
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.gateway.projection import Projection
 from turnpike.gateway.routes.openai.chat_form import ChatChunks
-from turnpike.gateway.routes.openai.response_form import NUMBERS, ResponseForm, new_document
+from turnpike.gateway.routes.openai.response_documents import new_document
+from turnpike.gateway.routes.openai.response_form import NUMBERS, ResponseForm
 
 NOTES: dict[str, Any] = {"turn": "t", "thread": "h"}
 # Few letters: so a new text often repeats the one that was voided.

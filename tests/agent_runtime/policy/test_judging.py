@@ -1,5 +1,7 @@
 """What becomes of a call: every combination of what may be said, and each way to match."""
 
+import random
+import re
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -301,3 +303,25 @@ def test_of_many_rules_about_one_tool_the_one_that_counts_is_found():
             last = (denying or matching or [None])[-1]
             verdict = judge(compiled, ToolCall(tool=TOOL, arguments=document))
             assert verdict.reason.rpartition(": ")[2] == (last.reason if last else verdict.reason)
+
+
+def test_rules_of_any_patterns_are_found_as_if_each_was_tried():
+    """The index finds what a look at each rule, the last one first, finds."""
+    dice = random.Random(6)  # the same each time
+    words = ["", "a", "ab", "abc", "send", "send_all", "mail", "/", "é", "."]
+
+    def pattern() -> str:
+        return "".join(dice.choice([*words, "*", "*", "/"]) for _ in range(dice.randint(1, 6)))
+
+    for _ in range(20):
+        patterns = [pattern() for _ in range(40)]
+        rules = [
+            Rule(tool=each, effect=Effect.ALLOW, reason=str(i)) for i, each in enumerate(patterns)
+        ]
+        expressions = [re.compile(re.escape(each).replace(r"\*", ".*")) for each in patterns]
+        compiled = Rules(Layers(agent=Layer(rules=tuple(rules))))
+        for tool in [pattern().replace("*", dice.choice(words)) for _ in range(20)]:
+            last = max((i for i in range(40) if expressions[i].fullmatch(tool)), default=None)
+            verdict = judge(compiled, ToolCall(tool=tool, arguments="{}"))
+            assert verdict.reason.partition(": ")[2] == ("" if last is None else str(last))
+            assert (verdict.source is Source.AGENT) == (last is not None)

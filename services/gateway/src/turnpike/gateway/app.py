@@ -218,7 +218,7 @@ def _foreign_routes(runtime: grpc.aio.Channel, entrance: Entrance, streams: Stre
     return [
         *ChatRoutes(entrance, answers).routes(),
         *MessageRoutes(entrance, answers).routes(),
-        *ResponseRoutes(entrance, answers).routes(),
+        *ResponseRoutes(entrance, answers, ApprovalServiceStub(runtime)).routes(),
         *OpenAiModelRoutes(entrance, answers, models, agents).routes(),
     ]
 

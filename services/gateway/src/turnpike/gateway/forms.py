@@ -1,5 +1,6 @@
 """What the streams of other vendors' forms have in common."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +27,15 @@ class Spent:
         self.cached_tokens += other.cached_tokens
         self.cache_write_tokens += other.cache_write_tokens
         self.reasoning_tokens += other.reasoning_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A call that somebody is asked whether it may run."""
+
+    call_id: str
+    name: str
+    arguments: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,6 +88,22 @@ class Form:
         """Tells a call that the agent makes itself."""
         del call_id, name, arguments
         return b""
+
+    def started(self, call_id: str) -> bytes:
+        """Tells that such a call runs."""
+        del call_id
+        return b""
+
+    def asked(self, approval: str, calls: Sequence[Asked]) -> bytes:
+        """Tells calls of which somebody is to say yes or no."""
+        del approval, calls
+        return b""
+
+    def decided(self, approval: str, call_id: str, arguments: str) -> None:
+        """Hears what was said of one of them, with other arguments unless these are empty."""
+
+    def forget(self) -> None:
+        """Forgets what was told so far, but for the calls that have not ended."""
 
     def finished(self, call_id: str, outcome: str, result: str) -> bytes:
         """Tells how a call ended that the agent made."""

@@ -9,11 +9,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from turnpike.api.agent_runtime.v1.event_pb2 import Event
+from turnpike.api.agent_runtime.v1.approval_pb2 import Approval, DecisionKind
+from turnpike.api.agent_runtime.v1.event_pb2 import ApprovalRequired, Event
+from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
 from turnpike.gateway.events import OUTCOMES, STATUSES
-from turnpike.gateway.forms import Ending, Form, Spent
+from turnpike.gateway.forms import Asked, Ending, Form, Spent
 from turnpike.gateway.problems import ProblemError, of_turn
 
+_YES_OR_NO = frozenset({DecisionKind.DECISION_KIND_APPROVE, DecisionKind.DECISION_KIND_REJECT})
+# What is heard of a part that is not told.
+_HEARD = frozenset({"tool_requested", "tool_started", "tool_finished", "approval_decided"})
 _PARAGRAPH = "\n\n"
 
 
@@ -76,18 +81,29 @@ class Projection:
             reasoning that becomes another is told no further, and the texts of
             the steps are one, a blank line between them.
         notes: What Turnpike adds at the end.
+        since: An approval: what came before it was decided is not told.
         seen: The last number that the reader was told of before; what was voided
             since is not in the log any more, so nobody knows what it was told.
     """
 
     def __init__(
-        self, form: Form, *, items: bool = False, notes: dict[str, Any], seen: int = 0
+        self,
+        form: Form,
+        *,
+        items: bool = False,
+        notes: dict[str, Any],
+        since: str = "",
+        seen: int = 0,
     ) -> None:
         self.ended = False
+        self.asks = False
+        """Whether the last that was heard is that somebody is asked."""
+
         self.failure: ProblemError | None = None
         self._form = form
         self._items = items
         self._seen = seen
+        self._since = since
         self._notes = notes
         self._text = Shown()
         self._reasoning = Shown()
@@ -100,7 +116,10 @@ class Projection:
             "reasoning_delta": self._take_reasoning,
             "step_started": self._take_step,
             "tool_requested": self._take_request,
+            "tool_started": self._take_start,
             "tool_finished": self._take_result,
+            "approval_required": self._take_asked,
+            "approval_decided": self._take_decided,
             "log_reset": self._take_reset,
             "usage": self._take_usage,
             "turn_finished": self._take_end,
@@ -126,17 +145,25 @@ class Projection:
         self.ended, self.failure = True, problem
         return self._form.fail(problem)
 
-    def rest(self, waiting_for: str) -> bytes:
+    def rest(self, turn: Turn) -> bytes:
         """Returns what tells that the turn waits for somebody."""
         self.ended = True
-        notes = self._notes | {"status": "WAITING", "waiting_for": waiting_for}
-        return self._form.end(Ending(spent=self._total(), notes=notes))
+        told = b""
+        if self._since:
+            # Others are to decide, too: it is asked as before.
+            self._form.forget()
+            told = self._form.asked(turn.approval.id, asked_plainly(turn.approval))
+        return told + self._form.end(Ending(spent=self._total(), notes=waiting_notes(turn)))
 
     def _told(self, event: Event) -> bytes:
         taker = self._takers.get(event.WhichOneof("body") or "")
         if taker is None or self.ended:
             return b""
         self._form.at(event.seq)
+        if self._since:
+            if event.WhichOneof("body") in _HEARD:
+                taker(event)
+            return b""
         return taker(event)
 
     def _take_text(self, event: Event) -> bytes:
@@ -171,6 +198,25 @@ class Projection:
         self._check(self._text)
         body = event.tool_requested
         return self._form.requested(body.call_id, body.name, body.arguments)
+
+    def _take_start(self, event: Event) -> bytes:
+        return self._form.started(event.tool_started.call_id)
+
+    def _take_asked(self, event: Event) -> bytes:
+        self.asks = True
+        body = event.approval_required
+        return self._form.asked(body.approval, asked_plainly(body))
+
+    def _take_decided(self, event: Event) -> bytes:
+        self.asks = False
+        body = event.approval_decided
+        for each in body.decisions:
+            edited = each.arguments if each.kind == DecisionKind.DECISION_KIND_EDIT else ""
+            self._form.decided(body.approval, each.call_id, edited)
+        if body.approval == self._since and body.complete:
+            self._since = ""
+            self._form.forget()
+        return b""
 
     def _take_result(self, event: Event) -> bytes:
         body = event.tool_finished
@@ -221,6 +267,25 @@ class Projection:
         for _, spent in self._spent:
             total.add(spent)
         return total
+
+
+def asked_plainly(approval: Approval | ApprovalRequired) -> list[Asked]:
+    """Returns the calls of which yes or no can be said; none where more is to be said of any."""
+    calls = [
+        Asked(call_id=call.call_id, name=call.name, arguments=call.arguments)
+        for call in approval.calls
+        if set(call.allowed) >= _YES_OR_NO
+    ]
+    return calls if len(calls) == len(approval.calls) else []
+
+
+def waiting_notes(turn: Turn) -> dict[str, Any]:
+    """Returns what tells that a turn waits, and where to decide what it waits for."""
+    notes = {"turn": turn.id, "thread": turn.thread}
+    notes |= {"status": "WAITING", "waiting_for": turn.waiting_for}
+    if turn.HasField("approval"):
+        notes["approval"] = turn.approval.id
+    return notes
 
 
 def superseded(notes: dict[str, Any]) -> ProblemError:

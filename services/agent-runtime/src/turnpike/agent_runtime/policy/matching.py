@@ -22,21 +22,18 @@ class Pattern:
     """
 
     def __init__(self, text: str) -> None:
-        self.first, *others = text.split("*")
+        self._first, *others = text.split("*")
         self._is_exact = not others
         self._middle, self._last = (others[:-1], others[-1]) if others else ([], "")
-
-    @property
-    def exactly(self) -> str | None:
-        """The one text that it matches; None when it has a star."""
-        return self.first if self._is_exact else None
+        self.words = [word for word in (self._first, *others) if word]
+        """What stands between its stars: a text that it matches has all of them."""
 
     def matches(self, text: str) -> bool:
         """Says whether it matches the whole of a text."""
         if self._is_exact:
-            return text == self.first
-        position, end = len(self.first), len(text) - len(self._last)
-        if end < position or not text.startswith(self.first) or not text.endswith(self._last):
+            return text == self._first
+        position, end = len(self._first), len(text) - len(self._last)
+        if end < position or not text.startswith(self._first) or not text.endswith(self._last):
             return False
         for part in self._middle:
             found = text.find(part, position, end)

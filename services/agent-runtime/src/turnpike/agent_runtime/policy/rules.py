@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from turnpike.agent_runtime.policy.indexing import Index
 from turnpike.agent_runtime.policy.matching import Arguments, Condition, MalformedError, Pattern
 from turnpike.agent_runtime.policy.model import (
     APPROVE_ALWAYS,
@@ -27,13 +28,12 @@ _ASKING = (Effect.ASK, Effect.ALWAYS_ASK)
 class _Compiled:
     """A rule, made ready."""
 
-    __slots__ = ("_conditions", "_matches_malformed", "pattern", "reason", "rule", "source")
+    __slots__ = ("_conditions", "_matches_malformed", "reason", "rule", "source")
 
     def __init__(self, rule: Rule, source: Source, reason: str) -> None:
         self.rule = rule
         self.source = source
         self.reason = rule.reason or reason
-        self.pattern = Pattern(rule.tool)
         self._conditions = [Condition(each) for each in rule.where]
         # What cannot be read is never the reason to let something run.
         self._matches_malformed = rule.effect is not Effect.ALLOW
@@ -95,35 +95,37 @@ class _Table:
     """Rules in order, found by a tool's name: of those that match, the last one."""
 
     def __init__(self, rules: Iterable[_Compiled]) -> None:
-        self._by_prefix: dict[str, list[tuple[int, _Compiled]]] = {}
-        self._exact: dict[str, list[tuple[int, _Compiled]]] = {}
-        for position, rule in enumerate(rules):
-            exactly = rule.pattern.exactly
-            table, key = (
-                (self._exact, exactly)
-                if exactly is not None
-                else (self._by_prefix, rule.pattern.first)
-            )
-            table.setdefault(key, []).append((position, rule))
-        self._longest = max(map(len, self._by_prefix), default=-1)
+        self._rules = list(rules)
+        self._about: dict[str, list[int]] = {}
+        """Where in the order the rules of each pattern are."""
+
+        for position, rule in enumerate(self._rules):
+            self._about.setdefault(rule.rule.tool, []).append(position)
+        starred = {each: Pattern(each) for each in self._about if "*" in each}
+        self._starred = Index(starred)
         self._known: dict[str, _Candidates] = {}
+        self._ready: dict[tuple[str, ...], _Candidates] = {}
 
     def last(self, tool: str, arguments: Arguments) -> _Compiled | None:
         """Returns the last rule that matches."""
         candidates = self._known.get(tool)
         if candidates is None:
-            candidates = self._find(tool)
+            if len(self._known) >= _MOST_NAMES:
+                self._known.clear()
+                self._ready.clear()
+            candidates = self._known[tool] = self._find(tool)
         return candidates.last(arguments)
 
     def _find(self, tool: str) -> _Candidates:
-        found = list(self._exact.get(tool, ()))
-        for length in range(min(self._longest, len(tool)) + 1):
-            if rules := self._by_prefix.get(tool[:length]):
-                found += (each for each in rules if each[1].pattern.matches(tool))
-        found.sort(key=lambda each: -each[0])
-        if len(self._known) >= _MOST_NAMES:
-            self._known.clear()
-        return self._known.setdefault(tool, _Candidates([rule for _, rule in found]))
+        """Returns the rules about a tool; tools that the same patterns match have the same."""
+        matching = sorted(self._starred.matching(tool))
+        if tool in self._about and "*" not in tool:
+            matching.append(tool)
+        key = tuple(matching)
+        if (ready := self._ready.get(key)) is None:
+            found = sorted((each for name in key for each in self._about[name]), reverse=True)
+            ready = self._ready[key] = _Candidates([self._rules[each] for each in found])
+        return ready
 
 
 class Rules:

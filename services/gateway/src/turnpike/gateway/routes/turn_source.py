@@ -1,7 +1,7 @@
 """A turn as what another vendor's client is told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
@@ -55,6 +55,10 @@ class TurnSource:
 
     async def read(self) -> bytes:
         """Returns what comes next."""
+        if self._projection.asks:
+            self._projection.asks = False
+            if told := await self.at_rest():
+                return told
         try:
             events = await self._log.read()
         except LogInterruptedError:
@@ -67,9 +71,9 @@ class TurnSource:
     async def at_rest(self) -> bytes:
         """Returns the end where the turn waits for somebody, else nothing."""
         turn = await self._look()
-        if turn.waiting_for not in PAUSES or self.ended:
+        if self.ended or not self._waits(turn):
             return b""
-        return self._projection.rest(turn.waiting_for)
+        return self._projection.rest(turn)
 
     async def whole(self, upto: int | None = None) -> None:
         """Tells the log to its end, to a number, or until the turn waits for somebody.
@@ -81,25 +85,36 @@ class TurnSource:
             ProblemError: The log cannot be followed now.
         """
         told = _standing([], self._log.take())
-        waiting_for = ""
-        while not self._log.ended and (upto is None or self._log.seq < upto) and not waiting_for:
-            reading = asyncio.ensure_future(self._log.read())
-            try:
-                while not (await asyncio.wait({reading}, timeout=_STATUS_SECONDS))[0]:
-                    waiting_for = (await self._look()).waiting_for
-                    if waiting_for in PAUSES:
-                        break
-                    waiting_for = ""
-                else:
-                    told = _standing(told, reading.result())
-            except LogInterruptedError:
-                raise interrupted(self._projection.notes) from None
-            finally:
-                reading.cancel()
+        paused: Turn | None = None
+        while not self._log.ended and (upto is None or self._log.seq < upto):
+            # What is asked is told at once; whatever else is waited for after a silence.
+            asks = bool(told) and told[-1].HasField("approval_required")
+            further, paused = await self._further(patience=0 if asks else _STATUS_SECONDS)
+            if paused is not None:
+                break
+            told = _standing(told, further)
         self._form.begin()
         self._projection.take(told)
-        if waiting_for:
-            self._projection.rest(waiting_for)
+        if paused is not None and not self._projection.ended:
+            self._projection.rest(paused)
+
+    async def _further(self, patience: float) -> tuple[Sequence[Event], Turn | None]:
+        """Returns what comes next, or the turn where it waits for somebody."""
+        reading = asyncio.ensure_future(self._log.read())
+        try:
+            while not (await asyncio.wait({reading}, timeout=patience))[0]:
+                if self._waits(turn := await self._look()):
+                    return (), turn
+                patience = _STATUS_SECONDS
+            return reading.result(), None
+        except LogInterruptedError:
+            raise interrupted(self._projection.notes) from None
+        finally:
+            reading.cancel()
+
+    def _waits(self, turn: Turn) -> bool:
+        """Whether it waits for somebody, and all that came before is read."""
+        return turn.waiting_for in PAUSES and turn.seq <= self._log.seq
 
     def close(self) -> None:
         """Hangs up; the turn goes on."""

@@ -1,19 +1,22 @@
 """Answers as responses: their events, and the document that these add up to."""
 
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 import orjson
 
-from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
 from turnpike.gateway.envelopes import openai_error
-from turnpike.gateway.forms import Ending, Form, Spent
+from turnpike.gateway.forms import Asked, Ending, Form
 from turnpike.gateway.problems import ProblemError
-from turnpike.gateway.routes.openai.response_request import CONVERSATION, RESPONSE
+from turnpike.gateway.routes.openai.response_documents import usage_document
+from turnpike.gateway.routes.openai.response_ids import request_id
 
 # A number of the log becomes so many of the stream: more than any event of the
 # log is told in. So a stream can be resumed from its log alone, by whoever.
 NUMBERS = 64
+
+# Two events each, and some for what was open and for the end.
+_MOST_REQUESTS = NUMBERS // 2 - 3
 
 _NO_USAGE: dict[str, Any] = {"annotations": [], "logprobs": []}
 
@@ -42,7 +45,12 @@ class ResponseForm(Form):
         self._open: dict[str, Any] | None = None
         self._open_step = 0
         self._parts: list[str] = []
+        self._made: dict[str, dict[str, Any]] = {}
+        """The agent's own calls that have not ended, told or not, by their ids."""
+
         self._calls: dict[str, int] = {}
+        self.asks = False
+        """Whether somebody is to say yes or no to calls that were told."""
 
     def at(self, seq: int) -> None:
         """Numbers what follows by the log's event."""
@@ -87,16 +95,26 @@ class ResponseForm(Form):
     def requested(self, call_id: str, name: str, arguments: str) -> bytes:
         """Tells a call that the agent makes."""
         connector, _, tool = name.partition("/")
-        item = {
+        self._made[call_id] = {
             "id": f"mcp_{self._base}_{call_id}",
             "type": "mcp_call",
             "server_label": connector,
             "name": tool,
-            "arguments": "",
+            "arguments": arguments,
+            "approval_request_id": None,
             "output": None,
             "error": None,
             "status": "in_progress",
         }
+        # Told once it runs: until then somebody may be asked whether it does.
+        return b""
+
+    def started(self, call_id: str) -> bytes:
+        """Tells a call that the agent makes."""
+        item = self._made.get(call_id)
+        if item is None or call_id in self._calls:
+            return b""
+        arguments, item["arguments"] = item["arguments"], ""
         told = self._close() + self._add(item)
         self._calls[call_id] = index = len(self._items) - 1
         self._open = None
@@ -113,17 +131,49 @@ class ResponseForm(Form):
 
     def finished(self, call_id: str, outcome: str, result: str) -> bytes:
         """Tells how a call ended that the agent made."""
-        index = self._calls.pop(call_id, None)
-        if index is None:
+        if call_id not in self._made:
             return b""
-        item = self._items[index]
+        told = self.started(call_id)
+        item, index = self._made.pop(call_id), self._calls.pop(call_id)
         fine = outcome == "OK"
         item["output"], item["error"] = (result, None) if fine else (None, result or outcome)
         item["status"] = "completed" if fine else "failed"
         where = {"item_id": item["id"], "output_index": index}
         ended = "response.mcp_call.completed" if fine else "response.mcp_call.failed"
         done = {"output_index": index, "item": item}
-        return self._event(ended, where) + self._event("response.output_item.done", done)
+        return told + self._event(ended, where) + self._event("response.output_item.done", done)
+
+    def asked(self, approval: str, calls: Sequence[Asked]) -> bytes:
+        """Tells calls of which somebody is to say yes or no, each once."""
+        told = self._close()
+        known = {item["id"] for item in self._items}
+        for number, call in enumerate(calls):
+            self.asks = True
+            connector, _, tool = call.name.partition("/")
+            item = {
+                "id": request_id(approval, call.call_id),
+                "type": "mcp_approval_request",
+                "server_label": connector,
+                "name": tool,
+                "arguments": call.arguments,
+            }
+            if item["id"] not in known:
+                told += self._tell_request(item, told=number < _MOST_REQUESTS)
+        return told
+
+    def decided(self, approval: str, call_id: str, arguments: str) -> None:
+        """Hears what was said of a call."""
+        self.asks = False
+        if item := self._made.get(call_id):
+            item["approval_request_id"] = request_id(approval, call_id)
+            item["arguments"] = arguments or item["arguments"]
+
+    def forget(self) -> None:
+        """Forgets what was told so far, but for the calls that have not ended."""
+        self._items.clear()
+        self._calls.clear()
+        self._open = None
+        self.asks = False
 
     def end(self, ending: Ending) -> bytes:
         """Tells that the response is complete, or that its turn waits for somebody."""
@@ -132,6 +182,10 @@ class ResponseForm(Form):
         if ending.notes:
             self.document["turnpike"] = ending.notes
         if ending.notes and ending.notes.get("status") == "WAITING":
+            if self.asks:
+                # As OpenAI has it: what was asked is answered by another response.
+                self.document["status"] = "completed"
+                return told + self._of_response("response.completed")
             # No terminal event: the stream goes on where it is resumed.
             return told + self._of_response("response.in_progress")
         if ending.stop in ("length", "content_filter"):
@@ -158,6 +212,15 @@ class ResponseForm(Form):
         error = {"code": code, "message": problem.detail, "reason": problem.reason}
         self.document |= {"status": "failed", "error": error}
         return told + self._of_response("response.failed")
+
+    def _tell_request(self, item: dict[str, Any], *, told: bool) -> bytes:
+        self._items.append(item)
+        # Of very many calls the response has those for which the event has no numbers left.
+        if not told:
+            return b""
+        where = {"output_index": len(self._items) - 1, "item": item}
+        added = self._event("response.output_item.added", where)
+        return added + self._event("response.output_item.done", where)
 
     def _ensure(self, kind: str) -> bytes:
         """Opens the step's item of a kind, unless it is open."""
@@ -238,49 +301,3 @@ class ResponseForm(Form):
             return b""
         document = {"type": kind, "sequence_number": number, **fields}
         return b"event: %b\ndata: %b\n\n" % (kind.encode(), orjson.dumps(document))
-
-
-def response_document(turn: Turn, model: str) -> dict[str, Any]:
-    """Returns a turn as a response of which nothing was said yet."""
-    return new_document(
-        f"{RESPONSE}{UUID(turn.id).hex}",
-        model,
-        turn.create_time.seconds,
-        background=True,
-        metadata=dict(turn.metadata),
-        conversation={"id": f"{CONVERSATION}{UUID(turn.thread).hex}"},
-    )
-
-
-def new_document(identity: str, model: str, created: int, **more: Any) -> dict[str, Any]:
-    """Returns a response of which nothing was said yet."""
-    return {
-        "id": identity,
-        "object": "response",
-        "created_at": created,
-        "status": "in_progress",
-        "error": None,
-        "incomplete_details": None,
-        "instructions": None,
-        "model": model,
-        "output": [],
-        "parallel_tool_calls": True,
-        "tool_choice": "auto",
-        "tools": [],
-        "usage": None,
-        **more,
-    }
-
-
-def usage_document(spent: Spent) -> dict[str, Any]:
-    """Returns tokens as responses tell them."""
-    return {
-        "input_tokens": spent.input_tokens,
-        "input_tokens_details": {
-            "cached_tokens": spent.cached_tokens,
-            "cache_write_tokens": spent.cache_write_tokens,
-        },
-        "output_tokens": spent.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": spent.reasoning_tokens},
-        "total_tokens": spent.input_tokens + spent.output_tokens,
-    }

@@ -1,11 +1,10 @@
 """What OpenAI's clients ask for with a response."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from pydantic import Field
 
-from turnpike.gateway.problems import ProblemError, invalid_field
+from turnpike.gateway.problems import invalid_field
 from turnpike.gateway.routes.openai.chat_request import (
     Document,
     Number,
@@ -14,11 +13,10 @@ from turnpike.gateway.routes.openai.chat_request import (
     read_as,
     read_object,
 )
+from turnpike.gateway.routes.openai.response_ids import CONVERSATION, identifier
 from turnpike.gateway.routes.openai.unsupported import refuse_unsupported, unsupported
 from turnpike.gateway.routes.said import AgentInput, texts_of
 from turnpike.gateway.routes.shapes import Request, Text
-
-RESPONSE, CONVERSATION = "resp_", "conv_"
 
 _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "context_management": ([],),
@@ -73,14 +71,18 @@ class ResponseRequest(Request):
 
     def for_agent(self) -> AgentInput:
         """Returns what is said to an agent: the last user's message."""
+        self.check_for_agent()
+        if isinstance(self.input, str):
+            return AgentInput(texts=texts_of(self.input, "input"), metadata=self.metadata or {})
+        return AgentInput(texts=_last_said(self.input), metadata=self.metadata or {})
+
+    def check_for_agent(self) -> None:
+        """Refuses what no agent is told."""
         refused = [name for name in _AN_AGENTS_OWN if getattr(self, name)]
         if refused:
             raise unsupported(refused, "an agent's own spec says this")
         if self.store is False:
             raise unsupported(["store"], "what an agent answers is always kept")
-        if isinstance(self.input, str):
-            return AgentInput(texts=texts_of(self.input, "input"), metadata=self.metadata or {})
-        return AgentInput(texts=_last_said(self.input), metadata=self.metadata or {})
 
     @property
     def thread(self) -> str:
@@ -103,21 +105,11 @@ def read_response(body: bytes) -> tuple[ResponseRequest, Document]:
     return asked, document
 
 
-def identifier(given: str, prefix: str, field: str) -> str:
-    """Returns our id behind OpenAI's form of it; what is none of ours names nothing."""
-    try:
-        return str(UUID(hex=given.removeprefix(prefix)))
-    except ValueError:
-        raise ProblemError(404, "NOT_FOUND", f"{field}: there is no such thing") from None
-
-
 def _last_said(items: list[Document]) -> list[str]:
     last = len(items) - 1
     item = items[last]
     path = f"input[{last}]"
     kind = item.get("type", "message")
-    if kind == "mcp_approval_response":
-        raise unsupported([path], "approvals cannot be decided here yet")
     if kind != "message" or item.get("role") != "user":
         raise invalid_field(path, "the last item to an agent is a user's message")
     return texts_of(item.get("content"), f"{path}.content")
