@@ -4,9 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from tests.embedding.searching.shelves import Library, Sheet
 from tests.embedding.serving import word_pieces
+from turnpike.database.tenancy import tenant_transaction
+from turnpike.embedding.backends import minilm
 from turnpike.embedding.index import index
 from turnpike.embedding.searching.indexes import shared_name, tenant_name
 from turnpike.embedding.searching.model import CollectionMissingError, Found, Plan
@@ -222,3 +225,34 @@ async def test_e7_every_plan_finds_as_many_as_there_are(books: Library) -> None:
     gone = [line async for line in index(books.urls, above=1000)]
     assert again == []
     assert f"dropped {tenant_name(large.tenant, 'all-minilm-l6-v2')}" in gone
+
+
+async def test_words_are_searched_by_an_index_within_the_transactions_tenant(
+    books: Library,
+) -> None:
+    mine, other = await books.shelf(), await books.shelf()
+    await mine.add(Sheet("/mine.md", [FISH]))
+    await other.add(Sheet("/other.md", [FISH]))
+    asked = text(
+        "SELECT id FROM chunks_with('english', 'salmon', CAST(:collections AS uuid[]),"
+        " CAST(:models AS text[]), NULL, 10, 10)"
+    ).bindparams(collections=[mine.id, other.id], models=[minilm.NAME] * 2)
+
+    async with tenant_transaction(books.engine, mine.tenant) as connection:
+        found = (await connection.execute(asked)).all()
+    async with books.engine.connect() as connection:
+        nobody = (await connection.execute(asked)).all()
+
+    assert len(found) == 1
+    assert nobody == []
+
+
+async def test_what_has_all_words_is_found_among_many_that_have_one(books: Library) -> None:
+    shelf = await books.shelf()
+    many = [f"salmon number {n}" for n in range(150)]
+    await shelf.add(Sheet("/many.md", [*many, "river salmon"], vectors=spread(4, 151)))
+
+    found = await books.search(shelf.tenant, "salmon river")
+
+    best = min(found.results, key=lambda result: result.text_rank or 999)
+    assert best.text == "river salmon"

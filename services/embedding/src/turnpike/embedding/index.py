@@ -17,13 +17,20 @@ _EXTENSION = text(
 )
 
 
-async def index(urls: MigrationUrls, *, above: int) -> AsyncGenerator[str]:
+MEMORY_MEGABYTES = 512
+"""Holds the index of some 400,000 vectors of 384 dimensions while it is made."""
+
+
+async def index(
+    urls: MigrationUrls, *, above: int, memory_megabytes: int = MEMORY_MEGABYTES
+) -> AsyncGenerator[str]:
     """Makes and drops indexes; yields what it did.
 
     Args:
         urls: Where the database is, and as whom.
         above: Tenants with more vectors of a model have an index of their own:
             EMBEDDING_EXACT_SEARCH_VECTORS.
+        memory_megabytes: How much of Postgres' memory an index may take while it is made.
     """
     engines = [
         create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
@@ -38,7 +45,7 @@ async def index(urls: MigrationUrls, *, above: int) -> AsyncGenerator[str]:
             await owner.execute(text("SET ROLE embedding_owner"))
             home = await owner.scalar(_EXTENSION)
             await owner.execute(text(f"SET search_path = embedding, {home}"))
-            async for line in make_indexes(owner, wanted):
+            async for line in make_indexes(owner, wanted, memory_megabytes=memory_megabytes):
                 yield line
     finally:
         for engine in engines:
@@ -48,11 +55,13 @@ async def index(urls: MigrationUrls, *, above: int) -> AsyncGenerator[str]:
 def main() -> None:
     """Makes and drops indexes, and prints what it did."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--above", type=int, default=10_000)
-    above = parser.parse_args().above
+    parser.add_argument("--above", type=int, default=5_000)
+    parser.add_argument("--memory-mb", type=int, default=MEMORY_MEGABYTES)
+    options = parser.parse_args()
 
     async def run() -> None:
-        async for line in index(MigrationUrls.from_environment("EMBEDDING"), above=above):
+        urls = MigrationUrls.from_environment("EMBEDDING")
+        async for line in index(urls, above=options.above, memory_megabytes=options.memory_mb):
             print(line)
 
     asyncio.run(run())

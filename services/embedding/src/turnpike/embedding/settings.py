@@ -36,7 +36,7 @@ class Settings(BlobSettings, ServiceSettings):
     cache_bytes: int = Field(default=64 << 20, ge=0)
     """How many bytes of vectors are kept in memory; 0 for none."""
 
-    exact_search_vectors: int = Field(default=10_000, ge=0)
+    exact_search_vectors: int = Field(default=5_000, ge=0)
     """Up to how many vectors of a tenant a search compares all; beyond, it uses an index."""
 
     workers: int = Field(default=2, ge=1, le=64)

@@ -19,18 +19,18 @@ _PRESENT = text(
     "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE i.indrelid = 'chunks'::regclass AND starts_with(c.relname, :prefix)"
 )
-_LARGEST = 2000
+_LARGEST = 4000
 """How many dimensions an index of vectors may have."""
 
 
 def tenant_name(tenant: UUID, model: str) -> str:
     """Returns the name of the index that is a tenant's own."""
-    return PREFIX + sha256(f"{tenant}:{model}".encode()).hexdigest()[:24]
+    return PREFIX + sha256(f"{tenant}:{model}:half".encode()).hexdigest()[:24]
 
 
 def shared_name(model: str) -> str:
     """Returns the name of the index of all tenants' vectors of a model."""
-    return PREFIX + sha256(model.encode()).hexdigest()[:24]
+    return PREFIX + sha256(f"{model}:half".encode()).hexdigest()[:24]
 
 
 async def needed_indexes(system: AsyncConnection, *, most: int) -> dict[str, str]:
@@ -45,7 +45,7 @@ async def needed_indexes(system: AsyncConnection, *, most: int) -> dict[str, str
         if row.dimensions > _LARGEST:
             continue
         vectors = (
-            f"ON chunks USING hnsw ((embedding::vector({row.dimensions})) vector_cosine_ops)"
+            f"ON chunks USING hnsw ((embedding::halfvec({row.dimensions})) halfvec_cosine_ops)"
             f" WHERE live AND model = {quoted(row.model)}"
         )
         wanted[shared_name(row.model)] = vectors
@@ -53,7 +53,9 @@ async def needed_indexes(system: AsyncConnection, *, most: int) -> dict[str, str
     return wanted
 
 
-async def make_indexes(owner: AsyncConnection, wanted: Mapping[str, str]) -> AsyncGenerator[str]:
+async def make_indexes(
+    owner: AsyncConnection, wanted: Mapping[str, str], *, memory_megabytes: int
+) -> AsyncGenerator[str]:
     """Makes the indexes that are not there, and drops those that are not wanted.
 
     Writing goes on meanwhile. What a call that was killed left unfinished is made anew.
@@ -62,10 +64,13 @@ async def make_indexes(owner: AsyncConnection, wanted: Mapping[str, str]) -> Asy
         owner: As the schema's owner, in no transaction. Nor may the caller have another
             open: the index would wait for its end.
         wanted: Their definitions, by their names.
+        memory_megabytes: How much of Postgres' memory one may take while it is made: beyond
+            that it takes several times as long.
 
     Yields:
         What was done, a line for each index.
     """
+    await owner.execute(text(f"SET maintenance_work_mem = '{memory_megabytes}MB'"))
     rows = await owner.execute(_PRESENT, {"prefix": PREFIX})
     present = {row.relname: row.indisvalid for row in rows}
     for name, valid in present.items():

@@ -25,15 +25,11 @@ _INDEXES = text(
     "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE i.indrelid = 'chunks'::regclass AND i.indisvalid AND c.relname = ANY(:names)"
 )
-_SETTINGS: dict[Plan, tuple[str, ...]] = {
-    Plan.EXACT: (),
-    Plan.PARTIAL_INDEX: ("SET LOCAL hnsw.ef_search = 200",),
-    Plan.ITERATIVE: (
-        "SET LOCAL hnsw.ef_search = 200",
-        "SET LOCAL hnsw.iterative_scan = relaxed_order",
-        "SET LOCAL hnsw.max_scan_tuples = 200000",
-    ),
-}
+_SETTINGS = text(
+    "SELECT set_config('hnsw.ef_search', '100', true),"
+    " set_config('hnsw.iterative_scan', 'relaxed_order', true),"
+    " set_config('hnsw.max_scan_tuples', '200000', true)"
+)
 
 
 async def collections(connection: AsyncConnection, tenant: UUID) -> list[Collection]:
@@ -69,8 +65,8 @@ async def indexes(connection: AsyncConnection, names: Sequence[str]) -> set[str]
 
 async def search(connection: AsyncConnection, statement: Statement, plan: Plan) -> list[Result]:
     """Returns what a statement finds, the best first."""
-    for setting in _SETTINGS[plan]:
-        await connection.execute(text(setting))
+    if plan is not Plan.EXACT:
+        await connection.execute(_SETTINGS)
     asked = text(statement.sql)
     if "metadata" in statement.parameters:
         asked = asked.bindparams(bindparam("metadata", type_=JSONB))

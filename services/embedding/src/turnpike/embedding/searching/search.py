@@ -16,7 +16,6 @@ from turnpike.embedding.metering import Payer
 from turnpike.embedding.model import InputType, ModelReplacedError
 from turnpike.embedding.searching import rows
 from turnpike.embedding.searching.days import read_days
-from turnpike.embedding.searching.indexes import shared_name, tenant_name
 from turnpike.embedding.searching.model import (
     Collection,
     CollectionMissingError,
@@ -26,6 +25,7 @@ from turnpike.embedding.searching.model import (
     Question,
     Result,
 )
+from turnpike.embedding.searching.plans import Plans
 from turnpike.embedding.searching.statement import Statement, Wording
 from turnpike.rpc.errors import InvalidArgumentError, UnavailableError
 
@@ -47,7 +47,7 @@ class Search:
     def __init__(self, engine: AsyncEngine, embedder: Embedder, *, exact_most: int) -> None:
         self._engine = engine
         self._embedder = embedder
-        self._exact_most = exact_most
+        self._plans = Plans(exact_most=exact_most)
 
     async def search(self, question: Question, payer: Payer | None) -> Found:
         """Returns the best parts.
@@ -131,7 +131,8 @@ class Search:
         searched: Sequence[Collection],
         wordings: Sequence[Wording],
     ) -> tuple[list[Result], Plan]:
-        plan = await self._plan(connection, question, searched)
+        models = {collection.model for collection in searched}
+        plan = await self._plans.choose(connection, question.tenant, models)
         results = await self._by(plan, connection, question, searched, wordings)
         if plan is not Plan.EXACT and len(results) < question.limit:
             # The index gave up before the filter had let enough through.
@@ -157,23 +158,6 @@ class Search:
             recent=question.recent,
         )
         return await rows.search(connection, statement, plan)
-
-    async def _plan(
-        self, connection: AsyncConnection, question: Question, searched: Sequence[Collection]
-    ) -> Plan:
-        """Chooses by the model of which there are most vectors."""
-        tenant, most = question.tenant, self._exact_most + 1
-        models = {collection.model for collection in searched}
-        counts = {model: await rows.count(connection, tenant, model, most) for model in models}
-        large = [model for model, count in counts.items() if count == most]
-        if not large:
-            return Plan.EXACT
-        own = {tenant_name(tenant, model) for model in large}
-        shared = {shared_name(model) for model in large}
-        there = await rows.indexes(connection, [*own, *shared])
-        if own <= there:
-            return Plan.PARTIAL_INDEX
-        return Plan.ITERATIVE if shared <= there else Plan.EXACT
 
     async def _within(self, question: Question, results: Sequence[Result]) -> list[Result]:
         """Counts the results, and leaves out those that would go beyond the bound."""

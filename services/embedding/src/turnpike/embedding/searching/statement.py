@@ -40,18 +40,28 @@ JOIN LATERAL (
 ORDER BY {order}f.score DESC, d.id, p.position
 LIMIT :limit
 """
+_RANKED = 1000
+"""How many chunks the words of one question are compared with, about."""
+
+# No index is of this expression: every vector is compared.
+_COMPARED = """
+  SELECT c.id, (c.embedding::vector({dimensions}) <=> {vector}::vector({dimensions})) + 0
+    AS distance
+  FROM chunks c WHERE {where} ORDER BY distance LIMIT :pool"""
+# The index has halves of the numbers: whatever it finds is compared once more.
+_INDEXED = """
+  SELECT n.id, n.embedding::vector({dimensions}) <=> {vector}::vector({dimensions}) AS distance
+  FROM (SELECT c.id, c.embedding FROM chunks c WHERE {where}
+    ORDER BY c.embedding::halfvec({dimensions}) <=> {vector}::halfvec({dimensions})
+    LIMIT :pool) n"""
 _DENSE = """
 (SELECT c.id, row_number() OVER (ORDER BY c.distance, c.id) AS rank, true AS dense FROM (
-  SELECT c.id, (c.embedding::vector({dimensions})
-      <=> CAST(CAST(:{vector} AS text) AS vector({dimensions}))){exactly} AS distance
-  FROM chunks c WHERE {where} ORDER BY distance LIMIT :pool
+  {nearest}
 ) c)"""
 _TEXT = """
-(SELECT c.id, row_number() OVER (ORDER BY c.fit DESC, c.id) AS rank, false AS dense FROM (
-  SELECT c.id, ts_rank(c.terms, q.words, 1) AS fit FROM chunks c,
-    (SELECT any_word(CAST(:{language} AS regconfig), :{words}) AS words) q
-  WHERE {where} AND c.terms @@ q.words ORDER BY fit DESC, c.id LIMIT :pool
-) c)"""
+(SELECT w.id, row_number() OVER (ORDER BY w.fit DESC, w.id) AS rank, false AS dense
+FROM chunks_with(CAST(:{language} AS regconfig), :{words}, :{collections}, :{models},
+  {documents}, {ranked}, :pool) w)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +115,14 @@ class Statement:
         for number, wording in enumerate(wordings):
             for place, (model, vector) in enumerate(wording.vectors.items()):
                 name = f"vector_{number}_{place}"
-                self.parameters[name] = f"[{','.join(map(repr, vector))}]"
-                where = self._where(model=model)
-                # No index is of this expression: every vector is compared.
-                exactly = " + 0" if self._plan is Plan.EXACT else ""
+                self.parameters[name] = list(vector)
+                nearest = _COMPARED if self._plan is Plan.EXACT else _INDEXED
                 yield _DENSE.format(
-                    dimensions=len(vector), vector=name, where=where, exactly=exactly
+                    nearest=nearest.format(
+                        dimensions=len(vector),
+                        vector=f"CAST(:{name} AS real[])",
+                        where=self._where(model),
+                    )
                 )
             yield from self._text_lists(number, wording)
 
@@ -118,49 +130,38 @@ class Statement:
         self.parameters[f"words_{number}"] = wording.words
         for place, language in enumerate(sorted({each.language for each in self._collections})):
             self.parameters[f"language_{place}"] = language
-            where = self._where(language=language)
-            yield _TEXT.format(language=f"language_{place}", words=f"words_{number}", where=where)
+            chosen = [each for each in self._collections if each.language == language]
+            self.parameters[f"spoken_{place}"] = [each.id for each in chosen]
+            self.parameters[f"models_{place}"] = [each.model for each in chosen]
+            yield _TEXT.format(
+                language=f"language_{place}",
+                words=f"words_{number}",
+                collections=f"spoken_{place}",
+                models=f"models_{place}",
+                documents=f"ARRAY({self._documents()})" if self._documents() else "NULL",
+                ranked=_RANKED,
+            )
 
-    def _where(self, *, model: str = "", language: str = "") -> str:
-        chosen = [
-            each
-            for each in self._collections
-            if model in ("", each.model) and language in ("", each.language)
-        ]
+    def _where(self, model: str) -> str:
         # Written out, so that an index for this tenant and this model can be seen to fit.
-        conditions = ["c.live", f"c.tenant = '{self._tenant}'"]
-        if model:
-            conditions.append(f"c.model = {quoted(model)}")
-        if any(each.next_model for each in self._collections):
-            conditions.append(self._by_models(chosen))
-        elif self._filter.collections or language:
-            conditions.append(f"c.collection = ANY(:{self._ids(chosen)})")
-        conditions += self._documents()
+        conditions = ["c.live", f"c.tenant = '{self._tenant}'", f"c.model = {quoted(model)}"]
+        # While a collection migrates, it has vectors of two models.
+        if self._filter.collections or any(each.next_model for each in self._collections):
+            name = f"collections_{len(self.parameters)}"
+            self.parameters[name] = [each.id for each in self._collections if each.model == model]
+            conditions.append(f"c.collection = ANY(:{name})")
+        if self._documents():
+            conditions.append(f"c.document IN ({self._documents()})")
         return " AND ".join(conditions)
 
-    def _by_models(self, chosen: Sequence[Collection]) -> str:
-        """Returns what leaves out the vectors of models that collections are migrating to."""
-        models = sorted({each.model for each in chosen})
-        parts = [
-            f"c.model = {quoted(model)} AND c.collection ="
-            f" ANY(:{self._ids([each for each in chosen if each.model == model])})"
-            for model in models
-        ]
-        return f"({' OR '.join(parts)})"
-
-    def _ids(self, chosen: Sequence[Collection]) -> str:
-        name = f"collections_{len(self.parameters)}"
-        self.parameters[name] = [each.id for each in chosen]
-        return name
-
-    def _documents(self) -> list[str]:
+    def _documents(self) -> str:
         if not self._filter.is_of_documents:
-            return []
+            return ""
         conditions = " AND ".join(self._of_documents())
-        return [
-            "c.document IN (SELECT d.id FROM documents d WHERE d.tenant = :tenant"
-            f" AND d.path IS NOT NULL AND {conditions})"
-        ]
+        return (
+            "SELECT d.id FROM documents d WHERE d.tenant = :tenant AND d.path IS NOT NULL"
+            f" AND {conditions}"
+        )
 
     def _of_documents(self) -> Iterator[str]:
         asked, given = self._filter, self.parameters
