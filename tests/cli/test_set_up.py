@@ -126,6 +126,19 @@ def test_the_same_thing_cannot_be_set_up_twice():
     )
 
 
+def test_a_variable_of_the_tenant_and_one_of_a_person_may_have_one_name():
+    tenants = "kind: Variable\nname: v\nspec: {value: a}\n"
+    persons = "kind: Variable\nname: v\nspec: {value: b, scope: PERSON}\n"
+    documents = load_documents([("set-up.yaml", f"{tenants}---\n{persons}")])
+
+    specs = resolve_secrets(documents, {})
+    values = [specs[each.id].model_dump()["value"] for each in documents]
+    (mistake,) = mistakes_in(f"{tenants}---\n{persons}---\n{persons}")
+
+    assert values == ["a", "b"]
+    assert "is also document 2" in mistake.message
+
+
 def test_secrets_come_from_the_environment_and_from_files(tmp_path: Path):
     (tmp_path / "token").write_text("from a file\n")
     file = tmp_path / "set-up.yaml"

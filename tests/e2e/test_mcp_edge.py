@@ -156,6 +156,23 @@ async def test_a_tool_that_is_switched_off_is_neither_listed_nor_called(suite: S
     assert "effects__big" not in listed
 
 
+async def test_what_policy_denies_is_not_listed_and_says_so_when_it_is_called(
+    suite: Suite, edge: Edge
+):
+    await edge.call("PUT", "/policies/tenant", {"deny": ["effects/big"]})
+    try:
+        async with client(suite, "2026-07-28") as mcp:
+            listed = [tool.name for tool in (await mcp.list_tools()).tools]
+            called = await mcp.call_tool("effects__big", {"n": 1})
+    finally:
+        await edge.call("PUT", "/policies/tenant", {})
+
+    assert "effects__big" not in listed
+    assert "effects__echo" in listed
+    assert called.is_error
+    assert "policy denies 'effects/big'" in texts(called)[0]
+
+
 async def test_strangers_hear_where_to_show_what(suite: Suite):
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     async with httpx.AsyncClient(base_url=suite.url) as http:

@@ -102,6 +102,24 @@ def test_a_pod_is_killed_only_after_it_may_drain_and_finish():
     assert pod["terminationGracePeriodSeconds"] == 23
 
 
+def test_sign_ins_are_told_where_browsers_are():
+    release = render(values_of(CHART / "ci" / "full-values.yaml"))
+    told = {
+        item["name"]: item.get("value")
+        for name in ("gateway", "tool-registry", "agent-runtime")
+        for item in container(release.of_kind("Deployment")[name])["env"]
+    }
+
+    client = {"client_id": "turnpike", "method": "none"}
+    assert json.loads(told["TOOL_REGISTRY_OAUTH_CLIENTS"]) == {"https://id.example.test": client}
+    assert json.loads(told["TOOL_REGISTRY_OAUTH_REDIRECTS"]) == [
+        "https://turnpike.example.test/oauth/callback"
+    ]
+    assert told["GATEWAY_PUBLIC_URL"] == "https://turnpike.example.test"
+    assert json.loads(told["GATEWAY_MCP_ISSUERS"]) == ["https://id.example.test"]
+    assert "AGENT_RUNTIME_OAUTH_CLIENTS" not in told
+
+
 def test_a_zero_of_ones_own_overrides_a_default():
     values = with_value("services/gatekeeper", {"replicas": 0})
 
@@ -122,6 +140,11 @@ def test_a_zero_of_ones_own_overrides_a_default():
         ("trustedKeys/gateway", "short", "pattern"),
         ("trustedKeys/intruder", MINIMAL["trustedKeys"]["gateway"], "'intruder' not allowed"),
         ("stdioCommands", ["uvx"], "want array"),
+        ("publicUrl", "turnpike.example.test", "pattern"),
+        ("oauth/clients", {"id.example.test": {"client_id": "a"}}, "pattern"),
+        ("oauth/clients", {"https://id.example.test": {}}, "client_id"),
+        ("oauth/clients", {"https://a.test": {"client_id": "a", "client_secret": "b"}}, "secret"),
+        ("oauth/redirects", "https://a.test", "want array"),
         ("logLevel", "info", "value must be one of"),
     ],
 )
@@ -144,7 +167,15 @@ def test_the_schema_closes_every_object_and_knows_every_value():
 
 def test_every_value_has_a_sentence():
     lines = (CHART / "values.yaml").read_text().splitlines()
-    groups = {"blobs:", "image:", "serviceAccount:", "defaults:", "services:", "gatewayService:"}
+    groups = {
+        "blobs:",
+        "oauth:",
+        "image:",
+        "serviceAccount:",
+        "defaults:",
+        "services:",
+        "gatewayService:",
+    }
 
     bare = [
         line

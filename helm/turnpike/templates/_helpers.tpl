@@ -24,6 +24,7 @@ tool-registry:
   database: true
   egress: true
   stdio: true
+  oauth: true
   blobs: true
   peers: [gatekeeper, embedding]
 embedding:

@@ -19,7 +19,13 @@ from turnpike.agent_runtime.files.sweeping import sweep
 from turnpike.agent_runtime.settings import Settings
 from turnpike.api.agent_runtime.v1 import file_service_pb2
 from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
-from turnpike.api.agent_runtime.v1.turn_service_pb2 import ContentPart, FilePart, StartTurnRequest
+from turnpike.api.agent_runtime.v1.turn_service_pb2 import (
+    ON_BUSY_ENQUEUE,
+    CancelTurnRequest,
+    ContentPart,
+    FilePart,
+    StartTurnRequest,
+)
 from turnpike.blobs.opening import open_store
 from turnpike.database.engine import open_engine
 
@@ -188,15 +194,20 @@ async def test_the_same_request_is_the_same_turn_also_when_its_file_is_deleted(
     assert (await start(tenant, part(file), request_id="once")).id == turn.id
 
 
-async def test_a_model_that_sees_nothing_is_given_no_image(
+async def test_a_model_that_takes_images_no_more_is_given_none(
     tenant: Tenant, provider: ModelServer, provider_url: str
 ):
-    await agent(tenant, provider_url, capabilities=["tools"])
+    await agent(tenant, provider_url)
     picture = await upload(tenant, PNG, name="a.png")
+    await tenant.model(provider="openai", model="n=5+hang=3", base_url=provider_url, api_key="sk")
+    first = await tenant.start()
+    await until(lambda: provider.open_streams == 1)
+    queued = await start(tenant, part(picture), thread=first.thread, on_busy=ON_BUSY_ENQUEUE)
+    await agent(tenant, provider_url, capabilities=["tools"])
+    await tenant.runtime.turns.CancelTurn(CancelTurnRequest(turn=first.id), metadata=tenant.admin)
 
-    turn = await tenant.ended((await start(tenant, part(picture))).id)
-
-    assert (turn.error.reason, len(provider.sent)) == ("MODEL_UNUSABLE", 0)
+    assert (await tenant.ended(queued.id)).error.reason == "MODEL_UNUSABLE"
+    assert provider.stats["chat"] == 1
 
 
 async def test_a_file_whose_bytes_were_changed_is_shown_to_nobody(
@@ -296,3 +307,37 @@ async def test_what_was_left_behind_by_who_died_is_swept(
 
     await until(is_gone)
     assert await superuser.fetchval("SELECT count(*) FROM files WHERE id = $1", file.id) == 0
+
+
+async def test_an_image_that_the_agents_model_does_not_take_is_refused_at_once(
+    tenant: Tenant, provider: ModelServer, provider_url: str
+):
+    await agent(tenant, provider_url)
+    notes, picture = await upload(tenant, TEXT), await upload(tenant, PNG, name="a.png")
+    begun = await completed(tenant, part(picture), request_id="before")
+    await agent(tenant, provider_url, capabilities=["tools"])
+    asked = provider.stats["chat"]
+
+    error = await refusal(start(tenant, part(notes), part(picture)))
+
+    assert (error.reason, error.fields[0]) == (
+        "INVALID_ARGUMENT",
+        ("input[1].file", "model 'model' takes no images"),
+    )
+    assert (await start(tenant, part(picture), request_id="before")).id == begun.id
+    assert provider.stats["chat"] == asked
+    await completed(tenant, part(notes))
+
+
+async def test_the_same_bytes_uploaded_again_are_the_same_request(
+    tenant: Tenant, provider_url: str
+):
+    await agent(tenant, provider_url)
+    pictures = [await upload(tenant, PNG, name="a.png") for _ in range(2)]
+    other = await upload(tenant, PNG, name="b.png")
+
+    first, again = [await start(tenant, part(each), request_id="once") for each in pictures]
+
+    assert again.id == first.id
+    error = await refusal(start(tenant, part(other), request_id="once"))
+    assert error.reason == "IDEMPOTENCY_KEY_REUSED"

@@ -263,6 +263,22 @@ async def test_r29_an_explanation_says_what_would_become_of_a_call_and_why(
     assert missing.reason == "NOT_FOUND"
 
 
+async def test_of_many_tools_it_is_said_at_once_which_are_denied(tenant: Tenant):
+    some = {"tool": "mail/send", "effect": 3, "where": [{"path": "/to", "pattern": "*@home"}]}
+    await say(tenant, tenant=TenantPolicy(deny=["disk/*"], always_ask=["web/*"], rules=[some]))
+    asked = pb.ExplainToolsRequest(tools=["web/get", "disk/wipe", "mail/send", "a/b", "disk/dir"])
+
+    async def denied(**fields: Any) -> list[str]:
+        metadata = tenant.somebody(**fields) if fields else tenant.admin
+        told = await tenant.runtime.policies.ExplainTools(asked, metadata=metadata)
+        return list(told.denied)
+
+    assert await denied() == ["disk/wipe", "disk/dir"]
+    assert await denied(role="viewer") == ["disk/wipe", "disk/dir"]
+    await say(tenant, tenant=TenantPolicy(disabled=True, deny=["disk/*"]))
+    assert await denied() == []
+
+
 async def test_a_change_of_policy_holds_for_the_next_judgement_on_every_replica(
     tenant: Tenant, judges: Judges
 ):

@@ -10,7 +10,8 @@ from tests.agent_runtime.prefix.ledgers import is_one_prefix
 from tests.agent_runtime.serving import Tenant
 from tests.agent_runtime.turns.provider import Ask, Provider
 from tests.agent_runtime.turns.tools import Tools
-from tests.agent_runtime.turns.world import Served, World, begin
+from tests.agent_runtime.turns.world import Served, World, begin, cancel
+from tests.waiting import until
 from turnpike.api.agent_runtime.v1.agent_pb2 import ToolSearch
 from turnpike.api.agent_runtime.v1.turn_pb2 import ToolOutcome, Turn, TurnStatus
 
@@ -133,6 +134,38 @@ async def test_a_definition_that_is_another_than_the_one_that_was_found_does_not
     assert outcomes(await tenant.ended(later.id)) == ["ERROR", "OK", "OK"]
     assert "is not what it was" in told
     assert (tools.effects("drift"), tools.effects("again")) == (0, 1)
+
+
+async def test_nobody_is_asked_to_approve_another_definition_than_the_one_that_was_found(
+    world: World, tenant: Tenant, provider: Provider, tools: Tools
+):
+    await tools.offer(tenant, policy={"allow": ["turnpike/*"], "ask": ["effects/*"]})
+    turn, _, ask = await searched(tenant, provider, "move money")
+    ask.answer("found it")
+    await tenant.ended(turn.id)
+    # As if the server had changed it since, and somebody had accepted that.
+    await world.superuser.execute(
+        "UPDATE calls SET structured ="
+        ' regexp_replace(structured, \'"digest":"[^"]*"\', \'"digest":"sha256:00"\', \'g\')'
+        " WHERE turn = $1",
+        UUID(turn.id),
+    )
+    later, ask = await begin(tenant, provider, thread=turn.thread)
+    ask.ask_for(CALL, arguments=passing("effects__transfer", tag="drift"))
+    ask = await provider.asked()
+    told = ask.prompt[-1][1]
+    ask.ask_for(SEARCH, arguments='{"query": "move money"}')
+    ask = await provider.asked()
+    ask.ask_for(CALL, arguments=passing("effects__transfer", tag="again"))
+
+    async def waits() -> bool:
+        return (await tenant.turn(later.id)).status == TurnStatus.TURN_STATUS_WAITING
+
+    await until(waits)
+    ended = await cancel(tenant, later.id)
+    assert "is not what it was" in told
+    assert outcomes(ended) == ["ERROR", "OK", "CANCELLED"]
+    assert (tools.effects("drift"), tools.effects("again")) == (0, 0)
 
 
 async def test_policy_judges_what_is_called_and_not_what_calls_it(

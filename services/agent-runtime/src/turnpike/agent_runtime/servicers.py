@@ -20,7 +20,7 @@ from turnpike.agent_runtime.models.catalogue import ModelCatalogue, create_scrip
 from turnpike.agent_runtime.models.probing import Prober
 from turnpike.agent_runtime.models.servicer import ModelServicer
 from turnpike.agent_runtime.policy.catalogue import Grants, Policies
-from turnpike.agent_runtime.policy.explaining import Explainer
+from turnpike.agent_runtime.policy.explaining import Explainer, Found
 from turnpike.agent_runtime.policy.judging import Judges
 from turnpike.agent_runtime.policy.servicer import PolicyServicer
 from turnpike.agent_runtime.prefix.listing import Sessions
@@ -29,6 +29,7 @@ from turnpike.agent_runtime.provider_keys.catalogue import ProviderKeys
 from turnpike.agent_runtime.provider_keys.servicer import ProviderKeyServicer
 from turnpike.agent_runtime.settings import Settings
 from turnpike.agent_runtime.sources import (
+    blind_source,
     default_source,
     explained_source,
     file_source,
@@ -38,6 +39,7 @@ from turnpike.agent_runtime.sources import (
 )
 from turnpike.agent_runtime.threads.catalogue import Threads
 from turnpike.agent_runtime.threads.servicer import ThreadServicer
+from turnpike.agent_runtime.turns.invocation import ASKED_FOR, NO_VERSION
 from turnpike.agent_runtime.turns.ownership import Owner
 from turnpike.agent_runtime.turns.requests import TurnRequests
 from turnpike.agent_runtime.turns.servicer import TurnServicer
@@ -98,6 +100,7 @@ def add_servicers(
     default = DefaultAgent(engine, create_scripted_model) if settings.default_agent else None
     views = Views(engine=engine, requests=requests, batches=batches, tails=tails, owner=owner)
     files = new_files(settings, stores)
+    agents = Agents(engine, models_store.hold_model)
     starter = Starter(
         engine=engine,
         requests=requests,
@@ -105,8 +108,8 @@ def add_servicers(
         inline_version=inline_source(engine, peers.registry.check),
         default_agent=default_source(default),
         pin_files=file_source(files),
+        blind=blind_source(agents, new_models(settings, stores)),
     )
-    agents = Agents(engine, models_store.hold_model)
     envelope = Envelope(settings.secret_keys)
     cursors = Cursors(envelope)
     models = ModelCatalogue(engine, envelope, store.user_of_model)
@@ -121,7 +124,11 @@ def add_servicers(
     add_PrefixServiceServicer_to_server(PrefixServicer(Sessions(engine)), server)
     decider = Decider(engine, wake=owner.wake)
     add_ApprovalServiceServicer_to_server(ApprovalServicer(decider, Inbox(engine), cursors), server)
-    explainer = Explainer(Judges(stores.pool), explained_source(agents, peers.registry))
+    explainer = Explainer(
+        Judges(stores.pool),
+        explained_source(agents, peers.registry),
+        without=Found(agent_version=NO_VERSION, policy=ASKED_FOR),
+    )
     policies = PolicyServicer(Policies(engine), Grants(engine), explainer)
     add_PolicyServiceServicer_to_server(policies, server)
     add_AuditServiceServicer_to_server(AuditServicer(engine), server)

@@ -17,6 +17,7 @@ from turnpike.agent_runtime.agents.wording import CheckText, names_variables
 from turnpike.agent_runtime.callers import Person
 from turnpike.agent_runtime.completions.model import Question
 from turnpike.agent_runtime.connections import Stores
+from turnpike.agent_runtime.errors import NotFoundError
 from turnpike.agent_runtime.files.catalogue import Bounds, Files
 from turnpike.agent_runtime.models import store as models_store
 from turnpike.agent_runtime.models.choosing import ordered
@@ -31,7 +32,7 @@ from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.turns.attaching import ReadContents
 from turnpike.agent_runtime.turns.model import StartRequest, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.preparing import ModelSource
-from turnpike.agent_runtime.turns.starting import EnsureDefault, InlineVersion, PinFiles
+from turnpike.agent_runtime.turns.starting import Blind, EnsureDefault, InlineVersion, PinFiles
 from turnpike.blobs.model import BlobError, BlobsUnavailableError
 from turnpike.database.envelope import Envelope
 from turnpike.database.tenancy import tenant_transaction
@@ -151,6 +152,25 @@ def file_source(files: Files) -> PinFiles:
         return replace(request, input=await files.pinned(person, request.input))
 
     return pin
+
+
+def blind_source(agents: Agents, models: Models) -> Blind:
+    """Returns what finds the model of a request's agent that takes no images."""
+
+    async def find(request: StartRequest) -> str:
+        try:
+            if request.inline_agent is not None:
+                name = AgentSpec.from_dict(request.inline_agent).model
+            else:
+                name = (await agents.get(request.tenant, request.agent)).spec.model
+            wanted = Wanted(tenant=request.tenant, principal=request.principal, name=name)
+            choice = await models.choice(wanted)
+        except (NotFoundError, ModelError):
+            # The claim, or the turn, says what is wrong.
+            return ""
+        return choice.blind if choice is not None else ""
+
+    return find
 
 
 def contents_source(files: Files) -> ReadContents:

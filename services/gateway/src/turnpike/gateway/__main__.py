@@ -13,6 +13,7 @@ from turnpike.gateway.authentication import Authentication
 from turnpike.gateway.calls import Patience
 from turnpike.gateway.readiness import Readiness
 from turnpike.gateway.routes.mcp.endpoint import McpRoute
+from turnpike.gateway.routes.mcp.resource import ProtectedResource
 from turnpike.gateway.routes.route import Entrance
 from turnpike.gateway.seals import Seal
 from turnpike.gateway.serving import HttpServer, bind, stop_when_signalled
@@ -62,7 +63,11 @@ async def opened(settings: Settings) -> AsyncGenerator[Gateway]:
         credentials = await resources.enter_async_context(watched)
         entrance = _entrance(settings, credentials)
         mcp = McpRoute(
-            entrance, channels.agent_runtime, channels.tool_registry, settings.cors_origins
+            entrance,
+            channels.agent_runtime,
+            channels.tool_registry,
+            settings.cors_origins,
+            ProtectedResource(settings.mcp_issuers, settings.public_url),
         )
         resources.push_async_callback(mcp.close)
         yield _assembled(settings, channels, entrance, mcp)

@@ -87,6 +87,7 @@ class ProblemError(Exception):
 
     Attributes:
         began: Whether a turn began all the same: sent again, the request starts another.
+        challenge: What a 401 says of how to come in.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class ProblemError(Exception):
     ) -> None:
         super().__init__(detail)
         self.began = began
+        self.challenge = "Bearer"
         self.status = status
         self.reason = reason
         self.detail = detail
@@ -134,7 +136,7 @@ class ProblemError(Exception):
         if self.allow:
             headers["allow"] = self.allow
         if self.status == HTTPStatus.UNAUTHORIZED:
-            headers["www-authenticate"] = "Bearer"
+            headers["www-authenticate"] = self.challenge
         if self.reason == "RATE_LIMITED":
             headers |= _rate_headers(self.metadata, self.retry_after or 1)
         return headers

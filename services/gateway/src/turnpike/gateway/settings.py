@@ -46,6 +46,12 @@ class Settings(BlobSettings, ServiceSettings):
     """Where browsers reach the gateway, such as `https://turnpike.example.com`: sign-ins come
     back there. As each request says, if it is not set."""
 
+    mcp_issuers: list[Annotated[str, Field(pattern=r"^https?://[^?#\s\"]+$")]] = Field(
+        default_factory=list[str]
+    )
+    """The authorization servers to which MCP clients without a credential are sent: a JSON list
+    of issuers that tenants let in (`turnpike issuers`). Nobody is sent anywhere without."""
+
     secure_cookies: bool = False
     """Whether session cookies are for HTTPS alone, also where a proxy ends the TLS."""
 

@@ -82,6 +82,11 @@ class Choice:
     read_at: float = field(default_factory=time.monotonic)
 
     @property
+    def blind(self) -> str:
+        """The name of a model of it that takes no images; empty when all do."""
+        return next((each.model.name for each in self.candidates if not each.model.sees), "")
+
+    @property
     def is_fresh(self) -> bool:
         """Whether it may still be gone by: what is taken back reaches its holders so soon."""
         return time.monotonic() - self.read_at < _FRESH_SECONDS

@@ -87,6 +87,11 @@ class Model:
     """Whether the credential is the tenant's or the person's own, so that they pay for it."""
 
     @property
+    def sees(self) -> bool:
+        """Whether it may be shown images: who says nothing of what it can do forbids nothing."""
+        return not self.capabilities or "vision" in self.capabilities
+
+    @property
     def costs_nothing(self) -> bool:
         """Whether what it uses is paid elsewhere: whose key it is gave it no prices."""
         return self.own_key and self.prices is None

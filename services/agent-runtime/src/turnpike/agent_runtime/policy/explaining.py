@@ -1,11 +1,11 @@
 """Saying what would become of a call, without making it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from turnpike.agent_runtime.policy.judging import Judges, Subject
-from turnpike.agent_runtime.policy.model import Policy, ToolCall, Verdict
+from turnpike.agent_runtime.policy.model import Kind, Policy, ToolCall, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +35,18 @@ Find = Callable[[Asked], Awaitable[Found]]
 """Returns what there is; raises NotFoundError when there is no such agent."""
 
 
+# No condition on arguments holds of it.
+_WHATEVER = "null"
+
+
 class Explainer:
     """Judges calls that nobody makes."""
 
-    def __init__(self, judges: Judges, find: Find) -> None:
+    def __init__(self, judges: Judges, find: Find, *, without: Found) -> None:
+        """Takes who judges, who finds an agent's say, and what is said where there is no agent."""
         self._judges = judges
         self._find = find
+        self._without = without
 
     async def explain(self, asked: Asked) -> tuple[Verdict, Found]:
         """Returns what would become of a call at this moment, and by what.
@@ -64,3 +70,19 @@ class Explainer:
         )
         [verdict] = await self._judges.judge(subject, [call])
         return verdict, found
+
+    async def denied(self, tenant: UUID, principal: UUID, tools: Sequence[str]) -> list[str]:
+        """Returns the tools that a person is denied without an agent, whatever the arguments."""
+        subject = Subject(
+            tenant=tenant,
+            principal=principal,
+            agent_version=self._without.agent_version,
+            policy=self._without.policy,
+        )
+        calls = [
+            ToolCall(tool=tool, arguments=_WHATEVER, digest="", read_only=False) for tool in tools
+        ]
+        verdicts = await self._judges.judge(subject, calls)
+        return [
+            tool for tool, verdict in zip(tools, verdicts, strict=True) if verdict.kind is Kind.DENY
+        ]

@@ -87,6 +87,13 @@ class PolicyServicer(PolicyServiceServicer):
             agent_version=str(found.agent_version),
         )
 
+    async def ExplainTools(
+        self, request: pb.ExplainToolsRequest, context: Context
+    ) -> pb.ExplainToolsResponse:
+        person = person_of(context)
+        denied = await self._explainer.denied(person.tenant, person.principal, request.tools)
+        return pb.ExplainToolsResponse(denied=denied)
+
     async def ListGrants(
         self, request: pb.ListGrantsRequest, context: Context
     ) -> pb.ListGrantsResponse:

@@ -15,8 +15,9 @@ NO_VERSION = UUID(int=0)
 
 _TYPE = "call"
 _STEP = 1
-# Who asks for this very call need not be asked for it: the tenant's policy says else.
-_ASKED_FOR = Policy(allow=("*/*",))
+ASKED_FOR = Policy(allow=("*/*",))
+"""What its agent would say: who asks for this very call need not be asked for it, unless the
+tenant's policy says else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class Invocation:
     def spec(self) -> AgentSpec:
         """What stands for the agent that there is none of."""
         return AgentSpec(
-            model="", instructions="", tools=(self.tool,), max_steps=_STEP, policy=_ASKED_FOR
+            model="", instructions="", tools=(self.tool,), max_steps=_STEP, policy=ASKED_FOR
         )
 
     @property

@@ -300,7 +300,7 @@ def _telling(
 ) -> Said:
     """Returns what the turn's models are told."""
     spec = chosen.spec
-    shown = Shown(contents, sees=_sees(chosen.model))
+    shown = Shown(contents, sees=chosen.model.sees)
     return Said(
         held,
         messages(
@@ -368,15 +368,9 @@ def _known(chosen: Chosen, turn: Turn, steps: Sequence[Step]) -> int:
     return last.tokens + (messages_bound(answer_messages(last)) if last.done else 0)
 
 
-def _sees(model: Model) -> bool:
-    # Who says nothing of what a model can do forbids nothing.
-    return not model.capabilities or "vision" in model.capabilities
-
-
 def _check_sight(turn: Turn, choice: Choice) -> None:
-    blind = [each.model.name for each in choice.candidates if not _sees(each.model)]
-    if blind and any(part.get("type") == "image" for part in turn.input):
-        raise TurnFailedError("MODEL_UNUSABLE", f"model {blind[0]!r} takes no images")
+    if choice.blind and any(part.get("type") == "image" for part in turn.input):
+        raise TurnFailedError("MODEL_UNUSABLE", f"model {choice.blind!r} takes no images")
 
 
 def _input_bound(turn: Turn) -> int:

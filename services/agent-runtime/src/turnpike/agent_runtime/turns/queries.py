@@ -69,6 +69,17 @@ _HEAD = text(
     " ORDER BY t.position DESC LIMIT 1"
 )
 
+_KNOWN = text(
+    "SELECT EXISTS (SELECT FROM turns WHERE principal = :principal"
+    " AND request_id = :request AND request_id <> '')"
+)
+
+
+async def is_known(connection: AsyncConnection, principal: UUID, request_id: str) -> bool:
+    """Says whether somebody's request was claimed before."""
+    values = {"principal": principal, "request": request_id}
+    return bool(request_id) and bool(await connection.scalar(_KNOWN, values))
+
 
 async def get_turn(
     connection: AsyncConnection, turn: UUID, *, principal: UUID | None

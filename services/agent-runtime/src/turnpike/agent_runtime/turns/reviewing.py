@@ -17,6 +17,7 @@ from turnpike.agent_runtime.turns.model import Call
 
 _CLOSING = {policy.Kind.DENY: "DENIED", policy.Kind.REJECT: "REJECTED"}
 _REJECTED = "A person rejected the call; it did not run."
+_DRIFTED = "{!r} is not what it was"
 _UNDECIDED = "Nobody decided in time; the call did not run."
 
 
@@ -130,8 +131,11 @@ class Reviewer:
         drifted = tool is not None and tool.digest != review.item.digest
         return drifted or verdict.reason != review.item.reason
 
-    def _ask(self, call: Call, run: Run, verdict: policy.Verdict) -> Ask:
+    def _ask(self, call: Call, run: Run, verdict: policy.Verdict) -> Ask | Close:
         tool = self._toolset.named(call.name)
+        if run.review is None and tool is not None and tool.digest != run.digest:
+            # What a person would approve is not what the model found and wrote this for.
+            return Close(outcome="ERROR", text=_DRIFTED.format(call.name))
         item = Item(
             call_id=call.call_id,
             name=call.name,

@@ -21,7 +21,7 @@ from turnpike.agent_runtime.turns.model import NO_USAGE, StartRequest, Turn
 from turnpike.agent_runtime.turns.ownership import Owner
 from turnpike.agent_runtime.turns.requests import Claimed, TurnRequests
 from turnpike.database.tenancy import tenant_transaction
-from turnpike.rpc.errors import RemoteError, UnavailableError
+from turnpike.rpc.errors import InvalidArgumentError, RemoteError, UnavailableError
 
 InlineVersion = Callable[[UUID, UUID, Mapping[str, Any]], Coroutine[None, None, UUID]]
 """Returns the version that an inline spec of a tenant's principal stands for."""
@@ -33,6 +33,9 @@ EnsureDefault = Callable[[UUID, UUID, str], Coroutine[None, None, bool]]
 PinFiles = Callable[[StartRequest], Coroutine[None, None, StartRequest]]
 """Returns a request whose files say what they are; raises InvalidArgumentError for one that is
 none, or that no model can be shown."""
+
+Blind = Callable[[StartRequest], Coroutine[None, None, str]]
+"""Returns the model of the agent's that takes no images; empty when all do, or none is known."""
 
 
 class Starter:
@@ -47,6 +50,7 @@ class Starter:
         inline_version: InlineVersion,
         default_agent: EnsureDefault,
         pin_files: PinFiles,
+        blind: Blind,
     ) -> None:
         self._engine = engine
         self._requests = requests
@@ -54,6 +58,7 @@ class Starter:
         self._inline_version = inline_version
         self._default_agent = default_agent
         self._pin_files = pin_files
+        self._blind = blind
 
     async def start(self, request: StartRequest) -> tuple[Turn, bool]:
         """Starts a turn, or finds the one that the same request started before.
@@ -68,13 +73,14 @@ class Starter:
             NotFoundError: There is no such agent or thread.
             ThreadBusyError: The thread runs a turn, and queueing was not asked for.
             IdempotencyKeyReusedError: The request id stands for another payload.
-            InvalidArgumentError: A file is none, or no model can be shown it.
+            InvalidArgumentError: A file is none, or the agent's model can not be shown it.
             UnavailableError: This replica takes no turns now.
             ServiceError: Gatekeeper refused the turn; it has ended as REFUSED.
         """
         if not self._owner.accepts:
             raise UnavailableError("this replica takes no more turns; try again")
         request = await self._pin_files(request)
+        await self._check_sight(request)
         claimed = await self._claim(request)
         if claimed.outcome == "CREATED":
             turn = self._new_turn(request, claimed)
@@ -85,6 +91,16 @@ class Starter:
             return turn, True
         _raise_unless_known(request, claimed)
         return await self._known(request, claimed), claimed.outcome == "QUEUED"
+
+    async def _check_sight(self, request: StartRequest) -> None:
+        images = (i for i, part in enumerate(request.input) if part.get("type") == "image")
+        if (place := next(images, None)) is None or not (blind := await self._blind(request)):
+            return
+        # What was begun when the model took them is told of as ever.
+        async with tenant_transaction(self._engine, request.tenant) as connection:
+            known = await queries.is_known(connection, request.principal, request.request_id)
+        if not known:
+            raise InvalidArgumentError(f"input[{place}].file", f"model {blind!r} takes no images")
 
     async def _claim(self, request: StartRequest) -> Claimed:
         version = None if request.asks_model else NO_VERSION
@@ -172,11 +188,16 @@ def _raise_unless_known(request: StartRequest, claimed: Claimed) -> None:
 
 
 def _digest(request: StartRequest) -> bytes:
+    # The same bytes under the same name are the same, however often they were uploaded.
+    said = [
+        {name: value for name, value in part.items() if name != "file" or "sha256" not in part}
+        for part in request.input
+    ]
     payload = {
         "thread": str(request.thread) if request.thread else None,
         "agent": request.agent,
         "inline_agent": request.inline_agent,
-        "input": request.input,
+        "input": said,
         "enqueue": request.enqueue,
         "time_zone": request.time_zone,
         "metadata": dict(request.metadata),

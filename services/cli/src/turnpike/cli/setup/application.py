@@ -45,13 +45,12 @@ def apply_documents(
     mistakes = [
         fault
         for document in as_written
-        for fault in _check(client, document, places[document.kind, document.name], specs)
+        for fault in _check(client, document, places[document.id], specs)
     ]
     if mistakes:
         raise MistakesError(mistakes)
     for document in documents:
-        id = (document.kind, document.name)
-        yield _apply(client, document, places[id], specs[id])
+        yield _apply(client, document, places[document.id], specs[document.id])
 
 
 def stdio_commands(documents: Sequence[Document]) -> list[list[str]]:
@@ -67,9 +66,9 @@ def _check(
     client: GatewayClient,
     document: Document,
     place: str,
-    specs: Mapping[tuple[str, str], Spec],
+    specs: Mapping[tuple[str, ...], Spec],
 ) -> list[Mistake]:
-    spec = specs[document.kind, document.name]
+    spec = specs[document.id]
     try:
         client.call("PUT", place, params={"validate_only": "true"}, json=_body(spec))
     except RefusalError as refusal:
@@ -85,7 +84,7 @@ def _check(
 
 
 def _comes_with_it(
-    document: Document, fault: FieldFault, specs: Mapping[tuple[str, str], Spec]
+    document: Document, fault: FieldFault, specs: Mapping[tuple[str, ...], Spec]
 ) -> bool:
     """Whether the suite misses something that the same documents bring."""
     spec = document.spec
@@ -94,7 +93,7 @@ def _comes_with_it(
     if isinstance(spec, BudgetSpec):
         # What the tenant is given may be another by then.
         return fault.field == "limit_micro_usd" and any(
-            kind in ("Plan", "Subscription", "TenantLimits") for kind, _ in specs
+            id[0] in ("Plan", "Subscription", "TenantLimits") for id in specs
         )
     if isinstance(spec, ToolSpec):
         # Its connector is made, or another server's by then.

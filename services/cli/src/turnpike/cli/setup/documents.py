@@ -168,6 +168,12 @@ class Document:
     yaml: YamlDocument
 
     @property
+    def id(self) -> tuple[str, ...]:
+        """What no other document may be: a kind and a name; of a variable, whose it is too."""
+        whose = (self.spec.scope,) if isinstance(self.spec, VariableSpec) else ()
+        return (self.kind, self.name, *whose)
+
+    @property
     def folder(self) -> FilePath:
         """What `file:` references are relative to."""
         return FilePath(self.file).parent
@@ -249,9 +255,9 @@ _MESSAGES = {
 
 
 def _doubles(documents: Sequence[Document]) -> Generator[Mistake]:
-    seen: dict[tuple[str, str], Document] = {}
+    seen: dict[tuple[str, ...], Document] = {}
     for document in documents:
-        first = seen.setdefault((document.kind, document.name), document)
+        first = seen.setdefault(document.id, document)
         if first is not document:
             message = f"is also document {first.number} of {first.file}"
             where = f"{document.kind} {document.name!r}: name"

@@ -26,8 +26,8 @@ _COLLECTIONS = {
 _OfTenant = SubscriptionSpec | TenantLimitsSpec
 
 
-def find_places(client: GatewayClient, documents: Sequence[Document]) -> dict[tuple[str, str], str]:
-    """Returns the path of each (kind, name); raises MistakesError where a tenant is unknown.
+def find_places(client: GatewayClient, documents: Sequence[Document]) -> dict[tuple[str, ...], str]:
+    """Returns the path of each document, by its id; raises MistakesError where a tenant is unknown.
 
     Tenants may be called by their names; their ids are then asked for.
     """
@@ -40,10 +40,7 @@ def find_places(client: GatewayClient, documents: Sequence[Document]) -> dict[tu
     if mistakes := _unknown(documents, named - tenants.keys()):
         raise MistakesError(mistakes)
     return {
-        (
-            document.kind,
-            document.name,
-        ): f"/api/v1/{_COLLECTIONS[document.kind]}/{_name(document, tenants)}"
+        document.id: f"/api/v1/{_COLLECTIONS[document.kind]}/{_name(document, tenants)}"
         for document in documents
     }
 

@@ -20,10 +20,10 @@ class _MissingError(Exception):
 
 def resolve_secrets(
     documents: list[Document], environment: Mapping[str, str]
-) -> dict[tuple[str, str], Spec]:
-    """Returns each (kind, name)'s spec with its secrets; raises MistakesError."""
+) -> dict[tuple[str, ...], Spec]:
+    """Returns each document's spec, by its id, with its secrets; raises MistakesError."""
     mistakes: list[Mistake] = []
-    specs: dict[tuple[str, str], Spec] = {}
+    specs: dict[tuple[str, ...], Spec] = {}
     for document in documents:
         secrets: dict[str, str] = {}
         for field, value in _secret_fields(document.spec).items():
@@ -31,7 +31,7 @@ def resolve_secrets(
                 secrets[field] = _resolve(value, document.folder, environment)
             except _MissingError as error:
                 mistakes.append(document.mistake(field, str(error)))
-        specs[document.kind, document.name] = _with_secrets(document.spec, secrets)
+        specs[document.id] = _with_secrets(document.spec, secrets)
     if mistakes:
         raise MistakesError(mistakes)
     return specs

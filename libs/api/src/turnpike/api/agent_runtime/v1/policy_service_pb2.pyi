@@ -133,6 +133,18 @@ class ExplainRequest(_message.Message):
     principal: str
     def __init__(self, agent: _Optional[str] = ..., tool: _Optional[str] = ..., arguments: _Optional[str] = ..., principal: _Optional[str] = ...) -> None: ...
 
+class ExplainToolsRequest(_message.Message):
+    __slots__ = ("tools",)
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    tools: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, tools: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ExplainToolsResponse(_message.Message):
+    __slots__ = ("denied",)
+    DENIED_FIELD_NUMBER: _ClassVar[int]
+    denied: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, denied: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class ExplainResponse(_message.Message):
     __slots__ = ("verdict", "reason", "source", "rule", "decisions", "known", "tenant_policy", "person_policy", "agent_version")
     VERDICT_FIELD_NUMBER: _ClassVar[int]

@@ -65,6 +65,11 @@ class PolicyServiceStub:
                 request_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.ExplainTools = channel.unary_unary(
+                '/turnpike.api.agent_runtime.v1.PolicyService/ExplainTools',
+                request_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ExplainToolsRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ExplainToolsResponse.FromString,
+                _registered_method=True)
         self.ListGrants = channel.unary_unary(
                 '/turnpike.api.agent_runtime.v1.PolicyService/ListGrants',
                 request_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ListGrantsRequest.SerializeToString,
@@ -126,6 +131,16 @@ class PolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainTools(self, request, context):
+        """Says which of some tools policy denies the caller as calls without an
+        agent, whatever the arguments; nothing is called. A tool that somebody
+        would be asked about, or that is denied with some arguments alone, is none
+        of them. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListGrants(self, request, context):
         """Lists grants, newest first: the caller's own; an admin sees everybody's.
         Safe to retry.
@@ -164,6 +179,11 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ExplainRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ExplainResponse.SerializeToString,
+            ),
+            'ExplainTools': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainTools,
+                    request_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ExplainToolsRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ExplainToolsResponse.SerializeToString,
             ),
             'ListGrants': grpc.unary_unary_rpc_method_handler(
                     servicer.ListGrants,
@@ -295,6 +315,33 @@ class PolicyService:
             '/turnpike.api.agent_runtime.v1.PolicyService/Explain',
             turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ExplainRequest.SerializeToString,
             turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainTools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.agent_runtime.v1.PolicyService/ExplainTools',
+            turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ExplainToolsRequest.SerializeToString,
+            turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__service__pb2.ExplainToolsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,12 @@ class PolicyServiceStub:
     Fails with NOT_FOUND when there is no such agent. Members may ask it for
     themselves alone. Safe to retry.
     """
+    ExplainTools: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ExplainToolsRequest, _policy_service_pb2.ExplainToolsResponse]
+    """Says which of some tools policy denies the caller as calls without an
+    agent, whatever the arguments; nothing is called. A tool that somebody
+    would be asked about, or that is denied with some arguments alone, is none
+    of them. Safe to retry.
+    """
     ListGrants: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ListGrantsRequest, _policy_service_pb2.ListGrantsResponse]
     """Lists grants, newest first: the caller's own; an admin sees everybody's.
     Safe to retry.
@@ -106,6 +112,18 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Fails with NOT_FOUND when there is no such agent. Members may ask it for
         themselves alone. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainTools(
+        self,
+        request: _policy_service_pb2.ExplainToolsRequest,
+        context: _aio.ServicerContext[_policy_service_pb2.ExplainToolsRequest, _abc.Awaitable[_policy_service_pb2.ExplainToolsResponse]],
+    ) -> _abc.Awaitable[_policy_service_pb2.ExplainToolsResponse]:
+        """Says which of some tools policy denies the caller as calls without an
+        agent, whatever the arguments; nothing is called. A tool that somebody
+        would be asked about, or that is denied with some arguments alone, is none
+        of them. Safe to retry.
         """
 
     @_abc_1.abstractmethod

@@ -13,12 +13,16 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
+from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import PolicyServiceStub
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
-from turnpike.gateway.problems import ProblemError, unauthenticated
+from turnpike.gateway.calls import Call
+from turnpike.gateway.problems import ProblemError, of_own, unauthenticated
 from turnpike.gateway.requests import header, read_body
 from turnpike.gateway.routes.mcp.cancelling import SESSION, cancel_request
+from turnpike.gateway.routes.mcp.resource import ProtectedResource
 from turnpike.gateway.routes.route import Entrance
+from turnpike.rpc.errors import ServiceError
 
 _CALL = "turnpike.call"
 
@@ -32,30 +36,31 @@ class McpRoute:
         runtime: grpc.aio.Channel,
         registry: grpc.aio.Channel,
         origins: Sequence[str],
+        resource: ProtectedResource,
     ) -> None:
-        """Takes who may come in, the services, and the origins whose pages may call."""
+        """Takes who may come in, the services, whose pages may call, what strangers are told."""
+        self._resource = resource
         self._entrance = entrance
         self._turns = TurnServiceStub(runtime)
         self._agents = AgentServiceStub(runtime)
         self._connectors = ConnectorServiceStub(registry)
+        self._policies = PolicyServiceStub(runtime)
         self._origins = frozenset(origins)
         self._serving: asyncio.Future[Any] | None = None
         self._over = asyncio.Event()
         self._holding: asyncio.Task[None] | None = None
 
     def routes(self) -> list[Route]:
-        """Returns the route."""
-        return [Route("/mcp", _Asgi(self), methods=["POST"], include_in_schema=False)]
+        """Returns the route, and those that say who opens it."""
+        return [
+            Route("/mcp", _Asgi(self), methods=["POST"], include_in_schema=False),
+            *self._resource.routes(),
+        ]
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         self._check_origin(scope)
-        if not header(scope, b"authorization"):
-            # No browser's session: what a page may call is its origin's own.
-            raise unauthenticated("a credential is needed: `Authorization: Bearer KEY`")
-        call = self._entrance.admit(scope)
-        await call.credential.token()
-        scope[_CALL] = call
+        scope[_CALL] = call = await self._admit(scope)
         body = await read_body(scope, receive, self._entrance.max_body_bytes)
         manager = await self._manager()
         said = _read(body)
@@ -65,6 +70,20 @@ class McpRoute:
             # Here, since the library takes the request for over once it is acknowledged.
             await cancel_request(call, self._turns, scope, _cancelled(said))
         await manager.handle_request(scope, _again(body, receive), send)
+
+    async def _admit(self, scope: Scope) -> Call:
+        shown = bool(header(scope, b"authorization"))
+        try:
+            if not shown:
+                # No browser's session: what a page may call is its origin's own.
+                raise unauthenticated("a credential is needed: `Authorization: Bearer KEY`")
+            call = self._entrance.admit(scope)
+            await call.credential.token()
+        except ProblemError as problem:
+            raise self._resource.challenged(problem, scope, shown=shown) from problem
+        except ServiceError as error:
+            raise self._resource.challenged(of_own(error), scope, shown=shown) from error
+        return call
 
     async def close(self) -> None:
         """Ends what is under way."""
@@ -84,7 +103,10 @@ class McpRoute:
             # The library takes a second to import, and 20 MB, which nobody pays who has no client.
             module = await asyncio.to_thread(_library)
             services = module.Services(
-                turns=self._turns, agents=self._agents, connectors=self._connectors
+                turns=self._turns,
+                agents=self._agents,
+                connectors=self._connectors,
+                policies=self._policies,
             )
             async with AsyncExitStack() as stack:
                 opened = module.manager_of(services, self._entrance.max_body_bytes)

@@ -12,6 +12,8 @@ import orjson
 from turnpike.api.agent_runtime.v1.agent_pb2 import Agent
 from turnpike.api.agent_runtime.v1.agent_service_pb2 import ListAgentsRequest
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
+from turnpike.api.agent_runtime.v1.policy_service_pb2 import ExplainToolsRequest
+from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import PolicyServiceStub
 from turnpike.api.tool_registry.v1.connector_service_pb2 import ListToolsRequest
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
 from turnpike.api.tool_registry.v1.tool_pb2 import Tool
@@ -23,6 +25,8 @@ _LONGEST_NAME = 64
 # A connector that was never seen is awaited for 30 s.
 _PATIENCE = timedelta(seconds=35)
 _AGENT = "agent"
+# In one request; its answer takes milliseconds.
+_MOST_JUDGED = 5_000
 _HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 _INPUT = {
     "type": "object",
@@ -70,6 +74,18 @@ async def offers_to(
     known = [_of_agent(each) for each in await _agents(call, agents)]
     known += [_of_tool(each) for each in tools.tools if each.state == "OK"]
     return {offer.name: offer for offer in sorted(_apart(known), key=lambda each: each.name)}
+
+
+async def denied_to(
+    call: Call, policies: PolicyServiceStub, offers: Mapping[str, Offer]
+) -> frozenset[str]:
+    """Returns the tools among offers that policy denies a caller, however they are called."""
+    tools = [offer.tool for offer in offers.values() if offer.tool]
+    found: set[str] = set()
+    for at in range(0, len(tools), _MOST_JUDGED):
+        request = ExplainToolsRequest(tools=tools[at : at + _MOST_JUDGED])
+        found.update((await call.read(policies.ExplainTools, request)).denied)
+    return frozenset(found)
 
 
 async def _agents(call: Call, agents: AgentServiceStub) -> list[Agent]:

@@ -21,6 +21,7 @@ from starlette.types import Scope
 from turnpike.api.agent_runtime.v1 import turn_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.agent_service_pb2_grpc import AgentServiceStub
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
+from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import PolicyServiceStub
 from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
@@ -31,7 +32,7 @@ from turnpike.gateway.routes.invocations import no_such_tool, written
 from turnpike.gateway.routes.mcp import answers
 from turnpike.gateway.routes.mcp.cancelling import origin
 from turnpike.gateway.routes.mcp.notes import Notes
-from turnpike.gateway.routes.mcp.offers import Offer, offers_to
+from turnpike.gateway.routes.mcp.offers import Offer, denied_to, offers_to
 from turnpike.gateway.routes.mcp.pages import page
 from turnpike.rpc.errors import ServiceError
 
@@ -61,6 +62,7 @@ class Services:
     turns: TurnServiceStub
     agents: AgentServiceStub
     connectors: ConnectorServiceStub
+    policies: PolicyServiceStub
 
 
 @asynccontextmanager
@@ -95,10 +97,13 @@ class _Handlers:
     async def list_tools(
         self, context: Context, params: types.PaginatedRequestParams
     ) -> dict[str, Any]:
-        """Lists what may be called."""
+        """Lists what may be called, and what policy does not deny anyway."""
         try:
             offers = await self._offers(context)
-            shown, cursor = page(offers, params.cursor)
+            call: Call = _scope(context)[CALL]
+            denied = await denied_to(call, self._services.policies, offers)
+            open_to = {name: each for name, each in offers.items() if each.tool not in denied}
+            shown, cursor = page(open_to, params.cursor)
         except (ProblemError, ServiceError) as error:
             _refuse(error)
         listed: dict[str, Any] = {"tools": [offer.shown() for offer in shown], **_FRESH}
