@@ -189,6 +189,7 @@ spec:
   rules:
   - {tool: shop/buy, effect: ALWAYS_ASK, where: [{path: /sum, minimum: 100}]}
   defaults: {allow: ["*/read*"]}
+  approvals: {expires_after: 3600, on_expiry: reject}
 ---
 kind: Policy
 name: person

@@ -28,6 +28,17 @@ TENANT: dict[str, Any] = {
     ],
     "reason": "ours",
     "defaults": {"mode": "DONT_ASK", "allow": ["*/read*"], "ask": [], "rules": [], "reason": ""},
+    "approvals": {
+        "approvers": [],
+        "roles": ["admin"],
+        "exclude_requester": True,
+        "quorum": 2,
+        "expires_after": 1800.0,
+        "on_expiry": "reject",
+        "escalate_to": [],
+        "escalate_to_roles": [],
+        "incremental": False,
+    },
 }
 PERSON: dict[str, Any] = {"ask": ["mail/*"], "deny": [], "rules": [], "reason": "mine"}
 

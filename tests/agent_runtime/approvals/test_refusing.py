@@ -1,6 +1,7 @@
 """What is refused of decisions, with everything that is wrong; nothing runs then."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.agent_runtime.approvals.asking import (
     ASKS,
     FIRST,
     answered,
+    approval_of,
     decide,
     let_pass,
     paused,
@@ -20,7 +22,9 @@ from tests.agent_runtime.turns.provider import Provider
 from tests.agent_runtime.turns.tools import Tools
 from tests.agent_runtime.turns.world import World, begin, cancel
 from tests.waiting import until
-from turnpike.api.agent_runtime.v1.approval_pb2 import Decision
+from turnpike.api.agent_runtime.v1.approval_pb2 import ApprovalRules, Decision
+from turnpike.api.agent_runtime.v1.policy_pb2 import TenantPolicy
+from turnpike.api.agent_runtime.v1.policy_service_pb2 import UpdatePolicyRequest
 from turnpike.api.agent_runtime.v1.turn_pb2 import TurnStatus
 
 OTHER = "call_1_1"
@@ -233,3 +237,31 @@ async def test_expiry_may_ask_others_once(
     await decide(tenant, asked.id, said("approve"), by=by)
     await answered(tenant, provider, turn.id)
     assert tools.effects("escalated") == 1
+
+
+async def test_where_an_agent_says_nothing_the_tenant_says_who_decides_and_for_how_long(
+    world: World, tenant: Tenant, provider: Provider, tools: Tools
+):
+    rules: dict[str, Any] = {"roles": ["admin"], "exclude_requester": True}
+    rules |= {"on_expiry": "EXPIRY_ACTION_REJECT", "expires_after": {"seconds": 1800}}
+    await tools.offer(tenant, **ASKS)
+    before = await paused(tenant, provider)
+    said_by_tenant = TenantPolicy(approvals=ApprovalRules(**rules))
+    made = await tenant.runtime.policies.UpdatePolicy(
+        UpdatePolicyRequest(tenant=said_by_tenant), metadata=tenant.admin
+    )
+    turn = await paused(tenant, provider, arguments='{"tag": "by-tenant"}')
+    of_agent = {"expires_after": {"seconds": 3600}}
+    await tenant.agent(tools=["effects/*"], **ASKS, approvals=of_agent)
+    other = await paused(tenant, provider)
+
+    assert made.version.tenant.approvals.expires_after.seconds == 1800
+    # An agent that says something is not overridden, nor is what was asked before.
+    asked = [await approval_of(tenant, each.approval.id) for each in (before, turn, other)]
+    spans = [each.expire_time.seconds - each.create_time.seconds for each in asked]
+    assert [round(each / 60) for each in spans] == [24 * 60, 30, 60]
+    assert (await refused(tenant, turn.approval.id, said("approve"))).reason == "FORBIDDEN"
+    await let_pass(world, turn.id, 0.5)
+    _, told_to_model = await answered(tenant, provider, turn.id)
+    assert "Nobody decided in time" in told_to_model.prompt[-1][1]
+    assert tools.effects("by-tenant") == 0

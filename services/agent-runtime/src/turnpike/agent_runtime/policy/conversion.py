@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
+from turnpike.agent_runtime.approvals.rules import rules_from_proto, rules_to_proto
 from turnpike.agent_runtime.policy.model import (
     NO_POLICY,
     Comparison,
@@ -46,6 +47,7 @@ def tenant_from_proto(policy: pb.TenantPolicy, path: str) -> TenantPolicy:
         rules=_rules(policy.rules, f"{path}.rules", _OF_TENANTS),
         reason=_text(policy.reason),
         defaults=_policy(policy.defaults, f"{path}.defaults", _OF_DEFAULTS),
+        approvals=rules_from_proto(policy.approvals),
     )
 
 
@@ -80,6 +82,7 @@ def tenant_to_proto(policy: TenantPolicy) -> pb.TenantPolicy:
         rules=_rules_to_proto(policy.rules),
         reason=policy.reason,
         defaults=None if policy.defaults == NO_POLICY else policy_to_proto(policy.defaults),
+        approvals=rules_to_proto(policy.approvals),
     )
 
 

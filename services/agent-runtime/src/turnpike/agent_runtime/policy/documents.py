@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from turnpike.agent_runtime.approvals.model import ApprovalRules
 from turnpike.agent_runtime.policy.model import (
     Comparison,
     Effect,
@@ -57,6 +58,8 @@ def conditions_of(stored: Iterable[Mapping[str, Any]]) -> tuple[Predicate, ...]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Policy):
         return document_of(value)
+    if isinstance(value, ApprovalRules):
+        return value.as_dict()
     if isinstance(value, tuple):
         return [_plain_rule(each) if isinstance(each, Rule) else each for each in value]
     return value
@@ -105,5 +108,6 @@ _READERS: dict[str, Any] = {
     "reason": str,
     "rules": _rules,
     "defaults": policy_of,
+    "approvals": ApprovalRules.from_dict,
     **dict.fromkeys(("allow", "ask", "deny", "always_ask"), tuple),
 }

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from turnpike.agent_runtime.approvals.model import DEFAULT_RULES, ApprovalRules
 from turnpike.agent_runtime.policy.documents import (
     conditions_of,
     person_policy_of,
@@ -75,8 +76,14 @@ class Judges:
 
     async def judge(self, subject: Subject, calls: Sequence[ToolCall]) -> list[Verdict]:
         """Returns what becomes of each of a step's calls."""
+        return (await self.judged(subject, calls))[0]
+
+    async def judged(
+        self, subject: Subject, calls: Sequence[ToolCall]
+    ) -> tuple[list[Verdict], ApprovalRules]:
+        """Returns what becomes of each of a step's calls, and who decides by default."""
         if not calls:
-            return []
+            return [], DEFAULT_RULES
         said, grants = await self._read(subject, [call.tool for call in calls])
         rules = self._rules(subject, said)
         verdicts = [judge(rules, call, grants) for call in calls]
@@ -84,7 +91,7 @@ class Judges:
             "tenant_policy": _named(said.tenant_version),
             "person_policy": _named(said.person_version),
         }
-        return [replace(verdict, **versions) for verdict in verdicts]
+        return [replace(verdict, **versions) for verdict in verdicts], said.tenant.approvals
 
     async def _read(self, subject: Subject, tools: list[str]) -> tuple[_Said, list[Grant]]:
         seen = self._seen.get((subject.tenant, subject.principal), _Said())
@@ -113,6 +120,8 @@ class Judge:
     def __init__(self, judges: Judges, subject: Subject) -> None:
         self._judges = judges
         self._subject = subject
+        self.approvals = DEFAULT_RULES
+        """Who decides by default, as the tenant said when calls were judged last."""
 
     async def judge(self, calls: Sequence[ToolCall]) -> list[Verdict]:
         """Returns what becomes of each of a step's calls, by what is said at this moment.
@@ -120,7 +129,9 @@ class Judge:
         Raises:
             Exception: Postgres stays away.
         """
-        return await self._judges.judge(self._subject, calls)
+        verdicts, approvals = await self._judges.judged(self._subject, calls)
+        self.approvals = approvals if calls else self.approvals
+        return verdicts
 
 
 def _said(row: Any, seen: _Said) -> _Said:

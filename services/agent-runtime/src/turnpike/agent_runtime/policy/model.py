@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from turnpike.agent_runtime.approvals.model import DEFAULT_RULES, ApprovalRules
+
 
 class Effect(StrEnum):
     """What a rule does with the calls that it matches."""
@@ -241,6 +243,9 @@ class TenantPolicy:
     reason: str = ""
     defaults: Policy = NO_POLICY
     """Where an agent says nothing; denies nothing."""
+
+    approvals: ApprovalRules = DEFAULT_RULES
+    """Who decides what agents ask for that say nothing of it."""
 
     @property
     def layer(self) -> Layer:

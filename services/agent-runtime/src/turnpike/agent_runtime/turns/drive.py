@@ -89,9 +89,10 @@ class Driver:
             agent_version=turn.agent_version,
             policy=prepared.policy,
         )
+        self._judge = Judge(parts.judges, subject)
         self._caller = Caller(
             parts.registry,
-            Reviewer(prepared.toolset, Judge(parts.judges, subject), prepared.reviews),
+            Reviewer(prepared.toolset, self._judge, prepared.reviews),
             self._writer,
             search=partial(parts.search.answer, prepared.toolset),
             timeout=parts.patience.tool,
@@ -312,7 +313,7 @@ class Driver:
 
     async def _pause(self, step: Step, items: Sequence[Item]) -> None:
         """Pauses the turn until somebody has decided about calls of a step."""
-        pause = pause_for(items, self._prepared.rules)
+        pause = pause_for(items, self._prepared.rules, self._judge.approvals)
 
         async def store(batch: Batch) -> None:
             await self._allowance.kept()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from turnpike.agent_runtime.approvals.model import ApprovalRules, Item
+from turnpike.agent_runtime.approvals.model import DEFAULT_RULES, ApprovalRules, Item
 from turnpike.agent_runtime.approvals.stating import required
 from turnpike.agent_runtime.events.writer import Body
 
@@ -25,7 +25,8 @@ class Pause:
         return {"approval_required": required(str(self.id), self.items, self.expires)}
 
 
-def pause_for(items: Sequence[Item], rules: ApprovalRules) -> Pause:
-    """Returns what a turn pauses with, beginning now."""
+def pause_for(items: Sequence[Item], of_agent: ApprovalRules, of_tenant: ApprovalRules) -> Pause:
+    """Returns what a turn pauses with, beginning now: by its agent's rules, if it says any."""
+    rules = of_tenant if of_agent == DEFAULT_RULES else of_agent
     window = timedelta(seconds=rules.expires_after)
     return Pause(id=uuid4(), items=items, rules=rules, expires=datetime.now(UTC) + window)

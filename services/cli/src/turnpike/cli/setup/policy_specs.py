@@ -13,6 +13,8 @@ from pydantic import (
 Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$")]
 Reason = Annotated[str, Field(max_length=1000)]
 Mode = Literal["DEFAULT", "BYPASS", "DONT_ASK"]
+Id = Annotated[str, Field(min_length=1, max_length=64)]
+Role = Literal["member", "admin"]
 Number = Annotated[float, Field(strict=False)]
 
 _BOUNDS = frozenset({"minimum", "maximum"})
@@ -70,6 +72,20 @@ class Defaults(_Strict):
     reason: Reason = ""
 
 
+class ApprovalRules(_Strict):
+    """Who decides what agents ask for, and for how long."""
+
+    approvers: list[Id] = Field(default=[], max_length=100)
+    roles: list[Role] = Field(default=[], max_length=2)
+    exclude_requester: bool = False
+    quorum: int = Field(default=1, ge=1, le=20)
+    expires_after: float = Field(default=86_400, ge=1, le=31_536_000, strict=False)
+    on_expiry: Literal["abort", "reject", "escalate"] = "abort"
+    escalate_to: list[Id] = Field(default=[], max_length=100)
+    escalate_to_roles: list[Role] = Field(default=[], max_length=2)
+    incremental: bool = False
+
+
 class PolicySpec(_Strict):
     """What a tenant says of all agents' calls, or a person of their own turns'."""
 
@@ -80,8 +96,9 @@ class PolicySpec(_Strict):
     rules: list[Rule] = []
     reason: Reason = ""
     defaults: Defaults = Defaults()
+    approvals: ApprovalRules | None = None
 
     def not_for(self, whose: str) -> list[str]:
         """Returns the fields that are not for the tenant, or not for a person."""
-        others = {"tenant": {"ask"}, "person": {"enabled", "always_ask", "defaults"}}
+        others = {"tenant": {"ask"}, "person": {"enabled", "always_ask", "defaults", "approvals"}}
         return sorted(others[whose] & self.model_fields_set)

@@ -12,7 +12,7 @@ from pydantic import (
 
 from turnpike.cli.setup.account_specs import AccountSpec
 from turnpike.cli.setup.names import Name
-from turnpike.cli.setup.policy_specs import Pattern, Policy, PolicySpec
+from turnpike.cli.setup.policy_specs import ApprovalRules, Pattern, Policy, PolicySpec
 
 Provider = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.-]{0,62}$")]
 Secret = Annotated[str, Field(max_length=8192)]
@@ -106,6 +106,7 @@ class AgentSpec(_Strict):
     tools: list[Pattern] = []
     max_steps: int = Field(default=0, ge=0, le=1000)
     policy: Policy = Policy()
+    approvals: ApprovalRules | None = None
     tool_search: ToolSearch = ToolSearch()
 
 

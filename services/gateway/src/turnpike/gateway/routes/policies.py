@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 from turnpike.api.agent_runtime.v1 import policy_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import PolicyServiceStub
 from turnpike.gateway.requests import if_match
+from turnpike.gateway.routes.approval_rules import ApprovalRulesReply, rules_reply
 from turnpike.gateway.routes.policy_shapes import (
     PersonPolicy,
     PolicyReply,
@@ -56,6 +57,7 @@ class TenantPolicyReply(_Version):
     rules: list[RuleReply]
     reason: str
     defaults: PolicyReply
+    approvals: ApprovalRulesReply | None
 
 
 class PersonPolicyReply(_Version):
@@ -336,6 +338,7 @@ def _tenant(version: pb.PolicyVersion) -> TenantPolicyReply:
         rules=rule_replies(policy.rules),
         reason=policy.reason,
         defaults=policy_reply(policy.defaults),
+        approvals=rules_reply(policy.approvals) if policy.HasField("approvals") else None,
     )
 
 

@@ -7,6 +7,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from turnpike.api.agent_runtime.v1 import policy_pb2 as pb
+from turnpike.gateway.routes.approval_rules import ApprovalRules, rules_message
 from turnpike.gateway.routes.shapes import Pattern, Reply, Request, Text
 
 Patterns = Annotated[list[Pattern], Field(max_length=1000)]
@@ -120,6 +121,9 @@ class TenantPolicy(Request):
     rules: Annotated[list[TenantRule], Field(max_length=1000)] = Field(default=[])
     reason: Reason = ""
     defaults: Defaults = Defaults()
+    approvals: ApprovalRules | None = Field(
+        default=None, description="Who decides what agents ask for that say nothing of it."
+    )
 
 
 class PersonPolicy(Request):
@@ -172,6 +176,7 @@ def tenant_message(policy: TenantPolicy) -> pb.TenantPolicy:
         rules=_rules(policy.rules),
         reason=policy.reason,
         defaults=policy_message(policy.defaults),
+        approvals=rules_message(policy.approvals) if policy.approvals else None,
     )
 
 

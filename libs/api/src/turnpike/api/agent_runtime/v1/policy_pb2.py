@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from turnpike.api.agent_runtime.v1 import approval_pb2 as turnpike_dot_api_dot_agent__runtime_dot_v1_dot_approval__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*turnpike/api/agent_runtime/v1/policy.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\"Q\n\x0bNumberRange\x12\x14\n\x07minimum\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_minimumB\n\n\x08_maximum\"\xf9\x01\n\tPredicate\x12+\n\x04path\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xe8\x07\x32\x13^(/([^~]|~[01])*)?$\x12(\n\x06\x65quals\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12,\n\x06one_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.ListValueH\x00\x12\x1b\n\x07pattern\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07H\x00\x12;\n\x05range\x18\x05 \x01(\x0b\x32*.turnpike.api.agent_runtime.v1.NumberRangeH\x00\x42\r\n\x04test\x12\x05\xbaH\x02\x08\x01\"\xe8\x01\n\x04Rule\x12<\n\x04tool\x18\x01 \x01(\tB.\xbaH+r)\x18\xac\x02\x32$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x45\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32).turnpike.api.agent_runtime.v1.RuleEffectB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x41\n\x05where\x18\x03 \x03(\x0b\x32(.turnpike.api.agent_runtime.v1.PredicateB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"\xed\x02\n\x06Policy\x12\x42\n\x05\x61llow\x18\x01 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12@\n\x03\x61sk\x18\x02 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x41\n\x04\x64\x65ny\x18\x03 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x41\n\x04mode\x18\x04 \x01(\x0e\x32).turnpike.api.agent_runtime.v1.PolicyModeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\x05rules\x18\x05 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x18\n\x06reason\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"\xbe\x02\n\x0cTenantPolicy\x12\x10\n\x08\x64isabled\x18\x01 \x01(\x08\x12\x41\n\x04\x64\x65ny\x18\x02 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12G\n\nalways_ask\x18\x03 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12=\n\x05rules\x18\x04 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x18\n\x06reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x37\n\x08\x64\x65\x66\x61ults\x18\x06 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Policy\"\xec\x01\n\x0cPersonPolicy\x12@\n\x03\x61sk\x18\x01 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x41\n\x04\x64\x65ny\x18\x02 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12=\n\x05rules\x18\x03 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07*t\n\nPolicyMode\x12\x1b\n\x17POLICY_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13POLICY_MODE_DEFAULT\x10\x01\x12\x16\n\x12POLICY_MODE_BYPASS\x10\x02\x12\x18\n\x14POLICY_MODE_DONT_ASK\x10\x03*\x87\x01\n\nRuleEffect\x12\x1b\n\x17RULE_EFFECT_UNSPECIFIED\x10\x00\x12\x15\n\x11RULE_EFFECT_ALLOW\x10\x01\x12\x13\n\x0fRULE_EFFECT_ASK\x10\x02\x12\x14\n\x10RULE_EFFECT_DENY\x10\x03\x12\x1a\n\x16RULE_EFFECT_ALWAYS_ASK\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*turnpike/api/agent_runtime/v1/policy.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a,turnpike/api/agent_runtime/v1/approval.proto\"Q\n\x0bNumberRange\x12\x14\n\x07minimum\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_minimumB\n\n\x08_maximum\"\xf9\x01\n\tPredicate\x12+\n\x04path\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xe8\x07\x32\x13^(/([^~]|~[01])*)?$\x12(\n\x06\x65quals\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12,\n\x06one_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.ListValueH\x00\x12\x1b\n\x07pattern\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07H\x00\x12;\n\x05range\x18\x05 \x01(\x0b\x32*.turnpike.api.agent_runtime.v1.NumberRangeH\x00\x42\r\n\x04test\x12\x05\xbaH\x02\x08\x01\"\xe8\x01\n\x04Rule\x12<\n\x04tool\x18\x01 \x01(\tB.\xbaH+r)\x18\xac\x02\x32$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x45\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32).turnpike.api.agent_runtime.v1.RuleEffectB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x41\n\x05where\x18\x03 \x03(\x0b\x32(.turnpike.api.agent_runtime.v1.PredicateB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"\xed\x02\n\x06Policy\x12\x42\n\x05\x61llow\x18\x01 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12@\n\x03\x61sk\x18\x02 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x41\n\x04\x64\x65ny\x18\x03 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x41\n\x04mode\x18\x04 \x01(\x0e\x32).turnpike.api.agent_runtime.v1.PolicyModeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\x05rules\x18\x05 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x18\n\x06reason\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"\xff\x02\n\x0cTenantPolicy\x12\x10\n\x08\x64isabled\x18\x01 \x01(\x08\x12\x41\n\x04\x64\x65ny\x18\x02 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12G\n\nalways_ask\x18\x03 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12=\n\x05rules\x18\x04 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x18\n\x06reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x37\n\x08\x64\x65\x66\x61ults\x18\x06 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Policy\x12?\n\tapprovals\x18\x07 \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.ApprovalRules\"\xec\x01\n\x0cPersonPolicy\x12@\n\x03\x61sk\x18\x01 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x41\n\x04\x64\x65ny\x18\x02 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12=\n\x05rules\x18\x03 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07*t\n\nPolicyMode\x12\x1b\n\x17POLICY_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13POLICY_MODE_DEFAULT\x10\x01\x12\x16\n\x12POLICY_MODE_BYPASS\x10\x02\x12\x18\n\x14POLICY_MODE_DONT_ASK\x10\x03*\x87\x01\n\nRuleEffect\x12\x1b\n\x17RULE_EFFECT_UNSPECIFIED\x10\x00\x12\x15\n\x11RULE_EFFECT_ALLOW\x10\x01\x12\x13\n\x0fRULE_EFFECT_ASK\x10\x02\x12\x14\n\x10RULE_EFFECT_DENY\x10\x03\x12\x1a\n\x16RULE_EFFECT_ALWAYS_ASK\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -75,20 +76,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONPOLICY'].fields_by_name['rules']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_PERSONPOLICY'].fields_by_name['reason']._loaded_options = None
   _globals['_PERSONPOLICY'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
-  _globals['_POLICYMODE']._serialized_start=1634
-  _globals['_POLICYMODE']._serialized_end=1750
-  _globals['_RULEEFFECT']._serialized_start=1753
-  _globals['_RULEEFFECT']._serialized_end=1888
-  _globals['_NUMBERRANGE']._serialized_start=136
-  _globals['_NUMBERRANGE']._serialized_end=217
-  _globals['_PREDICATE']._serialized_start=220
-  _globals['_PREDICATE']._serialized_end=469
-  _globals['_RULE']._serialized_start=472
-  _globals['_RULE']._serialized_end=704
-  _globals['_POLICY']._serialized_start=707
-  _globals['_POLICY']._serialized_end=1072
-  _globals['_TENANTPOLICY']._serialized_start=1075
-  _globals['_TENANTPOLICY']._serialized_end=1393
-  _globals['_PERSONPOLICY']._serialized_start=1396
-  _globals['_PERSONPOLICY']._serialized_end=1632
+  _globals['_POLICYMODE']._serialized_start=1745
+  _globals['_POLICYMODE']._serialized_end=1861
+  _globals['_RULEEFFECT']._serialized_start=1864
+  _globals['_RULEEFFECT']._serialized_end=1999
+  _globals['_NUMBERRANGE']._serialized_start=182
+  _globals['_NUMBERRANGE']._serialized_end=263
+  _globals['_PREDICATE']._serialized_start=266
+  _globals['_PREDICATE']._serialized_end=515
+  _globals['_RULE']._serialized_start=518
+  _globals['_RULE']._serialized_end=750
+  _globals['_POLICY']._serialized_start=753
+  _globals['_POLICY']._serialized_end=1118
+  _globals['_TENANTPOLICY']._serialized_start=1121
+  _globals['_TENANTPOLICY']._serialized_end=1504
+  _globals['_PERSONPOLICY']._serialized_start=1507
+  _globals['_PERSONPOLICY']._serialized_end=1743
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
+from turnpike.api.agent_runtime.v1 import approval_pb2 as _approval_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -84,20 +85,22 @@ class Policy(_message.Message):
     def __init__(self, allow: _Optional[_Iterable[str]] = ..., ask: _Optional[_Iterable[str]] = ..., deny: _Optional[_Iterable[str]] = ..., mode: _Optional[_Union[PolicyMode, str]] = ..., rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class TenantPolicy(_message.Message):
-    __slots__ = ("disabled", "deny", "always_ask", "rules", "reason", "defaults")
+    __slots__ = ("disabled", "deny", "always_ask", "rules", "reason", "defaults", "approvals")
     DISABLED_FIELD_NUMBER: _ClassVar[int]
     DENY_FIELD_NUMBER: _ClassVar[int]
     ALWAYS_ASK_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DEFAULTS_FIELD_NUMBER: _ClassVar[int]
+    APPROVALS_FIELD_NUMBER: _ClassVar[int]
     disabled: bool
     deny: _containers.RepeatedScalarFieldContainer[str]
     always_ask: _containers.RepeatedScalarFieldContainer[str]
     rules: _containers.RepeatedCompositeFieldContainer[Rule]
     reason: str
     defaults: Policy
-    def __init__(self, disabled: _Optional[bool] = ..., deny: _Optional[_Iterable[str]] = ..., always_ask: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., reason: _Optional[str] = ..., defaults: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+    approvals: _approval_pb2.ApprovalRules
+    def __init__(self, disabled: _Optional[bool] = ..., deny: _Optional[_Iterable[str]] = ..., always_ask: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., reason: _Optional[str] = ..., defaults: _Optional[_Union[Policy, _Mapping]] = ..., approvals: _Optional[_Union[_approval_pb2.ApprovalRules, _Mapping]] = ...) -> None: ...
 
 class PersonPolicy(_message.Message):
     __slots__ = ("ask", "deny", "rules", "reason")
