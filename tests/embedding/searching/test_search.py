@@ -1,5 +1,6 @@
 """What a search finds, where, and how much of it is told."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
@@ -12,7 +13,14 @@ from turnpike.database.tenancy import tenant_transaction
 from turnpike.embedding.backends import minilm
 from turnpike.embedding.index import index
 from turnpike.embedding.searching.indexes import shared_name, tenant_name
-from turnpike.embedding.searching.model import CollectionMissingError, Found, Plan
+from turnpike.embedding.searching.model import (
+    CollectionMissingError,
+    Filter,
+    Found,
+    Plan,
+    Question,
+)
+from turnpike.embedding.searching.search import Search
 from turnpike.rpc.errors import InvalidArgumentError
 
 TOLL = "Motorists pay a fee before they may use the road."
@@ -256,3 +264,28 @@ async def test_what_has_all_words_is_found_among_many_that_have_one(books: Libra
 
     best = min(found.results, key=lambda result: result.text_rank or 999)
     assert best.text == "river salmon"
+
+
+async def test_a_collection_that_is_new_or_gone_is_searched_or_not_at_once(
+    books: Library,
+) -> None:
+    shelf = await books.shelf("old")
+    await shelf.add(Sheet("/old.md", [FISH]))
+    search = Search(books.engine, books.embedder, exact_most=1000)
+    question = Question(tenant=shelf.tenant, wordings=("salmon",))
+    assert paths(await search.search(question, None)) == ["/old.md"]
+
+    other = await books.shelf("new", tenant=shelf.tenant, language="german")
+    await other.add(Sheet("/new.md", [FISH]))
+    both = await search.search(question, None)
+    named = replace(question, filter=Filter(collections=("new",)))
+    alone = await search.search(named, None)
+    await books.tables.execute("DELETE FROM collections WHERE id = $1", other.id)
+    after = await search.search(question, None)
+
+    assert sorted(paths(both)) == ["/new.md", "/old.md"]
+    assert all(result.text_rank for result in both.results), "by words in each"
+    assert paths(alone) == ["/new.md"]
+    assert paths(after) == ["/old.md"]
+    with pytest.raises(CollectionMissingError):
+        await search.search(named, None)

@@ -22,15 +22,18 @@ _PRESENT = text(
 _LARGEST = 4000
 """How many dimensions an index of vectors may have."""
 
+_BUILT = "WITH (m = 24, ef_construction = 200)"
+"""pgvector's own 16 and 64 find two thirds of what is nearest among 50,000 in close clusters."""
+
 
 def tenant_name(tenant: UUID, model: str) -> str:
     """Returns the name of the index that is a tenant's own."""
-    return PREFIX + sha256(f"{tenant}:{model}:half".encode()).hexdigest()[:24]
+    return PREFIX + sha256(f"{tenant}:{model}:{_BUILT}".encode()).hexdigest()[:24]
 
 
 def shared_name(model: str) -> str:
     """Returns the name of the index of all tenants' vectors of a model."""
-    return PREFIX + sha256(f"{model}:half".encode()).hexdigest()[:24]
+    return PREFIX + sha256(f"{model}:{_BUILT}".encode()).hexdigest()[:24]
 
 
 async def needed_indexes(system: AsyncConnection, *, most: int) -> dict[str, str]:
@@ -46,7 +49,7 @@ async def needed_indexes(system: AsyncConnection, *, most: int) -> dict[str, str
             continue
         vectors = (
             f"ON chunks USING hnsw ((embedding::halfvec({row.dimensions})) halfvec_cosine_ops)"
-            f" WHERE live AND model = {quoted(row.model)}"
+            f" {_BUILT} WHERE live AND model = {quoted(row.model)}"
         )
         wanted[shared_name(row.model)] = vectors
         wanted[tenant_name(row.tenant, row.model)] = f"{vectors} AND tenant = '{row.tenant}'"

@@ -26,7 +26,7 @@ _INDEXES = text(
     " WHERE i.indrelid = 'chunks'::regclass AND i.indisvalid AND c.relname = ANY(:names)"
 )
 _SETTINGS = text(
-    "SELECT set_config('hnsw.ef_search', '100', true),"
+    "SELECT set_config('hnsw.ef_search', '200', true),"
     " set_config('hnsw.iterative_scan', 'relaxed_order', true),"
     " set_config('hnsw.max_scan_tuples', '200000', true)"
 )

@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -31,6 +32,9 @@ from turnpike.rpc.errors import InvalidArgumentError, UnavailableError
 
 _UNKNOWN_TIME_ZONE = "22023"
 _ATTEMPTS = 3
+_MOST_SEEN = 10_000
+"""Of how many tenants the collections are kept."""
+
 _SPARE = 3
 """With a bound of tokens, how many times as many results are looked at as are told."""
 
@@ -48,6 +52,7 @@ class Search:
         self._engine = engine
         self._embedder = embedder
         self._plans = Plans(exact_most=exact_most)
+        self._seen: dict[UUID, list[Collection]] = {}
 
     async def search(self, question: Question, payer: Payer | None) -> Found:
         """Returns the best parts.
@@ -66,10 +71,10 @@ class Search:
             if getattr(error.orig, "sqlstate", "") == _UNKNOWN_TIME_ZONE:
                 raise InvalidArgumentError("filter.time_zone", "is no time zone") from error
             raise
-        raise UnavailableError("collections change their models; try again")
+        raise UnavailableError("collections change too often; try again")
 
     async def _found(self, question: Question, payer: Payer | None) -> Found | None:
-        """Searches once; None if a collection has another model by then."""
+        """Searches once; None if the collections are others than those that were taken for it."""
         question, searched = await self._prepared(question)
         if not searched:
             return Found(results=[], plan=None, asked=question)
@@ -77,19 +82,30 @@ class Search:
         async with tenant_transaction(self._engine, question.tenant) as connection:
             results, plan = await self._run(connection, question, searched, wordings)
             # The question's vectors are of the models before; so must be what they met.
-            now = {each.id: each for each in await rows.collections(connection, question.tenant)}
-        if any(now.get(each.id, each).model != each.model for each in searched):
+            now = await self._read(connection, question.tenant)
+        if _chosen(now, question.filter) != searched:
             return None
         told = await self._within(question, results)
         return Found(results=told, plan=plan, asked=question)
 
     async def _prepared(self, question: Question) -> tuple[Question, list[Collection]]:
+        """Returns what is asked of which collections: those of the search before, if it may."""
+        seen = self._seen.get(question.tenant)
+        if seen and not question.read_time and _are_among(seen, question.filter):
+            return question, _chosen(seen, question.filter)
         async with tenant_transaction(self._engine, question.tenant) as connection:
-            collections = await rows.collections(connection, question.tenant)
+            collections = await self._read(connection, question.tenant)
             if question.read_time:
                 today = await rows.today(connection, question.filter.time_zone)
                 question = _timed(question, today)
         return question, _chosen(collections, question.filter)
+
+    async def _read(self, connection: AsyncConnection, tenant: UUID) -> list[Collection]:
+        collections = await rows.collections(connection, tenant)
+        if len(self._seen) >= _MOST_SEEN:
+            self._seen.clear()
+        self._seen[tenant] = collections
+        return collections
 
     async def _wordings(
         self, question: Question, searched: Sequence[Collection], payer: Payer | None
@@ -187,6 +203,10 @@ def _timed(question: Question, today: date) -> Question:
     if not (asked.since or asked.until):
         asked = replace(asked, since=days.since, until=days.until)
     return replace(question, filter=asked, recent=question.recent or days.recent)
+
+
+def _are_among(collections: Sequence[Collection], asked: Filter) -> bool:
+    return set(asked.collections) <= {collection.name for collection in collections}
 
 
 def _chosen(collections: Sequence[Collection], asked: Filter) -> list[Collection]:

@@ -40,7 +40,7 @@ JOIN LATERAL (
 ORDER BY {order}f.score DESC, d.id, p.position
 LIMIT :limit
 """
-_RANKED = 1000
+_RANKED = 600
 """How many chunks the words of one question are compared with, about."""
 
 # No index is of this expression: every vector is compared.
