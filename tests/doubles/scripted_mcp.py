@@ -98,6 +98,9 @@ class ScriptedServer:
     shown: set[str] = field(default_factory=set[str])
     """Every `authorization` that came in."""
 
+    called_on: set[Connection] = field(default_factory=set[Connection])
+    """The connections that calls came on."""
+
     open_sessions: set[str] = field(default_factory=set[str])
     _old: dict[str, Connection] = field(default_factory=dict[str, Connection])
     """The streams of the old transport, by session."""
@@ -222,6 +225,7 @@ class ScriptedServer:
             self._streams.remove((connection, subscription))
 
     async def _stream_answer(self, connection: Connection, message: Message, session: str) -> None:
+        self.called_on.add(connection)
         connection.start_stream()
         response = await self._answered(message, session, lambda note: connection.write(sse(note)))
         connection.write(sse(response))

@@ -114,6 +114,18 @@ async def test_t7_a_second_call_makes_no_handshake(
     assert server.count("initialize") + server.count("server/discover") == greeted
 
 
+async def test_an_answer_that_is_a_stream_leaves_its_connection_to_the_next_call(
+    tenant: Tenant, server: ScriptedServer, place: str
+):
+    await tenant.connect(url=place)
+    request = await tenant.ask("effects/count")
+
+    for _ in range(5):
+        await tenant.run(asking(request, "talk"))
+
+    assert len(server.called_on) < 5
+
+
 async def test_who_keeps_nothing_is_shared_by_all_conversations(
     tenant: Tenant, server: ScriptedServer, place: str
 ):

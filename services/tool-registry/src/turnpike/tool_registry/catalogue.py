@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -26,6 +27,11 @@ _POLL_SECONDS = 0.1
 _TRIES = 3
 _LOOK_SECONDS = 20.0
 _CACHED_BYTES = 32 * 1024 * 1024
+# Tools and patterns of all lists that are kept; a list of more is kept alone.
+_LISTS_SIZE = 10_000
+
+_ListKey: TypeAlias = tuple[UUID, tuple[str, ...], tuple[tuple[str, int], ...]]
+"""Whose, the patterns, and the connectors with their revisions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,15 @@ class ListedTool:
         return f"{self.connector}/{self.name}"
 
 
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class ToolList:
+    """The tools that match what was asked for, by name; one object until any of them changes."""
+
+    tools: tuple[ListedTool, ...]
+    digest: str
+    """Of them together; the same until a definition changes."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Cached:
     revision: int
@@ -71,31 +86,28 @@ class Catalogue:
         self._discoveries = discoveries
         self._cache: OrderedDict[tuple[UUID, str], _Cached] = OrderedDict()
         self._cached_bytes = 0
+        self._lists: OrderedDict[_ListKey, ToolList] = OrderedDict()
+        self._lists_size = 0
 
     async def list_tools(
         self, tenant: UUID, patterns: Sequence[str], *, principal: str = ""
-    ) -> tuple[list[ListedTool], str]:
-        """Returns the tools that match, by name, and the digest of them together.
+    ) -> ToolList:
+        """Returns the tools that match.
 
         A principal is shown those of the tenant's connectors and the own ones.
 
         Asks no server. Only a connector that was never seen is waited for, 30
-        seconds at most. Order and digest are the same until a definition changes.
+        seconds at most.
         """
         entries = await self._entries(tenant, patterns, principal)
         if any(_is_unseen(entry) for entry in entries):
             entries = await self._await_first(tenant, patterns, principal)
         for _ in range(_TRIES):
-            listed = await self._load(tenant, entries)
+            listed = await self._list(tenant, patterns, entries)
             if listed is not None:
-                break
+                return listed
             entries = await self._entries(tenant, patterns, principal)
-        else:
-            listed = []
-        matches = matcher_of(patterns)
-        chosen = [each for each in listed if matches(each.full_name)]
-        chosen.sort(key=lambda each: each.full_name)
-        return chosen, _toolset_digest(chosen)
+        return _chosen([], patterns)
 
     def expire_soon(self, tenant: UUID, connector: str) -> None:
         """Has a connector's tools discovered anew, in the background."""
@@ -140,6 +152,23 @@ class Catalogue:
                 return entries
             await asyncio.sleep(_POLL_SECONDS)
 
+    async def _list(
+        self, tenant: UUID, patterns: Sequence[str], entries: list[CatalogueEntry]
+    ) -> ToolList | None:
+        """Returns what matches; None when an entry has changed meanwhile."""
+        seen = tuple((entry.connector, entry.revision) for entry in entries if entry.discovered)
+        key = (tenant, tuple(patterns), seen)
+        known = self._lists.get(key)
+        if known is not None:
+            self._lists.move_to_end(key)
+            return known
+        listed = await self._load(tenant, entries)
+        if listed is None:
+            return None
+        chosen = _chosen(listed, patterns)
+        self._keep_list(key, chosen)
+        return chosen
+
     async def _load(self, tenant: UUID, entries: list[CatalogueEntry]) -> list[ListedTool] | None:
         """Returns the tools of all entries; None when one of them has changed meanwhile."""
         listed: list[ListedTool] = []
@@ -174,6 +203,13 @@ class Catalogue:
         """Discovers anew what the rows do not tell any more, and waits for it."""
         metrics.HEALED.inc()
         await self._discoveries.discover_anew(tenant, connector, seconds=FIRST_LISTING_SECONDS)
+
+    def _keep_list(self, key: _ListKey, chosen: ToolList) -> None:
+        before = self._lists.pop(key, None)
+        self._lists_size += _size(key, chosen) - (_size(key, before) if before else 0)
+        self._lists[key] = chosen
+        while self._lists_size > _LISTS_SIZE and len(self._lists) > 1:
+            self._lists_size -= _size(*self._lists.popitem(last=False))
 
     def _keep(self, key: tuple[UUID, str], cached: _Cached) -> None:
         before = self._cache.pop(key, None)
@@ -215,6 +251,17 @@ def _listed(kept: KeptTool) -> ListedTool:
 
 def _is_unseen(entry: CatalogueEntry) -> bool:
     return not entry.discovered and entry.state is ConnectorState.UNKNOWN
+
+
+def _size(key: _ListKey, chosen: ToolList) -> int:
+    return 1 + len(key[1]) + len(chosen.tools)
+
+
+def _chosen(listed: list[ListedTool], patterns: Sequence[str]) -> ToolList:
+    matches = matcher_of(patterns)
+    chosen = [each for each in listed if matches(each.full_name)]
+    chosen.sort(key=lambda each: each.full_name)
+    return ToolList(tuple(chosen), _toolset_digest(chosen))
 
 
 def _toolset_digest(listed: list[ListedTool]) -> str:

@@ -1,6 +1,7 @@
 """ConnectorService: wire ↔ model."""
 
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from turnpike.api.tool_registry.v1 import connector_service_pb2 as pb
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceServicer
@@ -9,7 +10,7 @@ from turnpike.rpc.identity import require_role
 from turnpike.rpc.paging import cursor_of, page_size, page_token
 from turnpike.rpc.served import Context, caller_of
 from turnpike.tool_registry.administration import Administration
-from turnpike.tool_registry.catalogue import Catalogue
+from turnpike.tool_registry.catalogue import Catalogue, ToolList
 from turnpike.tool_registry.lending import Lending
 from turnpike.tool_registry.model import Change
 from turnpike.tool_registry.ownership import Who
@@ -49,6 +50,8 @@ class ConnectorServicer(ConnectorServiceServicer):
         self._reviews = reviews
         self._lending = lending
         self._signing_in = signing_in
+        # A list stays the same object until it changes: its message is built once.
+        self._lists: WeakKeyDictionary[ToolList, pb.ListToolsResponse] = WeakKeyDictionary()
 
     async def CreateConnector(
         self, request: pb.CreateConnectorRequest, context: Context
@@ -127,12 +130,15 @@ class ConnectorServicer(ConnectorServiceServicer):
     async def ListTools(
         self, request: pb.ListToolsRequest, context: Context
     ) -> pb.ListToolsResponse:
-        listed, digest = await self._catalogue.list_tools(
+        listed = await self._catalogue.list_tools(
             _tenant(context), request.patterns, principal=caller_of(context).principal
         )
-        return pb.ListToolsResponse(
-            tools=[tool_to_wire(each) for each in listed], toolset_digest=digest
-        )
+        response = self._lists.get(listed)
+        if response is None:
+            tools = [tool_to_wire(each) for each in listed.tools]
+            response = pb.ListToolsResponse(tools=tools, toolset_digest=listed.digest)
+            self._lists[listed] = response
+        return response
 
     async def SetCredential(
         self, request: pb.SetCredentialRequest, context: Context

@@ -5,8 +5,10 @@ other call under way. Here a failure becomes a JSON-RPC error that answers the o
 request, with a code that says whether the request can have been executed.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -38,6 +40,8 @@ LISTEN = "subscriptions/listen"
 """The method that asks a server to tell of changes, where the protocol is stateless."""
 
 _SESSION = "mcp-session-id"
+# How long the end of a stream is waited for, after its last event.
+_END_SECONDS = 0.1
 
 
 class ContainedTransport(httpx2.AsyncBaseTransport):
@@ -85,20 +89,31 @@ class ContainedTransport(httpx2.AsyncBaseTransport):
 
 
 class _CutStream(httpx2.AsyncByteStream):
-    """Ends where the connection ended, instead of raising."""
+    """Ends where the connection ended, instead of raising.
+
+    The SDK closes a stream when it has its answer, in which the stream's end may not have
+    been read yet: read, the connection serves the next request too.
+    """
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
+        self._chunks = aiter(stream)
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         try:
-            async for chunk in self._stream:
+            async for chunk in self._chunks:
                 yield chunk
         except httpx2.TransportError:
             return
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        try:
+            # Who waits for the answer has it already.
+            with suppress(TimeoutError, httpx2.TransportError, ResponseTooLargeError):
+                async with asyncio.timeout(_END_SECONDS):
+                    await anext(self._chunks, None)
+        finally:
+            await self._stream.aclose()
 
 
 class _ToldStream(httpx2.AsyncByteStream):
