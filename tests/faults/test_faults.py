@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from tests.faults.approvals import PROGRAMS
 from tests.faults.mutation import ROOT, without_fences
 from tests.faults.scenarios import Scenario, scenarios
 from tests.faults.stage import Stage, staged
@@ -39,6 +40,17 @@ async def test_nothing_is_lost_repeated_or_doubled(stage: Stage, scenario: Scena
     result = await scenario.run(stage, f"short-{next(stage.numbers)}")
 
     assert result.faults == []
+
+
+@pytest.mark.parametrize(
+    ("program", "size"), [("at once", 20), ("fuzzed", 120), ("cycles", 15), ("fifty", 1)]
+)
+async def test_what_runs_is_what_was_decided(stage: Stage, program: str, size: int):
+    run, _ = PROGRAMS[program]
+
+    outcome = await run(stage, size)
+
+    assert outcome.faults == [], outcome.line()
 
 
 def test_every_fence_can_be_taken_out():

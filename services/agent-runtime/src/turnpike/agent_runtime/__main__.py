@@ -196,7 +196,7 @@ def _new_owner(
         admission=admission,
         settler=settler,
         signals=Signals(stores.redis),
-        expiry=Expiry(stores.engine),
+        expiry=Expiry(stores.engine, peers.registry.has_signed_in),
         capacity=settings.capacity,
     )
 

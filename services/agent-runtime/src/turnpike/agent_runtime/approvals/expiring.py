@@ -1,8 +1,10 @@
 """What becomes of an approval that nobody decides in time, or of a turn that was claimed for it."""
 
-from collections.abc import Sequence
-from datetime import datetime
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -26,6 +28,13 @@ from turnpike.agent_runtime.events.batches import pack
 from turnpike.agent_runtime.events.model import Claim
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.database.tenancy import tenant_transaction
+from turnpike.rpc.errors import RemoteError
+
+logger = logging.getLogger(__name__)
+
+# A credential may have come between the refusal and the pause.
+_GIVEN_BEFORE = timedelta(seconds=5)
+_FIRST_LOOK, _LAST_LOOK = timedelta(seconds=1), timedelta(seconds=30)
 
 _UNHEARD = "Whether the call had its effect is not known, and nobody said so in time."
 
@@ -40,14 +49,25 @@ class Expired(StrEnum):
     """It is nobody's again, and goes on or waits on by itself."""
 
 
+HasSignedIn = Callable[[UUID, UUID, str, datetime], Awaitable[bool]]
+"""Says whether a person of a tenant has a credential for a connector that is newer."""
+
+
 class Expiry:
     """Ends the wait of turns whose time is over. Only who claimed such a turn asks."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, has_signed_in: HasSignedIn) -> None:
         self._engine = engine
+        self._has_signed_in = has_signed_in
 
     async def settle(self, claim: Claim) -> Expired:
-        """Does what an approval's rules say about its end, in one transaction."""
+        """Does what an approval's rules say about its end, in one transaction.
+
+        One that wants nothing but sign-ins goes on when they are there.
+        """
+        async with tenant_transaction(self._engine, claim.tenant) as connection:
+            pending = await store.pending(connection, claim.turn)
+        signed_in = pending is not None and await self._is_signed_in(pending)
         async with tenant_transaction(self._engine, claim.tenant) as connection:
             locked = await store.lock_pending(connection, claim.turn)
             if locked is None:
@@ -55,11 +75,28 @@ class Expiry:
             turn, approval, late = locked
             if turn.fence != claim.fence or turn.owner != claim.owner:  # fence
                 return Expired.LEFT
+            if pending is not None and signed_in and pending.id == approval.id:
+                return await _go_on(connection, turn, approval)
             if not late:
-                # Whoever had it before died, or was late itself.
-                await store.wait_on(connection, turn.id, approval.expires)
+                # Whoever had it before died, or was late itself; or it is looked at again.
+                await store.wait_on(connection, turn.id, _next_look(approval))
                 return Expired.LEFT
             return await self._expire(connection, turn, approval)
+
+    async def _is_signed_in(self, approval: Approval) -> bool:
+        if not _wants_sign_ins(approval):
+            return False
+        since = approval.created - _GIVEN_BEFORE
+        try:
+            return all(
+                [
+                    await self._has_signed_in(approval.tenant, approval.principal, connector, since)
+                    for connector in {each.connector for each in approval.items}
+                ]
+            )
+        except RemoteError as error:
+            logger.info("whether somebody signed in is not known: %s", error)
+            return False
 
     async def _expire(
         self, connection: AsyncConnection, turn: LockedTurn, approval: Approval
@@ -77,6 +114,34 @@ class Expiry:
             await store.close(connection, approval, "EXPIRED", NOBODY)
             return Expired.LEFT
         return Expired.END
+
+
+async def _go_on(connection: AsyncConnection, turn: LockedTurn, approval: Approval) -> Expired:
+    """Has a turn go on whose requester signed in, as if somebody had said so."""
+    settled = approval.settled
+    said = [
+        Decision(call_id=each.call_id, kind=Kind.ANSWER)
+        for each in approval.items
+        if each.call_id not in settled
+    ]
+    await store.insert(connection, approval, said)
+    await log_decided(connection, turn, approval, said, complete=True)
+    await store.close(connection, approval, "DECIDED", NOBODY)
+    return Expired.LEFT
+
+
+def _wants_sign_ins(approval: Approval) -> bool:
+    """Says whether nothing is wanted of anybody but to sign in."""
+    return all(each.is_sign_in for each in approval.items)
+
+
+def _next_look(approval: Approval) -> datetime:
+    """Returns when a turn that waits is looked at again: the longer it waits, the later."""
+    if not _wants_sign_ins(approval):
+        return approval.expires
+    now = datetime.now(UTC)
+    pause = min(max((now - approval.created) / 20, _FIRST_LOOK), _LAST_LOOK)
+    return min(approval.expires, now + pause)
 
 
 def undecided(approval: Approval) -> Sequence[Decision]:

@@ -10,7 +10,10 @@ from uuid import UUID
 import orjson
 
 NOBODY = UUID(int=0)
-"""Who decides what expires."""
+"""Who decides what expires, and what goes on by itself."""
+
+SIGN_IN = "sign in"
+"""The header of a question that a sign-in answers."""
 
 DEFAULT_WINDOW = timedelta(hours=24)
 
@@ -98,6 +101,18 @@ class Item:
     questions: tuple[Question, ...] = ()
     generation: int = 0
     """The effect's, when somebody was asked."""
+
+    @property
+    def is_sign_in(self) -> bool:
+        """Whether nothing is wanted but that the requester signs in."""
+        return self.subject == Subject.NEED and all(
+            each.header == SIGN_IN for each in self.questions
+        )
+
+    @property
+    def connector(self) -> str:
+        """The connector of its tool."""
+        return self.name.partition("/")[0]
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:

@@ -15,6 +15,9 @@ _OF_STEP = text(
     f"SELECT {COLUMNS} FROM approvals a WHERE a.turn = :turn AND a.step = :step"  # noqa: S608 # constants
     " ORDER BY a.position"
 )
+_OF_TURN = text(
+    f"SELECT {COLUMNS} FROM approvals a WHERE a.turn = :turn AND a.status = 'PENDING'"  # noqa: S608 # constants
+)
 _ALWAYS = text(
     "SELECT i->>'name' AS name, i->>'digest' AS digest FROM decisions d"
     " JOIN approvals a ON a.id = d.approval, jsonb_array_elements(a.items) AS i"
@@ -108,6 +111,13 @@ async def lock(
     """
     row = (await connection.execute(_LOCK_TURN, {"turn": turn})).mappings().one_or_none()
     return None if row is None else await _lock(connection, LockedTurn(**row), approval)
+
+
+async def pending(connection: AsyncConnection, turn: UUID) -> Approval | None:
+    """Returns what a turn waits for, without locking it."""
+    rows = await connection.execute(_OF_TURN, {"turn": turn})
+    found = await with_decisions(connection, rows.mappings().all())
+    return found[0] if found else None
 
 
 async def lock_pending(

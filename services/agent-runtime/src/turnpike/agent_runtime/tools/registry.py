@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -11,7 +11,10 @@ import grpc
 import orjson
 
 from turnpike.agent_runtime.tools.toolset import Tool
-from turnpike.api.tool_registry.v1.connector_service_pb2 import ListToolsRequest
+from turnpike.api.tool_registry.v1.connector_service_pb2 import (
+    ListCredentialsRequest,
+    ListToolsRequest,
+)
 from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorServiceStub
 from turnpike.api.tool_registry.v1.tool_call_service_pb2 import (
     AnnounceFenceRequest,
@@ -109,6 +112,8 @@ class Answer:
 
     key: str
     content: str
+    action: str = "ACCEPT"
+    """Or `DECLINE`: they said no; or `CANCEL`: they said nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,7 +346,9 @@ class Registry:
             ordinal=effect.ordinal,
             generation=generation,
             answers=[
-                WireAnswer(key=each.key, action="ANSWER_ACTION_ACCEPT", content=each.content)
+                WireAnswer(
+                    key=each.key, action=f"ANSWER_ACTION_{each.action}", content=each.content
+                )
                 for each in answers
             ],
             principal=str(by),
@@ -349,6 +356,26 @@ class Registry:
         )
         await self._meet(
             effect, lambda each: self._calls.AnswerCall(request, **each), "CALL_NOT_WAITING"
+        )
+
+    async def has_signed_in(
+        self, tenant: UUID, principal: UUID, connector: str, since: datetime
+    ) -> bool:
+        """Says whether there is a credential for somebody's calls that was given since a moment.
+
+        Raises:
+            RemoteError: There is no such connector, or the registry does not answer.
+        """
+        request = ListCredentialsRequest(connector=connector)
+        try:
+            reply = await self._connectors.ListCredentials(
+                request, timeout=_SHORT_SECONDS, metadata=self._metadata(tenant, principal)
+            )
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        return any(
+            not each.refusal and each.update_time.ToDatetime(UTC) > since
+            for each in reply.credentials
         )
 
     async def _meet(

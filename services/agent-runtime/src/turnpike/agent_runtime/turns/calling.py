@@ -153,7 +153,7 @@ class Caller:
                 self._show(call, state.progress)
             if state.status == "UNKNOWN":
                 return outcome_item(call, run, state)
-            if state.needs and state.status == "FAILED":
+            if state.needs and state.status == "FAILED" and not run.gave_up:
                 return need_item(call, run, state)
             if state.status in _OUTCOMES:
                 self._close(call, state, note=run.note)

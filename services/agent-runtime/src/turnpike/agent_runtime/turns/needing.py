@@ -3,7 +3,14 @@
 import orjson
 
 from turnpike.agent_runtime.approvals.checking import answers_of
-from turnpike.agent_runtime.approvals.model import Item, Kind, Question, Subject
+from turnpike.agent_runtime.approvals.model import (
+    NOBODY,
+    SIGN_IN,
+    Item,
+    Kind,
+    Question,
+    Subject,
+)
 from turnpike.agent_runtime.approvals.reviews import Review
 from turnpike.agent_runtime.tools.registry import Answer, EffectState, Need
 from turnpike.agent_runtime.turns.model import Call
@@ -13,7 +20,6 @@ _UNKNOWN = (
     "Whether the call had its effect is not known: its executor died, or its server did not answer."
     " Run again, the first one may still land."
 )
-_SIGN_IN = "sign in"
 
 
 def outcome_item(call: Call, run: Run, state: EffectState) -> Item:
@@ -46,15 +52,19 @@ def need_item(call: Call, run: Run, state: EffectState) -> Item:
 
 
 def needed_answers(review: Review) -> list[Answer]:
-    """Returns what a person gave to each need that takes an answer."""
+    """Returns what a person gave to each need that takes an answer, or that they gave none."""
+    asked = [each for each in review.item.questions if each.header != SIGN_IN]
+    if review.decision.kind == Kind.REJECT:
+        # Nobody said anything, or somebody said no: servers are told which.
+        action = "CANCEL" if review.decision.principal == NOBODY else "DECLINE"
+        return [Answer(key=each.id, content="", action=action) for each in asked]
     given = answers_of(review.item, review.decision)
     return [
         Answer(
             key=question.id,
             content=orjson.dumps(given[question.id]).decode() if question.id in given else "",
         )
-        for question in review.item.questions
-        if question.header != _SIGN_IN
+        for question in asked
     ]
 
 
@@ -69,7 +79,7 @@ def _question(need: Need) -> Question:
     return Question(
         id=need.key,
         text=need.message,
-        header=_SIGN_IN if sign_in else "",
+        header=SIGN_IN if sign_in else "",
         schema=need.schema,
         url=need.url,
         # Where it leads, or what is done elsewhere, is all; the person says when.

@@ -7,7 +7,7 @@ from datetime import datetime
 import orjson
 
 from turnpike.agent_runtime.approvals.checking import answers_of
-from turnpike.agent_runtime.approvals.model import Decision, Item, Kind, Subject
+from turnpike.agent_runtime.approvals.model import NOBODY, Decision, Item, Kind, Subject
 from turnpike.agent_runtime.approvals.questions import ASK_PERSON, question_item
 from turnpike.agent_runtime.approvals.reviews import Review, Reviews
 from turnpike.agent_runtime.policy import model as policy
@@ -19,6 +19,8 @@ _CLOSING = {policy.Kind.DENY: "DENIED", policy.Kind.REJECT: "REJECTED"}
 _REJECTED = "A person rejected the call; it did not run."
 _DRIFTED = "{!r} is not what it was"
 _UNDECIDED = "Nobody decided in time; the call did not run."
+_DECLINED = "A person declined to answer what the server asked."
+_UNANSWERED = "Nobody answered in time what the server asked."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,12 @@ class Run:
     """When it was approved: a definition that was seen before is read again."""
 
     review: Review | None = None
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether nobody answered its server in time: then it is not asked about again."""
+        said = self.review
+        return said is not None and _is_declined(said) and said.decision.principal == NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +89,12 @@ class Reviewer:
         if review is None:
             return Run(arguments=call.arguments or "{}", digest=call.definition_digest)
         edited = review.decision.kind == Kind.EDIT
+        changed = f"A person changed the arguments to {review.decision.arguments}" if edited else ""
         arguments = review.decision.arguments if edited else review.item.arguments
         return Run(
             arguments=arguments,
             digest=review.item.digest,
-            note=f"A person changed the arguments to {arguments}" if edited else "",
+            note=changed or _declined(review),
             since=review.at,
             review=review,
         )
@@ -103,7 +112,7 @@ class Reviewer:
         # hold it even if the tool is gone by now.
         if not call.definition_digest:
             return Close(outcome="ERROR", text=f"there is no tool {call.name!r}")
-        if run.review is not None and (said := _said(run.review.decision)):
+        if run.review is not None and (said := _said(run.review)):
             return said
         # What may have happened is not undone by what policy says now.
         if _subject(run) == Subject.OUTCOME:
@@ -168,13 +177,31 @@ def _asked(call: Call, run: Run) -> Plan:
         return Close(outcome="ERROR", text=str(error))
 
 
-def _said(decision: Decision) -> Close | None:
+def _said(review: Review) -> Close | None:
     """Returns how a decision ends a call that does not run; None when it runs, or may."""
+    decision = review.decision
     if decision.kind == Kind.RESPOND:
         return Close(outcome="OK", text=decision.text)
-    if decision.kind == Kind.REJECT:
+    if decision.kind == Kind.REJECT and not _is_declined(review):
         return Close(outcome="REJECTED", text=_rejection(decision))
     return None
+
+
+def _is_declined(review: Review) -> bool:
+    """Says whether the server that asked is told that it gets no answer; it ends the call."""
+    item = review.item
+    refused = review.decision.kind == Kind.REJECT
+    return refused and item.subject == Subject.NEED and not item.is_sign_in
+
+
+def _declined(review: Review) -> str:
+    """Returns what the model is told of a question that a server got no answer to."""
+    if not _is_declined(review):
+        return ""
+    if review.decision.principal == NOBODY:
+        return _UNANSWERED
+    feedback = review.decision.feedback
+    return f"{_DECLINED} They say: {feedback}" if feedback else _DECLINED
 
 
 def _rejection(decision: Decision) -> str:
