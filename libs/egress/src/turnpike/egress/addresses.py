@@ -8,11 +8,19 @@ from ipaddress import IPv4Address, IPv6Address
 
 # Their low 32 bits are an IPv4 address, which is the one that counts.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")
 _COMPATIBLE = ipaddress.ip_network("::/96")
+# ISATAP: so the interface's half begins, of an address that is in no other way special.
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
-# Kept for protocols, whatever a release of Python says of them; one cloud's metadata is here.
+# Whatever a release of Python says of them:
+# where a network's own NAT64 has the IPv4 address is not to be told from outside,
+_NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")
+# these are kept for protocols, and one cloud's metadata is here,
 _PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")
+# and these are nobody's on the internet: sites' own, once; relays; examples.
+_NOT_GLOBAL = tuple(
+    ipaddress.ip_network(each) for each in ("fec0::/10", "192.88.99.0/24", "3fff::/20")
+)
 
 _LOOKUP_SECONDS = 5.0
 
@@ -34,7 +42,7 @@ def check_address(address: str, *, allow_private: bool) -> None:
     """
     parsed = ipaddress.ip_address(address.partition("%")[0])
     for candidate in _embedded(parsed) or [parsed]:
-        if _is_forbidden(candidate) or not (allow_private or candidate.is_global):
+        if _is_forbidden(candidate) or not (allow_private or _is_global(candidate)):
             raise AddressRefusedError(f"the address {address} is refused")
 
 
@@ -70,15 +78,24 @@ def _is_forbidden(address: IPv4Address | IPv6Address) -> bool:
         or address.is_unspecified
         or (address.is_reserved and not address.is_loopback)
         or address in _PROTOCOLS
+        or address in _NAT64_LOCAL
     )
+
+
+def _is_global(address: IPv4Address | IPv6Address) -> bool:
+    return address.is_global and not any(address in network for network in _NOT_GLOBAL)
 
 
 def _embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
     if isinstance(address, IPv4Address):
         return []
+    carried: list[IPv4Address | IPv6Address | None]
     carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     # `::1` lies in the range of addresses that were once called compatible.
-    in_low_bits = address in _NAT64 or address in _NAT64_LOCAL or address in _COMPATIBLE
+    in_low_bits = address in _NAT64 or address in _COMPATIBLE
+    low = IPv4Address(int(address) & 0xFFFFFFFF)
     if in_low_bits and not (address.is_loopback or address.is_unspecified):
-        carried.append(IPv4Address(int(address) & 0xFFFFFFFF))
+        carried.append(low)
+    if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP:
+        carried += [low, address]
     return [found for found in carried if found is not None]
