@@ -57,6 +57,7 @@ bench: install tests/node_modules/.installed ## Measure; prints the figures of t
 
 faults: install tests/node_modules/.installed ## Kill, stop and restart everything, and see what is lost
 	$(BIN)/python -m tests.faults $(ARGS)
+	$(BIN)/python -m tests.faults.kills
 	$(BIN)/python -m tests.faults.admission
 	$(BIN)/python -m tests.faults.prefix
 	$(BIN)/python -m tests.faults.fuzzing

@@ -2,6 +2,7 @@
 
 transfer(tag, seconds=0)     a side effect, written down before the work begins
 retry_safe(tag, seconds=0)   the same, announced as idempotent
+keyed(tag, seconds=0)        the same, and it is: once for each idempotency key
 peek(tag)                    read-only: how many effects a tag has
 echo(...)                    its arguments, verbatim
 fail(message)                a result that says that it is an error
@@ -58,6 +59,13 @@ DEFINITIONS = [
         idempotentHint=True,
     ),
     definition(
+        "keyed",
+        "Settles an account. Has one effect for each idempotency key.",
+        schema(["tag"], tag=TAG, seconds=SECONDS),
+        readOnlyHint=False,
+        idempotentHint=True,
+    ),
+    definition(
         "peek", "Counts the transfers of a tag.", schema(["tag"], tag=TAG), readOnlyHint=True
     ),
     definition("echo", "Returns its arguments.", schema([]), readOnlyHint=True),
@@ -96,6 +104,7 @@ class Tools:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._once: dict[str, asyncio.Task[dict[str, Any]]] = {}
 
     async def run(self, call: Call) -> dict[str, Any]:
         """Runs a call and returns its result, or raises UnknownToolError."""
@@ -111,6 +120,14 @@ class Tools:
         return text(f"done {tag}")
 
     _retry_safe = _transfer
+
+    async def _keyed(self, call: Call) -> dict[str, Any]:
+        key = call.meta["turnpike/idempotency-key"]
+        if key not in self._once:
+            # A task of its own: whoever asks again finds it, whatever became of the first.
+            loop = asyncio.get_running_loop()
+            self._once[key] = loop.create_task(self._transfer(call))
+        return await asyncio.shield(self._once[key])
 
     async def _peek(self, call: Call) -> dict[str, Any]:
         return text(str(self._journal.effects(call.arguments["tag"])))

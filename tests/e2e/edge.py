@@ -94,7 +94,9 @@ class Edge:
 
     async def agent(self, name: str, script: str, model_url: str, **spec: Any) -> str:
         """Makes an agent on a scripted model of its own; returns its name."""
-        model = {"name": name, "provider": "openai", "model": script, "base_url": model_url}
+        model: JSON = {"name": name, "provider": "openai", "model": script, "base_url": model_url}
+        if "limits" in spec:
+            model["limits"] = spec.pop("limits")
         await self.call("PUT", f"/models/{name}", model | {"api_key": f"key-of-{name}"})
         if "tools" in spec:
             # Nobody is asked, but where a test is about that.

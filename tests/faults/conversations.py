@@ -2,7 +2,8 @@
 `python -m tests.faults.conversations [--conversations N]`.
 
 Each is a turn of one call through the whole suite. In the end, when what was kept warm has gone
-idle, the registry has as many processes, sockets and sessions as before.
+idle, every process of the suite has as many children and sockets as before, the server no session,
+and what the first fifth did not need in memory the rest did not either.
 """
 
 import argparse
@@ -18,13 +19,14 @@ import uvloop
 
 from tests.doubles.scripted_mcp import Called, ScriptedServer, said, tool
 from tests.e2e.edge import Edge, connected
-from tests.e2e.suite import running_suite
+from tests.e2e.suite import Process, Suite, running_suite
 from tests.waiting import until
 
 AT_ONCE = 16
 MOST_SESSIONS = 1_000
 # What is kept warm is kept for five minutes, and looked at now and then.
 IDLE_SECONDS = 420
+MORE_MEMORY = 1.25
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,30 @@ class Held:
 
     children: int
     sockets: int
+    megabytes: int
 
     @classmethod
-    def by(cls, process: psutil.Process) -> "Held":
+    def by(cls, process: Process) -> "Held":
         """Returns what it holds now."""
-        return cls(len(process.children(recursive=True)), len(process.net_connections("tcp")))
+        found = psutil.Process(process.pid)
+        children = len(found.children(recursive=True))
+        sockets = len(found.net_connections("tcp"))
+        return cls(children, sockets, found.memory_info().rss >> 20)
+
+
+def held(suite: Suite) -> dict[str, Held]:
+    """Returns what each process of the suite holds."""
+    return {process.name: Held.by(process) for process in suite.processes}
+
+
+def is_back(before: Held, warm: Held, after: Held) -> bool:
+    """Tells whether a process has no more than before, and as much memory as at a fifth."""
+    # So many callers at once have their connections; the conversations have nothing.
+    return (
+        after.children <= before.children
+        and after.sockets <= before.sockets + 2 * AT_ONCE
+        and after.megabytes <= warm.megabytes * MORE_MEMORY
+    )
 
 
 async def main() -> int:
@@ -57,17 +78,19 @@ async def main() -> int:
             await edge.call("PUT", "/connectors/effects", {"transport": "http", "url": place})
             await edge.call("POST", "/tools/effects/count:call", {})
             await until(lambda: len(server.open_sessions) <= 1)
-            registry = psutil.Process(suite.of("tool-registry")[0].pid)
-            before = Held.by(registry)
-            most = await converse(edge, server, options.conversations)
+            before = held(suite)
+            fifth = options.conversations // 5
+            most = await converse(edge, server, fifth)
+            warm = held(suite)
+            most = max(most, await converse(edge, server, options.conversations - fifth))
             await until(lambda: not server.open_sessions, seconds=IDLE_SECONDS)
-            after = Held.by(registry)
+            after = held(suite)
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"{options.conversations} conversations, {most} sessions at once at most")
-    print(f"before: {before}; after: {after}")
+    for name in before:
+        print(f"{name}: before {before[name]}, at a fifth {warm[name]}, after {after[name]}")
     small = most <= MOST_SESSIONS + AT_ONCE
-    # So many callers at once have their database connections; the conversations have nothing.
-    back = after.children <= before.children and after.sockets <= before.sockets + AT_ONCE
+    back = all(is_back(before[name], warm[name], after[name]) for name in before)
     return 0 if small and back else 1
 
 

@@ -71,14 +71,14 @@ async def in_the_tool(stage: Stage, subject: Subject) -> None:
     await until(lambda: stage.journal.effects(subject.tag) > 0, WAIT_SECONDS)
 
 
-async def with_a_row(stage: Stage, subject: Subject) -> None:
-    """The effect ledger has a call of the turn."""
+async def with_tools_found(stage: Stage, subject: Subject) -> None:
+    """What the model searched for is committed, and the model is asked what to make of it."""
 
-    async def written() -> bool:
-        query = "SELECT 1 FROM tool_registry.calls WHERE turn = $1 AND executor IS NOT NULL"
-        return bool(await stage.query(query, subject.turn))
+    async def found() -> bool:
+        query = "SELECT 1 FROM agent_runtime.calls WHERE turn = $1 AND outcome = 'OK'"
+        return bool(await stage.query(query, subject.turn)) and await stage.asked(subject.model) > 1
 
-    await until_it(written, WAIT_SECONDS)
+    await until_it(found, WAIT_SECONDS)
 
 
 async def at_the_end(stage: Stage, subject: Subject) -> None:

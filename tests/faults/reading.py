@@ -13,6 +13,8 @@ from tests.e2e.folding import Event, Fold, OutOfOrderError
 
 RECONNECT_SECONDS = 0.1
 BROKEN = (httpx.HTTPError, OSError)
+# What is refused so is worth another try.
+PASSING = (429, 502, 503, 504)
 
 
 @dataclass
@@ -72,7 +74,7 @@ async def insist(edges: Sequence[Edge], method: str, path: str, body: object, ke
         try:
             return await edge.call(method, path, body, idempotency_key=key)
         except (*BROKEN, RefusedError) as broken:
-            if isinstance(broken, RefusedError) and broken.status not in (429, 502, 503, 504):
+            if isinstance(broken, RefusedError) and broken.status not in PASSING:
                 raise
             await asyncio.sleep(RECONNECT_SECONDS)
         attempt += 1

@@ -2,15 +2,13 @@
 
 import asyncio
 import os
-import random
 import signal
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import datetime
 
 from tests.e2e.suite import Process
-from tests.faults.phases import Phase, Subject, in_the_tool, with_a_row
+from tests.faults.phases import Phase, Subject, in_the_tool
 from tests.faults.stage import Stage
 from tests.faults.trials import Result, trial
 
@@ -40,35 +38,6 @@ async def registry_killed(stage: Stage, tag: str, *, tool: str) -> Result:
     return judged(result, tool, tag)
 
 
-async def registry_killed_anywhere(stage: Stage, tag: str, *, tool: str) -> Result:
-    """SIGKILLs the registry that runs a call, at any moment from its row to its result."""
-    victims: list[Process] = []
-    killed: list[tuple[str, datetime]] = []
-
-    async def act(subject: Subject) -> float:
-        # The tool takes 0.3 s: before it is sent, in it, and while its result is written.
-        await asyncio.sleep(random.uniform(0, 0.45))
-        rows = await stage.query(
-            "SELECT r.name, clock_timestamp() AS now FROM tool_registry.calls c"
-            " JOIN tool_registry.replicas r ON r.id = c.executor WHERE c.turn = $1",
-            subject.turn,
-        )
-        victims.append(stage.suite.named(rows[0]["name"]))
-        killed.append((subject.turn, rows[0]["now"]))
-        os.kill(victims[0].pid, signal.SIGKILL)
-        return time.time()
-
-    arguments = f'{{"tag":"{tag}","seconds":0.3}}'
-    script = f"n=20+tool=effects__{tool}+arg={arguments}"
-    async with decided(stage, tag):
-        result = await trial(stage, Phase(tool, script, with_a_row), tag, act)
-    for turn, moment in killed:
-        result.faults += await _unasked(stage, turn, moment)
-    for victim in victims:
-        await stage.suite.restarted(victim)
-    return result
-
-
 @asynccontextmanager
 async def decided(stage: Stage, tag: str) -> AsyncGenerator[None]:
     """Says of each call whose outcome nobody knows that it was done, while inside."""
@@ -94,17 +63,6 @@ async def _decide(stage: Stage, tag: str) -> None:
                 path = f"/approvals/{approval['id']}:decide"
                 await stage.edges[0].call("POST", path, {"decisions": said})
         await asyncio.sleep(_LOOK_SECONDS)
-
-
-async def _unasked(stage: Stage, turn: str, moment: datetime) -> list[str]:
-    """Returns the calls of a turn that nobody said the unknown of within ten seconds."""
-    late = await stage.query(
-        "SELECT effect FROM tool_registry.calls WHERE turn = $1 AND status = 'UNKNOWN'"
-        " AND finished > $2::timestamptz + interval '10 seconds'",
-        turn,
-        moment,
-    )
-    return [f"the unknown outcome of {row['effect']} was said late" for row in late]
 
 
 def judged(result: Result, tool: str, tag: str) -> Result:

@@ -23,9 +23,11 @@ from tests.faults.phases import (
     Subject,
     in_text,
     phase_named,
+    with_tools_found,
 )
 from tests.faults.providers import away, broken_off, refused
-from tests.faults.registries import registry_killed, registry_killed_anywhere
+from tests.faults.registries import registry_killed
+from tests.faults.renewals import expiry_on_two_registries, renewal_killed
 from tests.faults.rolling import rolling_restart
 from tests.faults.stage import Stage
 from tests.faults.trials import Result, begin, claimed_again, jitter, trial
@@ -57,6 +59,32 @@ async def owner_killed(stage: Stage, tag: str, *, phase: str) -> Result:
     result = await trial(stage, phase_named(phase, tag), tag, act)
     for victim in victims:
         await stage.suite.restarted(victim)
+    return result
+
+
+async def owner_killed_with_tools_found(stage: Stage, tag: str) -> Result:
+    """SIGKILLs the owner of a turn whose model has searched for tools, and calls one then."""
+    victims: list[Process] = []
+
+    async def act(subject: Subject) -> float:
+        await asyncio.sleep(jitter())
+        owner = await stage.owner(subject.turn)
+        if owner is None:
+            return time.time()
+        victims.append(owner)
+        os.kill(owner.pid, signal.SIGKILL)
+        return time.time()
+
+    call = f'{{"name":"effects__transfer","arguments":{{"tag":"{tag}","seconds":0.1}}}}'
+    search = 'tool=turnpike__search_tools+arg={"query":"move money"}'
+    script = f"n=20+ttft=900+{search}+next=turnpike__call_tool+nextarg={call}"
+    phase = Phase("tools found", script, with_tools_found)
+    result = await trial(stage, phase, tag, act, limits={"context_window": 2_000})
+    for victim in victims:
+        await stage.suite.restarted(victim)
+    if stage.journal.effects(tag) != 1 or result.statuses != ["COMPLETED"]:
+        times = stage.journal.effects(tag)
+        result.faults.append(f"what was found was called {times} times, and {result.statuses}")
     return result
 
 
@@ -217,16 +245,14 @@ def scenarios() -> list[Scenario]:
         *(Scenario(f"kill owner: {name}", partial(owner_killed, phase=name)) for name in PHASES),
         *(Scenario(f"stop owner: {name}", partial(owner_stopped, phase=name)) for name in PHASES),
         Scenario("kill owner: settling", owner_killed_settling),
+        Scenario("kill owner: tools found", owner_killed_with_tools_found),
         Scenario("kill gatekeepers", gatekeepers_killed),
         Scenario("cut owner off", owner_cut_off),
         Scenario("kill registry: transfer", partial(registry_killed, tool="transfer")),
         Scenario(f"kill registry: {REPEATABLE}", partial(registry_killed, tool=REPEATABLE)),
-        *(
-            Scenario(
-                f"kill registry at any moment: {tool}", partial(registry_killed_anywhere, tool=tool)
-            )
-            for tool in ("transfer", REPEATABLE)
-        ),
+        Scenario("kill registry: token lost", partial(renewal_killed, rotates=True)),
+        Scenario("kill registry: token kept", partial(renewal_killed, rotates=False)),
+        Scenario("expiry on two registries", expiry_on_two_registries),
         Scenario("kill gateway", gateway_killed),
         Scenario("flush Redis", partial(during_a_long_turn, strike="flush")),
         Scenario("restart Redis", partial(during_a_long_turn, strike="redis")),

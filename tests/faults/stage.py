@@ -48,6 +48,7 @@ class Stage:
     suite: Suite
     edges: list[Edge]
     model: Double
+    effects: Double
     journal: Journal
     redis: Redis
     numbers: "count[int]" = field(default_factory=count)
@@ -103,7 +104,7 @@ async def staged(home: Path, replicas: Mapping[str, int] = REPLICAS) -> AsyncGen
         redis = Redis.from_url(suite.run["redis"], retry=Retry(ConstantBackoff(0.1), 50))
         stack.push_async_callback(redis.aclose)
         await edges[0].call("GET", "/tools")
-        stage = Stage(suite, edges, model, journal, redis)
+        stage = Stage(suite, edges, model, effects, journal, redis)
         # So that every turn holds something, and gives it back.
         await stage.query(BUDGETS)
         yield stage

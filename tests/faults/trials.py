@@ -5,6 +5,7 @@ import random
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.e2e.edge import RefusedError
 from tests.e2e.suite import until_it
@@ -29,10 +30,12 @@ class Result:
 Act = Callable[[Subject], Awaitable[float]]
 
 
-async def begin(stage: Stage, script: str, tag: str, reader_count: int = READERS) -> "Running":
+async def begin(
+    stage: Stage, script: str, tag: str, reader_count: int = READERS, **spec: Any
+) -> "Running":
     """Starts a turn on a model of its own, with readers on every gateway."""
     edge = stage.edges[next(stage.numbers) % len(stage.edges)]
-    name = await edge.agent(tag, script, stage.model.url, tools=["effects/*"])
+    name = await edge.agent(tag, script, stage.model.url, tools=["effects/*"], **spec)
     turn = await edge.start(name)
     readings = [Reading() for _ in range(reader_count)]
     subject = Subject(turn["id"], turn["thread"], script, tag, readings[0])
@@ -70,12 +73,12 @@ class Running:
         return result
 
 
-async def trial(stage: Stage, phase: Phase, tag: str, act: Act) -> Result:
+async def trial(stage: Stage, phase: Phase, tag: str, act: Act, **spec: Any) -> Result:
     """Runs a turn to a phase, acts, waits for its end and checks everything.
 
     `act` returns the moment from which the turn had no working owner.
     """
-    running = await begin(stage, phase.script, tag)
+    running = await begin(stage, phase.script, tag, **spec)
     try:
         await phase.arrive(stage, running.subject)
         moment = await act(running.subject)

@@ -20,6 +20,7 @@ from tests.tool_registry.serving import serving as serving_registry
 from tests.waiting import until
 from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.database.migration import MigrationUrls
+from turnpike.tool_registry import metrics
 
 NAMES = [
     "effects/big",
@@ -27,6 +28,7 @@ NAMES = [
     "effects/echo",
     "effects/fail",
     "effects/hang",
+    "effects/keyed",
     "effects/peek",
     "effects/retry_safe",
     "effects/steps",
@@ -73,7 +75,7 @@ async def test_a_first_listing_waits_for_the_server(tenant: Tenant, url: str):
     listed = await tenant.list_tools()
 
     assert [tool.name for tool in listed.tools] == NAMES
-    peek = listed.tools[5]
+    peek = listed.tools[6]
     assert peek.description == "Counts the transfers of a tag."
     assert json.loads(peek.input_schema)["required"] == ["tag"]
     assert json.loads(peek.annotations) == {"readOnlyHint": True}
@@ -118,7 +120,7 @@ async def test_patterns_choose_tools(tenant: Tenant, url: str):
 
     assert await names("effects/*") == NAMES
     assert await names("*/peek", "other/e*o") == ["effects/peek", "other/echo", "other/peek"]
-    assert len(await names("*/*")) == 18
+    assert len(await names("*/*")) == 20
     assert await names("nobody/*") == []
 
 
@@ -199,7 +201,7 @@ async def test_a_server_that_is_away_is_said_to_be(tenant: Tenant, url: str):
     await tenant.connect("effects", url=url)
     await tenant.connect("gone", url="http://127.0.0.1:1/mcp")
 
-    assert len(await tenant.tools()) == 9
+    assert len(await tenant.tools()) == 10
     gone = await tenant.connector("gone")
 
     assert gone.state == tool_pb2.CONNECTOR_STATE_DEGRADED
@@ -240,12 +242,23 @@ async def test_t3_a_corrupt_row_heals_itself(
 ):
     await tenant.connect(url=url)
     before = await tenant.list_tools()
+    query = "SELECT definition FROM tools WHERE tenant = $1 AND name = 'echo'"
+    definition = await superuser.fetchval(query, tenant.id)
     await superuser.execute(
         "UPDATE tools SET definition = '{' WHERE tenant = $1 AND name = 'echo'", tenant.id
     )
+    healed = healed_rows()
 
     async with serving_registry(settings_for(urls, keys), keys) as fresh:
         assert await tenant.on(fresh).list_tools() == before
+
+    assert await superuser.fetchval(query, tenant.id) == definition
+    assert healed_rows() == healed + 1
+
+
+def healed_rows() -> float:
+    (samples,) = metrics.HEALED.collect()
+    return samples.samples[0].value
 
 
 async def _is_degraded(tenant: Tenant) -> bool:
