@@ -211,6 +211,7 @@ def _foreign_routes(runtime: grpc.aio.Channel, entrance: Entrance, streams: Stre
     answers = Answers(
         TurnServiceStub(runtime),
         ThreadServiceStub(runtime),
+        FileServiceStub(runtime),
         CompletionServiceStub(runtime),
         streams,
     )

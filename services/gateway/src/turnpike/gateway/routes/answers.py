@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from turnpike.api.agent_runtime.v1.completion_service_pb2 import StreamCompletionRequest
 from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import CompletionServiceStub
+from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import FileServiceStub
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
 from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
 from turnpike.api.agent_runtime.v1.turn_service_pb2 import GetTurnRequest
@@ -69,18 +70,27 @@ class Answers:
         self,
         turns: TurnServiceStub,
         threads: ThreadServiceStub,
+        files: FileServiceStub,
         completions: CompletionServiceStub,
         streams: Streams,
     ) -> None:
         self.turns = turns
         self._threads = threads
+        self._files = files
         self._completions = completions
         self._streams = streams
 
     async def start(self, client: Client, agent: str, said: AgentInput) -> tuple[Turn, Log]:
         """Starts a turn, and returns it with its log from event 1."""
-        async with while_connected(client.receive), refusals():
-            request = await start_request(client.call, self._threads, client.scope, agent, said)
+        names = {
+            f"{path}[{i}]": field
+            for i, field in enumerate(said.fields)
+            for path in ("input", "start.input")
+        }
+        async with while_connected(client.receive), refusals(names):
+            request = await start_request(
+                client.call, self._threads, self._files, client.scope, agent, said
+            )
             return await run(client.call, self.turns, request)
 
     async def look(self, call: Call, turn: str) -> Turn:
@@ -150,9 +160,9 @@ async def send_json(client: Client, document: Any, headers: Mapping[str, str] = 
 
 
 @asynccontextmanager
-async def refusals() -> AsyncGenerator[None]:
+async def refusals(names: Mapping[str, str] = {}) -> AsyncGenerator[None]:
     """Tells why a turn was not started in words of the request that asked for it."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
-        raise of_remote(from_rpc_error(error), _NAMES) from error
+        raise of_remote(from_rpc_error(error), {**names, **_NAMES}) from error

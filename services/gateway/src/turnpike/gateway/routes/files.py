@@ -1,8 +1,7 @@
 """Files: what agents are given with a turn's input."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import grpc
 from fastapi import APIRouter, Query, Request, Response
 from google.protobuf.duration_pb2 import Duration
 from starlette.routing import Route
@@ -12,21 +11,15 @@ from turnpike.api.agent_runtime.v1 import file_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import FileServiceStub
 from turnpike.gateway.calls import Call
 from turnpike.gateway.documents import rfc3339
-from turnpike.gateway.problems import ProblemError, of_remote
 from turnpike.gateway.ranges import Content
-from turnpike.gateway.requests import ClientGoneError
 from turnpike.gateway.routes.downloads import BYTES, sent
 from turnpike.gateway.routes.replies import problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import PageSize, PageToken, Reply, Time
-from turnpike.gateway.uploads import Upload, read_upload
-from turnpike.rpc.errors import from_rpc_error
+from turnpike.gateway.routes.uploading import keep_upload
+from turnpike.gateway.uploads import read_upload
 
 _NAMES = {"header.name": "name", "header.media_type": "media_type", "chunk": "file"}
-# However slowly it comes.
-_UPLOAD_SECONDS = 900.0
-_CHUNK = 1 << 20
-_LIMIT = "turnpike-max-bytes"
 
 Seconds = Annotated[int, Query(ge=1, le=86_400, description="For how long the link is good.")]
 
@@ -93,7 +86,8 @@ class FileRoutes:
         """Keeps a file: the part `file` of a form, or the body, called `?name=`."""
         call = self._entrance.admit(scope)
         await call.credential.token()
-        file = await self._upload(call, await read_upload(scope, receive))
+        upload = await read_upload(scope, receive)
+        file = await keep_upload(call, self._files, upload, _NAMES)
         response = reply(_file(file), 201, {"location": f"/api/v1/files/{file.id}"})
         await response(scope, receive, send)
 
@@ -133,36 +127,6 @@ class FileRoutes:
 
     async def _get(self, call: Call, file: str) -> pb.File:
         return (await call.read(self._files.GetFile, pb.GetFileRequest(id=file))).file
-
-    async def _upload(self, call: Call, upload: Upload) -> pb.File:
-        sending: Any = self._files.UploadFile(
-            metadata=await call.metadata(), timeout=_UPLOAD_SECONDS
-        )
-        try:
-            await _write(sending, upload)
-            return (await sending).file
-        except grpc.aio.AioRpcError as error:
-            raise of_remote(from_rpc_error(error), _NAMES) from error
-        except (ProblemError, ClientGoneError):
-            sending.cancel()
-            raise
-
-
-async def _write(sending: Any, upload: Upload) -> None:
-    most = dict(await sending.initial_metadata()).get(_LIMIT)
-    if most is None:
-        # It was refused. Whoever writes then is told INTERNAL instead of why.
-        return
-    header = pb.FileHeader(name=upload.name, media_type=upload.media_type)
-    await sending.write(pb.UploadFileRequest(header=header))
-    left = int(most)
-    async for chunk in upload.chunks:
-        for at in range(0, len(chunk), _CHUNK):
-            await sending.write(pb.UploadFileRequest(chunk=chunk[at : at + _CHUNK]))
-        left -= len(chunk)
-        if left < 0:
-            break
-    await sending.done_writing()
 
 
 def _file(file: pb.File) -> File:

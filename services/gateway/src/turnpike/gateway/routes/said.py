@@ -8,10 +8,12 @@ from uuid import uuid4
 from starlette.types import Scope
 
 from turnpike.api.agent_runtime.v1 import thread_service_pb2, turn_service_pb2
+from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import FileServiceStub
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
 from turnpike.gateway.calls import Call
-from turnpike.gateway.problems import ProblemError, invalid_field
+from turnpike.gateway.problems import invalid_field
 from turnpike.gateway.requests import header, idempotency_key
+from turnpike.gateway.routes.attachments import Attachment, attachment_of
 from turnpike.gateway.session_ids import session_id
 
 PREFIX = "agent/"
@@ -22,7 +24,7 @@ THREAD = "x-turnpike-thread"
 
 _TEXTS = frozenset({"text", "input_text", "output_text"})
 _LONGEST_TEXT = 1_000_000
-_MOST_TEXTS = 64
+_MOST_PARTS = 64
 _MOST_NOTES, _LONGEST_NAME, _LONGEST_NOTE = 32, 64, 512
 
 
@@ -30,25 +32,33 @@ _MOST_NOTES, _LONGEST_NAME, _LONGEST_NOTE = 32, 64, 512
 class AgentInput:
     """What is said to an agent."""
 
-    texts: list[str]
+    parts: list[str | Attachment]
+    fields: list[str]
+    """Where the request has each."""
+
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-def texts_of(content: Any, path: str) -> list[str]:
-    """Returns the texts of a message's content.
+def said_to_agent(content: Any, path: str, metadata: Mapping[str, Any] | None = None) -> AgentInput:
+    """Returns what a message says to an agent.
 
     Raises:
-        ProblemError: There is none, or something else than text.
+        ProblemError: It says nothing, or what no agent is told.
     """
-    parts = [content] if isinstance(content, str) else content
-    texts = [_text(part, f"{path}[{i}]") for i, part in enumerate(parts or ())]
-    texts = [text for text in texts if text]
-    if not texts or len(texts) > _MOST_TEXTS:
-        raise invalid_field(path, f"an agent is told 1 to {_MOST_TEXTS} texts")
-    for text in texts:
-        if len(text) > _LONGEST_TEXT or "\0" in text:
+    given = [content] if isinstance(content, str) else list(content or ())
+    fields = [f"{path}[{i}]" for i in range(len(given))]
+    said = [(_part(part, field), field) for part, field in zip(given, fields, strict=True)]
+    said = [(part, field) for part, field in said if part]
+    if not said or len(said) > _MOST_PARTS:
+        raise invalid_field(path, f"an agent is told 1 to {_MOST_PARTS} texts, images and files")
+    for part, _ in said:
+        if isinstance(part, str) and (len(part) > _LONGEST_TEXT or "\0" in part):
             raise invalid_field(path, f"a text has {_LONGEST_TEXT} characters at most, and no NUL")
-    return texts
+    return AgentInput(
+        parts=[part for part, _ in said],
+        fields=[field for _, field in said],
+        metadata=dict(metadata or {}),
+    )
 
 
 def agent_of(model: str) -> str:
@@ -57,12 +67,18 @@ def agent_of(model: str) -> str:
 
 
 async def start_request(
-    call: Call, threads: ThreadServiceStub, scope: Scope, agent: str, said: AgentInput
+    call: Call,
+    threads: ThreadServiceStub,
+    files: FileServiceStub,
+    scope: Scope,
+    agent: str,
+    said: AgentInput,
 ) -> turn_service_pb2.StartTurnRequest:
     """Returns the request to start a turn where the client says.
 
     Raises:
-        ProblemError: The metadata is not ours to keep, or there is no such thread.
+        ProblemError: The metadata is not ours to keep, there is no such thread, or a file that
+            came along is not kept.
     """
     notes = dict(said.metadata)
     thread = header(scope, THREAD.encode()) or notes.pop(THREAD, "")
@@ -75,7 +91,12 @@ async def start_request(
     return turn_service_pb2.StartTurnRequest(
         thread=str(thread)[:64],
         agent=agent,
-        input=[turn_service_pb2.ContentPart(text=text) for text in said.texts],
+        input=[
+            turn_service_pb2.ContentPart(text=part)
+            if isinstance(part, str)
+            else await part.part(call, files)
+            for part in said.parts
+        ],
         metadata=notes,
         request_id=idempotency_key(scope) or f"gateway-{uuid4()}",
     )
@@ -87,18 +108,11 @@ def session_of(scope: Scope, body: Mapping[str, Any]) -> str:
     return session_id(headers, body)
 
 
-def _text(part: Any, path: str) -> str:
+def _part(part: Any, field: str) -> str | Attachment:
     if isinstance(part, str):
         return part
     text = part.get("text") if isinstance(part, dict) and part.get("type") in _TEXTS else None
-    if not isinstance(text, str):
-        raise ProblemError(
-            400,
-            "UNSUPPORTED_PARAMETER",
-            f"{path}: an agent is told text alone",
-            errors=invalid_field(path, "an agent is told text alone").errors,
-        )
-    return text
+    return text if isinstance(text, str) else attachment_of(part, field)
 
 
 def _check_notes(notes: dict[str, Any]) -> None:

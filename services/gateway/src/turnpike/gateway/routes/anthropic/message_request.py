@@ -15,7 +15,7 @@ from turnpike.gateway.routes.openai.chat_request import (
     read_object,
 )
 from turnpike.gateway.routes.openai.unsupported import unsupported
-from turnpike.gateway.routes.said import AgentInput, texts_of
+from turnpike.gateway.routes.said import AgentInput, said_to_agent
 from turnpike.gateway.routes.shapes import Text
 
 _THINKING = frozenset({"thinking", "redacted_thinking"})
@@ -70,7 +70,7 @@ class MessageRequest(_Lenient):
         message, path = self.messages[last], f"messages[{last}]"
         if message.role != "user":
             raise invalid_field(f"{path}.role", "the last message to an agent is a user's")
-        return AgentInput(texts=texts_of(message.content, f"{path}.content"))
+        return said_to_agent(message.content, f"{path}.content")
 
     def reckoned(self) -> int:
         """Returns about how many tokens the prompt has: its bytes by four."""

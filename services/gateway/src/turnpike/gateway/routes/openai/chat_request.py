@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from turnpike.gateway.problems import invalid, invalid_field
 from turnpike.gateway.routes.faults import faults_of
 from turnpike.gateway.routes.openai.unsupported import refuse_unsupported, unsupported
-from turnpike.gateway.routes.said import AgentInput, texts_of
+from turnpike.gateway.routes.said import AgentInput, said_to_agent
 from turnpike.gateway.routes.shapes import OTHER, TEXT, Request, Text, kind_of
 
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {
@@ -165,8 +165,7 @@ class ChatRequest(Request):
             raise invalid_field(
                 f"messages[{last}].role", "the last message to an agent is a user's"
             )
-        texts = texts_of(message.content, f"messages[{last}].content")
-        return AgentInput(texts=texts, metadata=self.metadata or {})
+        return said_to_agent(message.content, f"messages[{last}].content", self.metadata)
 
     def parameters(self) -> dict[str, Any]:
         """Returns what is told to a model beside its messages and tools."""

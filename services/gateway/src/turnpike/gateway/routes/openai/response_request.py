@@ -15,7 +15,7 @@ from turnpike.gateway.routes.openai.chat_request import (
 )
 from turnpike.gateway.routes.openai.response_ids import CONVERSATION, identifier
 from turnpike.gateway.routes.openai.unsupported import refuse_unsupported, unsupported
-from turnpike.gateway.routes.said import AgentInput, texts_of
+from turnpike.gateway.routes.said import AgentInput, said_to_agent
 from turnpike.gateway.routes.shapes import Request, Text
 
 _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
@@ -73,8 +73,9 @@ class ResponseRequest(Request):
         """Returns what is said to an agent: the last user's message."""
         self.check_for_agent()
         if isinstance(self.input, str):
-            return AgentInput(texts=texts_of(self.input, "input"), metadata=self.metadata or {})
-        return AgentInput(texts=_last_said(self.input), metadata=self.metadata or {})
+            return said_to_agent(self.input, "input", self.metadata)
+        path, content = _last_said(self.input)
+        return said_to_agent(content, path, self.metadata)
 
     def check_for_agent(self) -> None:
         """Refuses what no agent is told."""
@@ -105,11 +106,12 @@ def read_response(body: bytes) -> tuple[ResponseRequest, Document]:
     return asked, document
 
 
-def _last_said(items: list[Document]) -> list[str]:
+def _last_said(items: list[Document]) -> tuple[str, Any]:
+    """Returns the last message's content, and where it is."""
     last = len(items) - 1
     item = items[last]
     path = f"input[{last}]"
     kind = item.get("type", "message")
     if kind != "message" or item.get("role") != "user":
         raise invalid_field(path, "the last item to an agent is a user's message")
-    return texts_of(item.get("content"), f"{path}.content")
+    return f"{path}.content", item.get("content")
