@@ -66,6 +66,7 @@ SHAPED: dict[str, Any] = {
     "UpdateAgent": {"agent": _AGENT},
     "Decide": {"approval": "{nothing}", "decisions": [_DECISION]},
     "StreamCompletion": {"model": "{agent}", "messages": ['{{"role":"user","content":"hello"}}']},
+    "AskPlanner": {"instructions": "n", "text": "n", "max_output_tokens": 1},
     "UploadFile": {"header": {"name": "a.txt"}},
     "CreateModel": {"model": {**_MODEL, **_NEW}},
     "UpdateModel": {"model": _MODEL},

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from docx import Document as Docx
 
+from tests.doubles.processes import Double
 from tests.e2e.edge import Edge, RefusedError
 from tests.e2e.suite import Suite
 from tests.e2e.test_setup import turnpike
+from tests.waiting import until
 
 
 def docx(heading: str, text: str) -> str:
@@ -107,6 +109,34 @@ async def test_the_command_line_puts_lists_moves_removes_and_reverts(
     assert (status != 0, "is the collection's already" in err) == (True, True), err
     status, _, err = await turnpike(suite, "docs", "migrate", "status", tag)
     assert (status != 0, "there is no migration" in err) == (True, True), err
+
+
+async def test_the_planner_model_summarizes_and_plans_and_is_billed_to_who_asks(
+    stranger: Edge, model: Double, tag: str
+):
+    note = f"/collections/{tag}/documents/a.md"
+    await stranger.call("POST", "/collections", {"name": tag})
+    await stranger.call("PUT", note, {"text": "The toll is due."})
+    await statuses(stranger, note)
+    with pytest.raises(RefusedError) as nobody:
+        await stranger.call("POST", f"{note}:summarize", {})
+    assert nobody.value.reason == "NO_PLANNER"
+    planner = {"provider": "openai", "model": "n=3", "base_url": model.url, "role": "planner"}
+    await stranger.call("PUT", "/models/planner", {**planner, "api_key": tag})
+
+    made = await stranger.call("POST", f"{note}:summarize", {"words": 50})
+
+    assert (len(made["summary"].split()), made["calls"]) == (3, 1)
+    assert (await stranger.call("POST", f"{note}:summarize", {"words": 50}))["calls"] == 0
+    # What this planner says is no plan.
+    found = await stranger.call("POST", "/search", {"query": "toll", "plan": True})
+    assert ([each["path"] for each in found["results"]], found["planned"]) == (["/a.md"], "")
+
+    async def is_billed() -> bool:
+        rows = (await stranger.call("GET", "/usage?by=model"))["rows"]
+        return "planner" in json.dumps(rows)
+
+    await until(is_billed, 60)
 
 
 async def called(edge: Edge, tool: str, **arguments: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ OPEN = "GatekeeperService/Authenticate"
 INNER = {
     *(f"GatekeeperService/{name}" for name in ("Admit", "Extend", "Settle", "Release")),
     *(f"GatekeeperService/{name}" for name in ("Heartbeat", "WatchRevocations")),
+    "CompletionService/AskPlanner",
     "VariableService/FillText",
 }
 # What a member has of one's own; the servicer sees whose it is.

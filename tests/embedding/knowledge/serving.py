@@ -27,6 +27,7 @@ from turnpike.embedding.knowledge.opening import open_knowledge
 from turnpike.embedding.metering import Meter
 from turnpike.embedding.model import Embeddings, Priority
 from turnpike.embedding.opening import open_embedder
+from turnpike.embedding.planner import Planner
 from turnpike.embedding.settings import Settings
 from turnpike.embedding.stores import Stores, open_stores
 from turnpike.rpc.channel import open_channel
@@ -201,8 +202,11 @@ def settings_for(urls: MigrationUrls, keys: Keys, blobs: Path, **others: Any) ->
 
 
 @asynccontextmanager
-async def library(settings: Settings, keys: Keys, urls: MigrationUrls) -> AsyncGenerator[Library]:
-    """Serves documents while the block runs."""
+async def library(
+    settings: Settings, keys: Keys, urls: MigrationUrls, planner: Planner | None = None
+) -> AsyncGenerator[Library]:
+    """Serves documents while the block runs, with a planner or with none."""
+    planner = planner or Planner(None, Signer("embedding", keys.seeds["embedding"]))
     public = {name: _public(seed) for name, seed in keys.seeds.items()}
     credentials = Credentials(Verifier(public), _refuse_key)
     async with (
@@ -211,7 +215,7 @@ async def library(settings: Settings, keys: Keys, urls: MigrationUrls) -> AsyncG
         open_embedder(settings, Meter(GatekeeperServiceStub(nobody))) as embedder,
     ):
         counted = Counted(embedder)
-        async with open_knowledge(settings, stores, counted) as knowledge:  # pyright: ignore[reportArgumentType] # it is one, and counts
+        async with open_knowledge(settings, stores, counted, planner) as knowledge:  # pyright: ignore[reportArgumentType] # it is one, and counts
             server = new_server("embedding", authenticate=credentials.caller, translate=translate)
             knowledge.add_to(server)
             port = listen(server, "127.0.0.1:0")

@@ -36,6 +36,7 @@ _FOR_SERVICES = frozenset(
             f"GatekeeperService/{name}"
             for name in ("Admit", "Extend", "Settle", "Release", "Heartbeat", "WatchRevocations")
         ),
+        "CompletionService/AskPlanner",
         "VariableService/FillText",
     }
 )

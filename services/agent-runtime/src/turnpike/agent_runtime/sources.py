@@ -57,7 +57,12 @@ def choices(
     """Returns what finds the models that a proxied call may ask, best first."""
 
     async def find(question: Question) -> Sequence[Model]:
-        wanted = Wanted(tenant=question.tenant, principal=question.principal, name=question.model)
+        wanted = Wanted(
+            tenant=question.tenant,
+            principal=question.principal,
+            name=question.model,
+            role="chat" if question.model else "planner",
+        )
         choice = await models.choice(wanted)
         if choice is None:
             return ()

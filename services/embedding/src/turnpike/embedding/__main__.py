@@ -1,5 +1,9 @@
 """Embedding's composition root: the only module that knows every other."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import CompletionServiceStub
 from turnpike.api.embedding.v1 import embedding_service_pb2, search_service_pb2
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import (
     add_EmbeddingServiceServicer_to_server,
@@ -11,6 +15,9 @@ from turnpike.embedding.knowledge.opening import SERVICES as KNOWLEDGE_SERVICES
 from turnpike.embedding.knowledge.opening import open_knowledge
 from turnpike.embedding.metering import METERING, Meter
 from turnpike.embedding.opening import open_embedder
+from turnpike.embedding.planner import Planner
+from turnpike.embedding.reranking import open_reranker
+from turnpike.embedding.searching.planned import PlannedSearch
 from turnpike.embedding.searching.search import Search
 from turnpike.embedding.searching.servicer import SearchServicer
 from turnpike.embedding.servicer import EmbeddingServicer
@@ -45,7 +52,9 @@ async def serve(settings: Settings) -> None:
         watched_credentials(gatekeeper, settings) as credentials,
         open_stores(settings) as stores,
         open_embedder(settings, Meter(GatekeeperServiceStub(gatekeeper))) as embedder,
-        open_knowledge(settings, stores, embedder) as knowledge,
+        _planner(settings) as planner,
+        open_reranker(settings) as reranker,
+        open_knowledge(settings, stores, embedder, planner) as knowledge,
         metrics_served(settings.metrics_address),
     ):
         server = new_server(
@@ -56,8 +65,14 @@ async def serve(settings: Settings) -> None:
         )
         add_EmbeddingServiceServicer_to_server(EmbeddingServicer(embedder), server)
         knowledge.add_to(server)
-        search = Search(stores.engine, embedder, exact_most=settings.exact_search_vectors)
-        add_SearchServiceServicer_to_server(SearchServicer(search), server)
+        search = Search(
+            stores.engine,
+            embedder,
+            exact_most=settings.exact_search_vectors,
+            reranker=reranker,
+        )
+        planned = PlannedSearch(search, planner, patience=settings.planner_timeout)
+        add_SearchServiceServicer_to_server(SearchServicer(planned), server)
         listen(server, settings.listen_address, settings.tls)
         await serve_until_signalled(
             server,
@@ -65,6 +80,16 @@ async def serve(settings: Settings) -> None:
             grace_time=settings.grace_time,
             services=SERVICES,
         )
+
+
+@asynccontextmanager
+async def _planner(settings: Settings) -> AsyncGenerator[Planner]:
+    signer = Signer(settings.service(), settings.signing_key)
+    if not settings.agent_runtime_target:
+        yield Planner(None, signer)
+        return
+    async with open_channel(settings.agent_runtime_target, tls=settings.tls) as channel:
+        yield Planner(CompletionServiceStub(channel), signer)
 
 
 def translate(error: Exception) -> ServiceError | None:

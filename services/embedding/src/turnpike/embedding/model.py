@@ -206,6 +206,10 @@ class ProviderUnreachableError(EmbeddingError):
         )
 
 
+class RerankingError(Exception):
+    """A reranker gives no scores: what was found keeps its order."""
+
+
 class QueueFullError(EmbeddingError):
     """Too much work is waiting already."""
 

@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from turnpike.blobs.settings import BlobSettings
-from turnpike.embedding.specs import Spec
+from turnpike.embedding.specs import RerankerSpec, Spec
 from turnpike.rpc.settings import ServiceSettings
 
 BUILT_IN = "all-minilm-l6-v2"
@@ -27,11 +27,20 @@ class Settings(BlobSettings, ServiceSettings):
     gatekeeper_target: str
     """Where gatekeeper is, as gRPC's target: API keys are exchanged there."""
 
+    agent_runtime_target: str = ""
+    """Where agent-runtime is, as gRPC's target: it knows the planner. Empty: there is none."""
+
+    planner_timeout: float = Field(default=0.8, gt=0, le=60)
+    """How many seconds the planner may take for a search, beside the search itself."""
+
     default_model: str = BUILT_IN
     """The model that is used where none is named."""
 
     models: tuple[Spec, ...] = ()
     """Further models: a JSON array, see Models."""
+
+    reranker: RerankerSpec | None = None
+    """What orders what searches found anew: a JSON object, see Searching. None: nothing."""
 
     cache_bytes: int = Field(default=64 << 20, ge=0)
     """How many bytes of vectors are kept in memory; 0 for none."""

@@ -73,3 +73,38 @@ class ProviderSpec(_Spec):
 
 
 Spec: TypeAlias = Annotated[LocalSpec | ProviderSpec, Field(discriminator="kind")]
+
+
+class _Reranker(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    timeout: Annotated[float, Field(gt=0, le=60)] = 0.5
+    """Seconds that it may take; later, what was found keeps its order."""
+
+    candidates: Annotated[int, Field(ge=2, le=1000)] = 50
+    """How many of what was found it reads."""
+
+
+class LocalReranker(_Reranker):
+    """An export of a cross-encoder, which runs in this process."""
+
+    kind: Literal["local"]
+    path: Path
+    """Its folder: `tokenizer.json`, and `model.onnx` or `onnx/model.onnx`."""
+
+    max_tokens: Annotated[int, Field(ge=32, le=131_072)] = 512
+    """How many tokens of a question and a text it reads together."""
+
+
+class WireReranker(_Reranker):
+    """A reranker over HTTP, in Cohere's and Jina's form."""
+
+    kind: Literal["http"]
+    url: str
+    """Where it is asked: `https://api.jina.ai/v1/rerank`."""
+
+    model: str = ""
+    api_key: SecretStr = SecretStr("")
+
+
+RerankerSpec: TypeAlias = Annotated[LocalReranker | WireReranker, Field(discriminator="kind")]

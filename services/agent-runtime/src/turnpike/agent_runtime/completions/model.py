@@ -45,6 +45,8 @@ class Question:
     principal: UUID
     api_key: str
     model: str
+    """Empty for whoever has the role planner."""
+
     session: str
     """What the client calls its conversation; empty for nothing."""
 

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 
-from turnpike.agent_runtime.callers import person_of
+from turnpike.agent_runtime.callers import person_of, require_person
 from turnpike.agent_runtime.completions.asking import Completions
 from turnpike.agent_runtime.completions.model import Question
 from turnpike.agent_runtime.models.prompt import (
@@ -39,6 +39,41 @@ class CompletionServicer(CompletionServiceServicer):
                 said = [told for piece in pieces if (told := _piece_to_proto(piece))]
                 if said:
                     yield pb.StreamCompletionResponse(pieces=said)
+
+    async def AskPlanner(
+        self, request: pb.AskPlannerRequest, context: Context
+    ) -> pb.AskPlannerResponse:
+        said, usage, end = list[str](), pb.CompletionUsage(), ""
+        async with aclosing(self._completions.ask(_planned(request, context))) as answer:
+            async for pieces in answer:
+                for piece in pieces:
+                    match piece:
+                        case TextPiece():
+                            said.append(piece.text)
+                        case UsagePiece():
+                            usage = _usage_to_proto(piece)
+                        case EndPiece():
+                            end = piece.reason
+                        case _:
+                            pass
+        return pb.AskPlannerResponse(text="".join(said), usage=usage, complete=end == "stop")
+
+
+def _planned(request: pb.AskPlannerRequest, context: Context) -> Question:
+    caller = require_person(caller_of(context))
+    messages = (("system", request.instructions), ("user", request.text))
+    return Question(
+        id=uuid4(),
+        tenant=UUID(caller.tenant),
+        principal=UUID(caller.principal),
+        api_key=caller.key,
+        model="",
+        session="",
+        messages=[orjson.dumps({"role": role, "content": text}) for role, text in messages],
+        tools=b"",
+        parameters=b"",
+        max_output=request.max_output_tokens,
+    )
 
 
 def _question(request: pb.StreamCompletionRequest, context: Context) -> Question:

@@ -22,6 +22,7 @@ app.add_typer(migrations.app, name="migrate")
 Collection = Annotated[str, typer.Argument(help="The collection's name.")]
 Place = Annotated[str, typer.Argument(help="/contracts/2026/lease.md")]
 Force = Annotated[bool, typer.Option(help="Also what was edited since.")]
+_SUMMARY_SECONDS = 600
 
 
 @app.command()
@@ -113,6 +114,23 @@ def get(
         params["max_characters"] = "1000000"
         found = client.fetch("GET", f"{_path(collection, path)}:read", params=params)
     Terminal(as_json=as_json).result(found, found["text"].removesuffix("\n"))
+
+
+@app.command()
+def summarize(
+    collection: Collection,
+    path: Place,
+    words: Annotated[int, typer.Option(min=1, max=1000, help="About how long.")] = 200,
+    home: HomeFolder = None,
+    url: Url = "",
+    key: Key = "",
+    as_json: Json = False,
+) -> None:
+    """Summarize a document by the planner model; the same text is paid for once."""
+    with connected(home, url, key) as client:
+        where = f"{_path(collection, path)}:summarize"
+        made = client.fetch("POST", where, json={"words": words}, timeout=_SUMMARY_SECONDS)
+    Terminal(as_json=as_json).result(made, made["summary"])
 
 
 @app.command()
@@ -228,6 +246,7 @@ def search(
     until: Annotated[str, typer.Option(help="The last such day.")] = "",
     time_zone: Annotated[str, typer.Option(help="Of these days: Europe/Berlin.")] = "UTC",
     limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
+    plan: Annotated[bool, typer.Option(help="Have the planner model word it anew too.")] = False,
     home: HomeFolder = None,
     url: Url = "",
     key: Key = "",
@@ -237,7 +256,7 @@ def search(
     terminal = Terminal(as_json=as_json)
     asked = {"collections": collection or [], "folder": folder, "time_zone": time_zone}
     asked |= {"since": since, "until": until}
-    body = {"query": query, "filter": asked, "limit": limit, "read_time": True}
+    body = {"query": query, "filter": asked, "limit": limit, "read_time": True, "plan": plan}
     with connected(home, url, key) as client:
         for each in client.fetch("POST", "/api/v1/search", json=body)["results"]:
             where = f"{each['collection']}:{each['path']}:{each['first_line']}"

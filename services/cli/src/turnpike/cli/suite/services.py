@@ -61,7 +61,7 @@ SERVICES = (
     ),
     Service(
         "embedding",
-        calls=("gatekeeper",),
+        calls=("gatekeeper", "agent-runtime"),
         has_database=True,
         has_blobs=True,
     ),

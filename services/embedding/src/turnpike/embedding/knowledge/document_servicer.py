@@ -11,8 +11,10 @@ from turnpike.embedding.knowledge.change_rows import NEWEST
 from turnpike.embedding.knowledge.model import Draft, Place
 from turnpike.embedding.knowledge.reading import Reading
 from turnpike.embedding.knowledge.reverting import Reverting
+from turnpike.embedding.knowledge.summarizing import Summarizing
 from turnpike.embedding.knowledge.watching import Watching
 from turnpike.embedding.knowledge.wire import (
+    asker_of,
     author_of,
     change_to_wire,
     document_to_wire,
@@ -33,12 +35,18 @@ class DocumentServicer(DocumentServiceServicer):
     """Serves turnpike.api.embedding.v1.DocumentService."""
 
     def __init__(
-        self, writing: Writing, reading: Reading, reverting: Reverting, watching: Watching
+        self,
+        writing: Writing,
+        reading: Reading,
+        reverting: Reverting,
+        watching: Watching,
+        summarizing: Summarizing,
     ) -> None:
         self._writing = writing
         self._reading = reading
         self._reverting = reverting
         self._watching = watching
+        self._summarizing = summarizing
 
     async def PutDocument(
         self, request: pb.PutDocumentRequest, context: Context
@@ -98,6 +106,19 @@ class DocumentServicer(DocumentServiceServicer):
             last_line=excerpt.last_line,
             lines=excerpt.lines,
             truncated=excerpt.truncated,
+        )
+
+    async def SummarizeDocument(
+        self, request: pb.SummarizeDocumentRequest, context: Context
+    ) -> pb.SummarizeDocumentResponse:
+        made = await self._summarizing.summarize(
+            asker_of(context),
+            place_of(request),
+            revision=request.revision,
+            words=request.words,
+        )
+        return pb.SummarizeDocumentResponse(
+            summary=made.text, digest=made.digest.hex(), calls=made.calls
         )
 
     async def ReadOriginal(

@@ -27,9 +27,11 @@ from turnpike.embedding.knowledge.moving import Mover
 from turnpike.embedding.knowledge.originals import Originals
 from turnpike.embedding.knowledge.reading import Reading
 from turnpike.embedding.knowledge.reverting import Reverting
+from turnpike.embedding.knowledge.summarizing import Summarizing
 from turnpike.embedding.knowledge.watching import Watching
 from turnpike.embedding.knowledge.working import Workers
 from turnpike.embedding.knowledge.writing import Writing
+from turnpike.embedding.planner import Planner
 from turnpike.embedding.settings import Settings
 from turnpike.embedding.stores import Stores
 
@@ -54,7 +56,7 @@ class Knowledge:
 
 @asynccontextmanager
 async def open_knowledge(
-    settings: Settings, stores: Stores, embedder: Embedder
+    settings: Settings, stores: Stores, embedder: Embedder, planner: Planner
 ) -> AsyncGenerator[Knowledge]:
     """Indexes documents while the block runs, and yields what serves them."""
     blobs = open_store(settings, settings.service())
@@ -94,6 +96,7 @@ async def open_knowledge(
                     reading,
                     Reverting(stores.engine, writing, limits),
                     Watching(reading),
+                    Summarizing(stores.engine, reading, embedder, planner),
                 ),
             )
     finally:

@@ -114,6 +114,13 @@ class Reading:
             _excerpt, document, content.text, first, last, characters or _READ
         )
 
+    async def text(self, tenant: UUID, place: Place, revision: int) -> tuple[str, bytes]:
+        """Returns the whole text of a revision, and its content's digest."""
+        _, content = await self._content(tenant, place, revision)
+        if content.text is None:
+            raise NotExtractedError(place.path)
+        return content.text, content.digest
+
     async def original(
         self, tenant: UUID, place: Place, *, revision: int
     ) -> tuple[Content, AsyncIterator[bytes]]:

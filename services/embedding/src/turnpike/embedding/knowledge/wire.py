@@ -30,6 +30,7 @@ from turnpike.embedding.knowledge.model import (
     Revision,
     State,
 )
+from turnpike.embedding.planner import Asker
 from turnpike.rpc.errors import ForbiddenError
 from turnpike.rpc.served import Context, caller_of
 
@@ -70,6 +71,12 @@ class _Keyed(Protocol):
 def tenant_of(context: Context) -> UUID:
     """Returns the caller's tenant."""
     return UUID(caller_of(context).tenant)
+
+
+def asker_of(context: Context) -> Asker:
+    """Returns in whose name the planner is asked."""
+    caller = caller_of(context)
+    return Asker(tenant=UUID(caller.tenant), principal=caller.principal, key=caller.key)
 
 
 def author_of(context: Context, request: _Keyed | None = None, turn: str = "") -> Author:

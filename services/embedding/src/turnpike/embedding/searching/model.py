@@ -62,6 +62,9 @@ class Question:
     read_time: bool = False
     """Whether to read what the query itself says of time."""
 
+    plan: bool = False
+    """Whether to have the planner word it anew, while it is searched as it is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
@@ -108,6 +111,12 @@ class Found:
     plan: Plan | None
     asked: Question
     """With what was read from the query."""
+
+    reranked: bool = False
+    """Whether a reranker had the last word on their order."""
+
+    planned: str = ""
+    """The planner's wording, where that was searched too."""
 
     @property
     def tokens(self) -> int:

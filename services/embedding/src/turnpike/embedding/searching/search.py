@@ -27,6 +27,7 @@ from turnpike.embedding.searching.model import (
     Result,
 )
 from turnpike.embedding.searching.plans import Plans
+from turnpike.embedding.searching.reranking import Reranker
 from turnpike.embedding.searching.statement import Statement, Wording
 from turnpike.rpc.errors import InvalidArgumentError, UnavailableError
 
@@ -46,10 +47,19 @@ class Search:
         engine: As the service.
         embedder: Makes the questions' vectors.
         exact_most: Up to how many vectors of a tenant are all compared.
+        reranker: Orders what was found anew; None: nothing does.
     """
 
-    def __init__(self, engine: AsyncEngine, embedder: Embedder, *, exact_most: int) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        embedder: Embedder,
+        *,
+        exact_most: int,
+        reranker: Reranker | None = None,
+    ) -> None:
         self._engine = engine
+        self._reranker = reranker
         self._embedder = embedder
         self._plans = Plans(exact_most=exact_most)
         self._seen: dict[UUID, list[Collection]] = {}
@@ -73,6 +83,11 @@ class Search:
             raise
         raise UnavailableError("collections change too often; try again")
 
+    async def today(self, question: Question) -> date:
+        """Returns the day that it is where the question is asked."""
+        async with tenant_transaction(self._engine, question.tenant) as connection:
+            return await rows.today(connection, question.filter.time_zone)
+
     async def _found(self, question: Question, payer: Payer | None) -> Found | None:
         """Searches once; None if the collections are others than those that were taken for it."""
         question, searched = await self._prepared(question)
@@ -85,8 +100,15 @@ class Search:
             now = await self._read(connection, question.tenant)
         if _chosen(now, question.filter) != searched:
             return None
-        told = await self._within(question, results)
-        return Found(results=told, plan=plan, asked=question)
+        reranked = await self._reranked(question, results)
+        told = await self._within(question, reranked or results)
+        return Found(results=told, plan=plan, asked=question, reranked=reranked is not None)
+
+    async def _reranked(self, question: Question, results: Sequence[Result]) -> list[Result] | None:
+        # The newest first is an order of its own.
+        if self._reranker is None or question.recent or not results:
+            return None
+        return await self._reranker.reranked(question.wordings[0], results)
 
     async def _prepared(self, question: Question) -> tuple[Question, list[Collection]]:
         """Returns what is asked of which collections: those of the search before, if it may."""
@@ -170,10 +192,15 @@ class Search:
             wordings,
             question.filter,
             plan=plan,
-            limit=question.limit * (_SPARE if question.max_tokens else 1),
+            limit=self._looked_at(question),
             recent=question.recent,
         )
         return await rows.search(connection, statement, plan)
+
+    def _looked_at(self, question: Question) -> int:
+        """Returns how many results are looked at, of which some are told."""
+        wanted = question.limit * (_SPARE if question.max_tokens else 1)
+        return max(wanted, self._reranker.candidates if self._reranker else 0)
 
     async def _within(self, question: Question, results: Sequence[Result]) -> list[Result]:
         """Counts the results, and leaves out those that would go beyond the bound."""

@@ -7,7 +7,7 @@ from turnpike.api.embedding.v1 import search_service_pb2 as pb
 from turnpike.api.embedding.v1.search_service_pb2_grpc import SearchServiceServicer
 from turnpike.embedding.metering import Payer
 from turnpike.embedding.searching.model import DEFAULT_LIMIT, Filter, Found, Plan, Question, Result
-from turnpike.embedding.searching.search import Search
+from turnpike.embedding.searching.planned import PlannedSearch
 from turnpike.rpc.errors import ForbiddenError, InvalidArgumentError
 from turnpike.rpc.served import Context, caller_of
 
@@ -22,7 +22,7 @@ _PLANS = {
 class SearchServicer(SearchServiceServicer):
     """Serves turnpike.api.embedding.v1.SearchService."""
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: PlannedSearch) -> None:
         self._search = search
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
@@ -38,6 +38,7 @@ class SearchServicer(SearchServiceServicer):
             max_tokens=request.max_tokens,
             recent=request.recent,
             read_time=request.read_time,
+            plan=request.plan,
         )
         return _found_to_proto(await self._search.search(question, payer))
 
@@ -75,6 +76,8 @@ def _found_to_proto(found: Found) -> pb.SearchResponse:
         since=_written(found.asked.filter.since),
         until=_written(found.asked.filter.until),
         recent=found.asked.recent,
+        planned=found.planned,
+        reranked=found.reranked,
     )
 
 

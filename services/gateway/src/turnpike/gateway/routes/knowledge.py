@@ -1,6 +1,7 @@
 """Documents: what is in them, what becomes of them, and what they were."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Annotated, Any
 
 import grpc
@@ -36,6 +37,9 @@ Expected = Annotated[
     int | None, Query(ge=1, lt=2**63, description="Fail with 409 unless this is its revision.")
 ]
 
+# A long document is many calls of a model.
+_SUMMARY_PATIENCE = timedelta(minutes=10)
+
 
 class DocumentRoutes:
     """`/api/v1/collections/{collection}/documents` and `…/folders`."""
@@ -58,6 +62,7 @@ class DocumentRoutes:
         for path, endpoint, method, model, responses in (
             (_DOCUMENTS, self.list_documents, "GET", shapes.DocumentPage, reads),
             (f"{_DOCUMENT}:read", self.read_document, "GET", shapes.Excerpt, reads),
+            (f"{_DOCUMENT}:summarize", self.summarize_document, "POST", shapes.Summary, writes),
             (f"{_DOCUMENT}:original", self.read_original, "GET", None, original),
             (f"{_DOCUMENT}:status", self.watch_document, "GET", None, stream),
             (f"{_DOCUMENT}:revisions", self.list_revisions, "GET", shapes.RevisionPage, reads),
@@ -178,6 +183,19 @@ class DocumentRoutes:
             collection=collection, path=path, request_id=key, **body.model_dump()
         )
         return _written(await call.change(self._documents.RevertDocument, request))
+
+    async def summarize_document(
+        self, call: CurrentCall, collection: str, path: Place, body: shapes.Summarize
+    ) -> Response:
+        """Summarizes a document by the planner model; the same is paid for once."""
+        request = pb.SummarizeDocumentRequest(
+            collection=collection, path=path, revision=body.revision, words=body.words
+        )
+        patient = call.patient(_SUMMARY_PATIENCE)
+        response = await patient.change(self._documents.SummarizeDocument, request)
+        return reply(
+            shapes.Summary(summary=response.summary, digest=response.digest, calls=response.calls)
+        )
 
     async def read_document(
         self,

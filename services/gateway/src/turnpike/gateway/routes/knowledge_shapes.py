@@ -185,6 +185,21 @@ class Reverted(Request):
     force: bool = False
 
 
+class Summarize(Request):
+    """What to summarize, and how long that may be."""
+
+    revision: Revision0 = 0
+    words: Annotated[int, Field(ge=0, le=1000, description="About; 0 for 200.")] = 0
+
+
+class Summary(Reply):
+    """What a document says, in short."""
+
+    summary: str
+    digest: str = Field(description="Of the content that it is of.")
+    calls: int = Field(description="Of the planner; 0: it was kept.")
+
+
 class Excerpt(Reply):
     """Lines of a document's text."""
 

@@ -52,6 +52,9 @@ class Search(Request):
     read_time: bool = Field(
         default=False, description="Read days and recency from the query, in English."
     )
+    plan: bool = Field(
+        default=False, description="Have the planner word it anew, beside it, within 0.8 s."
+    )
 
 
 class SearchResult(Reply):
@@ -86,6 +89,8 @@ class SearchResults(Reply):
     since: str
     until: str
     recent: bool
+    planned: str = Field(description="The planner's wording, where it was searched too.")
+    reranked: bool = Field(description="Whether a reranker had the last word on their order.")
 
 
 class SearchRoutes:
@@ -116,6 +121,7 @@ class SearchRoutes:
             max_tokens=body.max_tokens,
             recent=body.recent,
             read_time=body.read_time,
+            plan=body.plan,
         )
         response = await call.patient(_PATIENCE).read(self._search.Search, request)
         return raw_reply(
@@ -127,6 +133,8 @@ class SearchRoutes:
                     "since": response.since,
                     "until": response.until,
                     "recent": response.recent,
+                    "planned": response.planned,
+                    "reranked": response.reranked,
                 }
             )
         )

@@ -25,13 +25,19 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6turnpike/api/agent_runtime/v1/completion_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\"\x83\x02\n\x17StreamCompletionRequest\x12\x31\n\x05model\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12\x19\n\x07session\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1d\n\x08messages\x18\x03 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\x12\x18\n\x05tools\x18\x04 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x1d\n\nparameters\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x18\xc0\x84=\x12,\n\x11max_output_tokens\x18\x06 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\xad\xe2\x04(\x01H\x00\x88\x01\x01\x42\x14\n\x12_max_output_tokens\"Z\n\x18StreamCompletionResponse\x12>\n\x06pieces\x18\x01 \x03(\x0b\x32..turnpike.api.agent_runtime.v1.CompletionPiece\"\x91\x02\n\x0f\x43ompletionPiece\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x13\n\treasoning\x18\x02 \x01(\tH\x00\x12=\n\x04\x63\x61ll\x18\x03 \x01(\x0b\x32-.turnpike.api.agent_runtime.v1.CompletionCallH\x00\x12?\n\x05usage\x18\x04 \x01(\x0b\x32..turnpike.api.agent_runtime.v1.CompletionUsageH\x00\x12;\n\x03\x65nd\x18\x05 \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.CompletionEndH\x00\x12\x13\n\tsignature\x18\x06 \x01(\tH\x00\x42\x07\n\x05piece\"L\n\x0e\x43ompletionCall\x12\r\n\x05index\x18\x01 \x01(\r\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\targuments\x18\x04 \x01(\t\"\x8b\x01\n\x0f\x43ompletionUsage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x04\x12\x15\n\routput_tokens\x18\x02 \x01(\x04\x12\x15\n\rcached_tokens\x18\x03 \x01(\x04\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x04 \x01(\x04\x12\x18\n\x10reasoning_tokens\x18\x05 \x01(\x04\"\x1f\n\rCompletionEnd\x12\x0e\n\x06reason\x18\x01 \x01(\t2\x9b\x01\n\x11\x43ompletionService\x12\x85\x01\n\x10StreamCompletion\x12\x36.turnpike.api.agent_runtime.v1.StreamCompletionRequest\x1a\x37.turnpike.api.agent_runtime.v1.StreamCompletionResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6turnpike/api/agent_runtime/v1/completion_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\"z\n\x11\x41skPlannerRequest\x12!\n\x0cinstructions\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12\x1a\n\x04text\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x10\x01\x18\x80\x92\xf4\x01\x12&\n\x11max_output_tokens\x18\x03 \x01(\rB\x0b\xbaH\x08*\x06\x18\xa0\x8d\x06(\x01\"s\n\x12\x41skPlannerResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12=\n\x05usage\x18\x02 \x01(\x0b\x32..turnpike.api.agent_runtime.v1.CompletionUsage\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"\x83\x02\n\x17StreamCompletionRequest\x12\x31\n\x05model\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12\x19\n\x07session\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1d\n\x08messages\x18\x03 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\x12\x18\n\x05tools\x18\x04 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x1d\n\nparameters\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x18\xc0\x84=\x12,\n\x11max_output_tokens\x18\x06 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\xad\xe2\x04(\x01H\x00\x88\x01\x01\x42\x14\n\x12_max_output_tokens\"Z\n\x18StreamCompletionResponse\x12>\n\x06pieces\x18\x01 \x03(\x0b\x32..turnpike.api.agent_runtime.v1.CompletionPiece\"\x91\x02\n\x0f\x43ompletionPiece\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x13\n\treasoning\x18\x02 \x01(\tH\x00\x12=\n\x04\x63\x61ll\x18\x03 \x01(\x0b\x32-.turnpike.api.agent_runtime.v1.CompletionCallH\x00\x12?\n\x05usage\x18\x04 \x01(\x0b\x32..turnpike.api.agent_runtime.v1.CompletionUsageH\x00\x12;\n\x03\x65nd\x18\x05 \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.CompletionEndH\x00\x12\x13\n\tsignature\x18\x06 \x01(\tH\x00\x42\x07\n\x05piece\"L\n\x0e\x43ompletionCall\x12\r\n\x05index\x18\x01 \x01(\r\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\targuments\x18\x04 \x01(\t\"\x8b\x01\n\x0f\x43ompletionUsage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x04\x12\x15\n\routput_tokens\x18\x02 \x01(\x04\x12\x15\n\rcached_tokens\x18\x03 \x01(\x04\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x04 \x01(\x04\x12\x18\n\x10reasoning_tokens\x18\x05 \x01(\x04\"\x1f\n\rCompletionEnd\x12\x0e\n\x06reason\x18\x01 \x01(\t2\x8e\x02\n\x11\x43ompletionService\x12\x85\x01\n\x10StreamCompletion\x12\x36.turnpike.api.agent_runtime.v1.StreamCompletionRequest\x1a\x37.turnpike.api.agent_runtime.v1.StreamCompletionResponse0\x01\x12q\n\nAskPlanner\x12\x30.turnpike.api.agent_runtime.v1.AskPlannerRequest\x1a\x31.turnpike.api.agent_runtime.v1.AskPlannerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'turnpike.api.agent_runtime.v1.completion_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ASKPLANNERREQUEST'].fields_by_name['instructions']._loaded_options = None
+  _globals['_ASKPLANNERREQUEST'].fields_by_name['instructions']._serialized_options = b'\272H\010r\006\020\001\030\240\215\006'
+  _globals['_ASKPLANNERREQUEST'].fields_by_name['text']._loaded_options = None
+  _globals['_ASKPLANNERREQUEST'].fields_by_name['text']._serialized_options = b'\272H\tr\007\020\001\030\200\222\364\001'
+  _globals['_ASKPLANNERREQUEST'].fields_by_name['max_output_tokens']._loaded_options = None
+  _globals['_ASKPLANNERREQUEST'].fields_by_name['max_output_tokens']._serialized_options = b'\272H\010*\006\030\240\215\006(\001'
   _globals['_STREAMCOMPLETIONREQUEST'].fields_by_name['model']._loaded_options = None
   _globals['_STREAMCOMPLETIONREQUEST'].fields_by_name['model']._serialized_options = b'\272H\037r\0352\033^[a-z0-9][a-z0-9._-]{0,62}$'
   _globals['_STREAMCOMPLETIONREQUEST'].fields_by_name['session']._loaded_options = None
@@ -44,18 +50,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMCOMPLETIONREQUEST'].fields_by_name['parameters']._serialized_options = b'\272H\006r\004\030\300\204='
   _globals['_STREAMCOMPLETIONREQUEST'].fields_by_name['max_output_tokens']._loaded_options = None
   _globals['_STREAMCOMPLETIONREQUEST'].fields_by_name['max_output_tokens']._serialized_options = b'\272H\t*\007\030\200\255\342\004(\001'
-  _globals['_STREAMCOMPLETIONREQUEST']._serialized_start=119
-  _globals['_STREAMCOMPLETIONREQUEST']._serialized_end=378
-  _globals['_STREAMCOMPLETIONRESPONSE']._serialized_start=380
-  _globals['_STREAMCOMPLETIONRESPONSE']._serialized_end=470
-  _globals['_COMPLETIONPIECE']._serialized_start=473
-  _globals['_COMPLETIONPIECE']._serialized_end=746
-  _globals['_COMPLETIONCALL']._serialized_start=748
-  _globals['_COMPLETIONCALL']._serialized_end=824
-  _globals['_COMPLETIONUSAGE']._serialized_start=827
-  _globals['_COMPLETIONUSAGE']._serialized_end=966
-  _globals['_COMPLETIONEND']._serialized_start=968
-  _globals['_COMPLETIONEND']._serialized_end=999
-  _globals['_COMPLETIONSERVICE']._serialized_start=1002
-  _globals['_COMPLETIONSERVICE']._serialized_end=1157
+  _globals['_ASKPLANNERREQUEST']._serialized_start=118
+  _globals['_ASKPLANNERREQUEST']._serialized_end=240
+  _globals['_ASKPLANNERRESPONSE']._serialized_start=242
+  _globals['_ASKPLANNERRESPONSE']._serialized_end=357
+  _globals['_STREAMCOMPLETIONREQUEST']._serialized_start=360
+  _globals['_STREAMCOMPLETIONREQUEST']._serialized_end=619
+  _globals['_STREAMCOMPLETIONRESPONSE']._serialized_start=621
+  _globals['_STREAMCOMPLETIONRESPONSE']._serialized_end=711
+  _globals['_COMPLETIONPIECE']._serialized_start=714
+  _globals['_COMPLETIONPIECE']._serialized_end=987
+  _globals['_COMPLETIONCALL']._serialized_start=989
+  _globals['_COMPLETIONCALL']._serialized_end=1065
+  _globals['_COMPLETIONUSAGE']._serialized_start=1068
+  _globals['_COMPLETIONUSAGE']._serialized_end=1207
+  _globals['_COMPLETIONEND']._serialized_start=1209
+  _globals['_COMPLETIONEND']._serialized_end=1240
+  _globals['_COMPLETIONSERVICE']._serialized_start=1243
+  _globals['_COMPLETIONSERVICE']._serialized_end=1513
 # @@protoc_insertion_point(module_scope)

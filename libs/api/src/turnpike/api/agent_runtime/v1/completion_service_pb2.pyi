@@ -7,6 +7,26 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class AskPlannerRequest(_message.Message):
+    __slots__ = ("instructions", "text", "max_output_tokens")
+    INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    instructions: str
+    text: str
+    max_output_tokens: int
+    def __init__(self, instructions: _Optional[str] = ..., text: _Optional[str] = ..., max_output_tokens: _Optional[int] = ...) -> None: ...
+
+class AskPlannerResponse(_message.Message):
+    __slots__ = ("text", "usage", "complete")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    usage: CompletionUsage
+    complete: bool
+    def __init__(self, text: _Optional[str] = ..., usage: _Optional[_Union[CompletionUsage, _Mapping]] = ..., complete: _Optional[bool] = ...) -> None: ...
+
 class StreamCompletionRequest(_message.Message):
     __slots__ = ("model", "session", "messages", "tools", "parameters", "max_output_tokens")
     MODEL_FIELD_NUMBER: _ClassVar[int]

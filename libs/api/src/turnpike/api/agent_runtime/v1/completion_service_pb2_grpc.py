@@ -46,6 +46,11 @@ class CompletionServiceStub:
                 request_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_completion__service__pb2.StreamCompletionRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_completion__service__pb2.StreamCompletionResponse.FromString,
                 _registered_method=True)
+        self.AskPlanner = channel.unary_unary(
+                '/turnpike.api.agent_runtime.v1.CompletionService/AskPlanner',
+                request_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_completion__service__pb2.AskPlannerRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_completion__service__pb2.AskPlannerResponse.FromString,
+                _registered_method=True)
 
 
 class CompletionServiceServicer:
@@ -73,6 +78,18 @@ class CompletionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AskPlanner(self, request, context):
+        """Asks the model that has the role planner for the caller, and returns all that
+        it says. For services alone, in the name of a person.
+
+        It is admitted and settled as StreamCompletion is, and fails as that does;
+        NOT_FOUND (model) when nobody has the role. Hanging up cancels the provider's
+        call. Not idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CompletionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -80,6 +97,11 @@ def add_CompletionServiceServicer_to_server(servicer, server):
                     servicer.StreamCompletion,
                     request_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_completion__service__pb2.StreamCompletionRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_completion__service__pb2.StreamCompletionResponse.SerializeToString,
+            ),
+            'AskPlanner': grpc.unary_unary_rpc_method_handler(
+                    servicer.AskPlanner,
+                    request_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_completion__service__pb2.AskPlannerRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_completion__service__pb2.AskPlannerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -116,6 +138,33 @@ class CompletionService:
             '/turnpike.api.agent_runtime.v1.CompletionService/StreamCompletion',
             turnpike_dot_api_dot_agent__runtime_dot_v1_dot_completion__service__pb2.StreamCompletionRequest.SerializeToString,
             turnpike_dot_api_dot_agent__runtime_dot_v1_dot_completion__service__pb2.StreamCompletionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AskPlanner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.agent_runtime.v1.CompletionService/AskPlanner',
+            turnpike_dot_api_dot_agent__runtime_dot_v1_dot_completion__service__pb2.AskPlannerRequest.SerializeToString,
+            turnpike_dot_api_dot_agent__runtime_dot_v1_dot_completion__service__pb2.AskPlannerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,14 @@ class CompletionServiceStub:
     FAILED_PRECONDITION (MODEL_UNUSABLE, PROVIDER_ERROR), UNAVAILABLE
     (PROVIDER_UNREACHABLE) or DEADLINE_EXCEEDED. Not idempotent.
     """
+    AskPlanner: _aio.UnaryUnaryMultiCallable[_completion_service_pb2.AskPlannerRequest, _completion_service_pb2.AskPlannerResponse]
+    """Asks the model that has the role planner for the caller, and returns all that
+    it says. For services alone, in the name of a person.
+
+    It is admitted and settled as StreamCompletion is, and fails as that does;
+    NOT_FOUND (model) when nobody has the role. Hanging up cancels the provider's
+    call. Not idempotent.
+    """
 
 class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
     """CompletionService asks models in the name of clients that bring their own
@@ -60,6 +68,20 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
         RESOURCE_EXHAUSTED (PROVIDER_RATE_LIMITED, with RetryInfo),
         FAILED_PRECONDITION (MODEL_UNUSABLE, PROVIDER_ERROR), UNAVAILABLE
         (PROVIDER_UNREACHABLE) or DEADLINE_EXCEEDED. Not idempotent.
+        """
+
+    @_abc_1.abstractmethod
+    def AskPlanner(
+        self,
+        request: _completion_service_pb2.AskPlannerRequest,
+        context: _aio.ServicerContext[_completion_service_pb2.AskPlannerRequest, _abc.Awaitable[_completion_service_pb2.AskPlannerResponse]],
+    ) -> _abc.Awaitable[_completion_service_pb2.AskPlannerResponse]:
+        """Asks the model that has the role planner for the caller, and returns all that
+        it says. For services alone, in the name of a person.
+
+        It is admitted and settled as StreamCompletion is, and fails as that does;
+        NOT_FOUND (model) when nobody has the role. Hanging up cancels the provider's
+        call. Not idempotent.
         """
 
 def add_CompletionServiceServicer_to_server(servicer: CompletionServiceServicer, server: _aio.Server) -> None: ...

@@ -134,6 +134,28 @@ class ReadDocumentResponse(_message.Message):
     truncated: bool
     def __init__(self, document: _Optional[_Union[_document_pb2.Document, _Mapping]] = ..., text: _Optional[str] = ..., first_line: _Optional[int] = ..., last_line: _Optional[int] = ..., lines: _Optional[int] = ..., truncated: _Optional[bool] = ...) -> None: ...
 
+class SummarizeDocumentRequest(_message.Message):
+    __slots__ = ("collection", "path", "revision", "words")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    path: str
+    revision: int
+    words: int
+    def __init__(self, collection: _Optional[str] = ..., path: _Optional[str] = ..., revision: _Optional[int] = ..., words: _Optional[int] = ...) -> None: ...
+
+class SummarizeDocumentResponse(_message.Message):
+    __slots__ = ("summary", "digest", "calls")
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    summary: str
+    digest: str
+    calls: int
+    def __init__(self, summary: _Optional[str] = ..., digest: _Optional[str] = ..., calls: _Optional[int] = ...) -> None: ...
+
 class ReadOriginalRequest(_message.Message):
     __slots__ = ("collection", "path", "revision")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]

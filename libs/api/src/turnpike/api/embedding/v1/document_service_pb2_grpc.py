@@ -71,6 +71,11 @@ class DocumentServiceStub:
                 request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.ReadDocumentRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.ReadDocumentResponse.FromString,
                 _registered_method=True)
+        self.SummarizeDocument = channel.unary_unary(
+                '/turnpike.api.embedding.v1.DocumentService/SummarizeDocument',
+                request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.SummarizeDocumentRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.SummarizeDocumentResponse.FromString,
+                _registered_method=True)
         self.ReadOriginal = channel.unary_stream(
                 '/turnpike.api.embedding.v1.DocumentService/ReadOriginal',
                 request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.ReadOriginalRequest.SerializeToString,
@@ -190,6 +195,19 @@ class DocumentServiceServicer:
     def ReadDocument(self, request, context):
         """Returns lines of a document's text, as it was extracted. Fails with
         FAILED_PRECONDITION (NOT_EXTRACTED) before that. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SummarizeDocument(self, request, context):
+        """Returns a summary of a document's text by the planner model, which the caller
+        pays for: once for each text and length, then it is kept.
+
+        A long text is summarized in parts, and those together. Fails with
+        FAILED_PRECONDITION (NO_PLANNER, NOT_EXTRACTED), INVALID_ARGUMENT (INPUT_EMPTY)
+        for a text of nothing, and as the planner's call and its admission do. Safe to
+        retry: parts that were summarized are kept too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -323,6 +341,11 @@ def add_DocumentServiceServicer_to_server(servicer, server):
                     servicer.ReadDocument,
                     request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.ReadDocumentRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.ReadDocumentResponse.SerializeToString,
+            ),
+            'SummarizeDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.SummarizeDocument,
+                    request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.SummarizeDocumentRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.SummarizeDocumentResponse.SerializeToString,
             ),
             'ReadOriginal': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadOriginal,
@@ -532,6 +555,33 @@ class DocumentService:
             '/turnpike.api.embedding.v1.DocumentService/ReadDocument',
             turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.ReadDocumentRequest.SerializeToString,
             turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.ReadDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SummarizeDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.embedding.v1.DocumentService/SummarizeDocument',
+            turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.SummarizeDocumentRequest.SerializeToString,
+            turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.SummarizeDocumentResponse.FromString,
             options,
             channel_credentials,
             insecure,

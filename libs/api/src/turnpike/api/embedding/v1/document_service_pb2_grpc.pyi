@@ -54,6 +54,15 @@ class DocumentServiceStub:
     """Returns lines of a document's text, as it was extracted. Fails with
     FAILED_PRECONDITION (NOT_EXTRACTED) before that. Safe to retry.
     """
+    SummarizeDocument: _aio.UnaryUnaryMultiCallable[_document_service_pb2.SummarizeDocumentRequest, _document_service_pb2.SummarizeDocumentResponse]
+    """Returns a summary of a document's text by the planner model, which the caller
+    pays for: once for each text and length, then it is kept.
+
+    A long text is summarized in parts, and those together. Fails with
+    FAILED_PRECONDITION (NO_PLANNER, NOT_EXTRACTED), INVALID_ARGUMENT (INPUT_EMPTY)
+    for a text of nothing, and as the planner's call and its admission do. Safe to
+    retry: parts that were summarized are kept too.
+    """
     ReadOriginal: _aio.UnaryStreamMultiCallable[_document_service_pb2.ReadOriginalRequest, _document_service_pb2.ReadOriginalResponse]
     """Streams a document's original, byte for byte. Safe to retry."""
     ListDocuments: _aio.UnaryUnaryMultiCallable[_document_service_pb2.ListDocumentsRequest, _document_service_pb2.ListDocumentsResponse]
@@ -173,6 +182,21 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_document_service_pb2.ReadDocumentResponse]:
         """Returns lines of a document's text, as it was extracted. Fails with
         FAILED_PRECONDITION (NOT_EXTRACTED) before that. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def SummarizeDocument(
+        self,
+        request: _document_service_pb2.SummarizeDocumentRequest,
+        context: _aio.ServicerContext[_document_service_pb2.SummarizeDocumentRequest, _abc.Awaitable[_document_service_pb2.SummarizeDocumentResponse]],
+    ) -> _abc.Awaitable[_document_service_pb2.SummarizeDocumentResponse]:
+        """Returns a summary of a document's text by the planner model, which the caller
+        pays for: once for each text and length, then it is kept.
+
+        A long text is summarized in parts, and those together. Fails with
+        FAILED_PRECONDITION (NO_PLANNER, NOT_EXTRACTED), INVALID_ARGUMENT (INPUT_EMPTY)
+        for a text of nothing, and as the planner's call and its admission do. Safe to
+        retry: parts that were summarized are kept too.
         """
 
     @_abc_1.abstractmethod

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.turnpike/api/embedding/v1/search_service.proto\x12\x19turnpike.api.embedding.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x01\n\rSearchRequest\x12\x19\n\x05query\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \x12\"\n\x07planned\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x04\"\x07r\x05\x10\x01\x18\x80 \x12\x37\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\'.turnpike.api.embedding.v1.SearchFilter\x12\x16\n\x05limit\x18\x04 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x1d\n\nmax_tokens\x18\x05 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=\x12\x0e\n\x06recent\x18\x06 \x01(\x08\x12\x11\n\tread_time\x18\x07 \x01(\x08\"\x84\x03\n\x0cSearchFilter\x12%\n\x0b\x63ollections\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10 \"\x06r\x04\x10\x01\x18?\x12\x18\n\x06\x66older\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12%\n\x0bmedia_types\x18\x03 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x10\"\x06r\x04\x10\x01\x18\x7f\x12Q\n\x08metadata\x18\x04 \x03(\x0b\x32\x35.turnpike.api.embedding.v1.SearchFilter.MetadataEntryB\x08\xbaH\x05\x9a\x01\x02\x10\x10\x12\x35\n\x05since\x18\x05 \x01(\tB&\xbaH#r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\xd8\x01\x01\x12\x35\n\x05until\x18\x06 \x01(\tB&\xbaH#r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\xd8\x01\x01\x12\x1a\n\ttime_zone\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18@\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbd\x01\n\x0eSearchResponse\x12\x38\n\x07results\x18\x01 \x03(\x0b\x32\'.turnpike.api.embedding.v1.SearchResult\x12\x0e\n\x06tokens\x18\x02 \x01(\x04\x12\x33\n\x04plan\x18\x03 \x01(\x0e\x32%.turnpike.api.embedding.v1.SearchPlan\x12\r\n\x05since\x18\x04 \x01(\t\x12\r\n\x05until\x18\x05 \x01(\t\x12\x0e\n\x06recent\x18\x06 \x01(\x08\"\xdf\x02\n\x0cSearchResult\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12\x10\n\x08position\x18\x06 \x01(\r\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x0e\n\x06header\x18\x08 \x01(\t\x12\x10\n\x08headings\x18\t \x03(\t\x12\r\n\x05start\x18\n \x01(\r\x12\x0b\n\x03\x65nd\x18\x0b \x01(\r\x12\x12\n\nfirst_line\x18\x0c \x01(\r\x12\x11\n\tlast_line\x18\r \x01(\r\x12\x0e\n\x06tokens\x18\x0e \x01(\r\x12\r\n\x05score\x18\x0f \x01(\x01\x12\x12\n\ndense_rank\x18\x10 \x01(\r\x12\x11\n\ttext_rank\x18\x11 \x01(\r\x12/\n\x0bupdate_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*z\n\nSearchPlan\x12\x1b\n\x17SEARCH_PLAN_UNSPECIFIED\x10\x00\x12\x15\n\x11SEARCH_PLAN_EXACT\x10\x01\x12\x1d\n\x19SEARCH_PLAN_PARTIAL_INDEX\x10\x02\x12\x19\n\x15SEARCH_PLAN_ITERATIVE\x10\x03\x32n\n\rSearchService\x12]\n\x06Search\x12(.turnpike.api.embedding.v1.SearchRequest\x1a).turnpike.api.embedding.v1.SearchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.turnpike/api/embedding/v1/search_service.proto\x12\x19turnpike.api.embedding.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x01\n\rSearchRequest\x12\x19\n\x05query\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \x12\"\n\x07planned\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x04\"\x07r\x05\x10\x01\x18\x80 \x12\x37\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\'.turnpike.api.embedding.v1.SearchFilter\x12\x16\n\x05limit\x18\x04 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x1d\n\nmax_tokens\x18\x05 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=\x12\x0e\n\x06recent\x18\x06 \x01(\x08\x12\x11\n\tread_time\x18\x07 \x01(\x08\x12\x0c\n\x04plan\x18\x08 \x01(\x08\"\x84\x03\n\x0cSearchFilter\x12%\n\x0b\x63ollections\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10 \"\x06r\x04\x10\x01\x18?\x12\x18\n\x06\x66older\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12%\n\x0bmedia_types\x18\x03 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x10\"\x06r\x04\x10\x01\x18\x7f\x12Q\n\x08metadata\x18\x04 \x03(\x0b\x32\x35.turnpike.api.embedding.v1.SearchFilter.MetadataEntryB\x08\xbaH\x05\x9a\x01\x02\x10\x10\x12\x35\n\x05since\x18\x05 \x01(\tB&\xbaH#r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\xd8\x01\x01\x12\x35\n\x05until\x18\x06 \x01(\tB&\xbaH#r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\xd8\x01\x01\x12\x1a\n\ttime_zone\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18@\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe0\x01\n\x0eSearchResponse\x12\x38\n\x07results\x18\x01 \x03(\x0b\x32\'.turnpike.api.embedding.v1.SearchResult\x12\x0e\n\x06tokens\x18\x02 \x01(\x04\x12\x33\n\x04plan\x18\x03 \x01(\x0e\x32%.turnpike.api.embedding.v1.SearchPlan\x12\r\n\x05since\x18\x04 \x01(\t\x12\r\n\x05until\x18\x05 \x01(\t\x12\x0e\n\x06recent\x18\x06 \x01(\x08\x12\x0f\n\x07planned\x18\x07 \x01(\t\x12\x10\n\x08reranked\x18\x08 \x01(\x08\"\xdf\x02\n\x0cSearchResult\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12\x10\n\x08position\x18\x06 \x01(\r\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x0e\n\x06header\x18\x08 \x01(\t\x12\x10\n\x08headings\x18\t \x03(\t\x12\r\n\x05start\x18\n \x01(\r\x12\x0b\n\x03\x65nd\x18\x0b \x01(\r\x12\x12\n\nfirst_line\x18\x0c \x01(\r\x12\x11\n\tlast_line\x18\r \x01(\r\x12\x0e\n\x06tokens\x18\x0e \x01(\r\x12\r\n\x05score\x18\x0f \x01(\x01\x12\x12\n\ndense_rank\x18\x10 \x01(\r\x12\x11\n\ttext_rank\x18\x11 \x01(\r\x12/\n\x0bupdate_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*z\n\nSearchPlan\x12\x1b\n\x17SEARCH_PLAN_UNSPECIFIED\x10\x00\x12\x15\n\x11SEARCH_PLAN_EXACT\x10\x01\x12\x1d\n\x19SEARCH_PLAN_PARTIAL_INDEX\x10\x02\x12\x19\n\x15SEARCH_PLAN_ITERATIVE\x10\x03\x32n\n\rSearchService\x12]\n\x06Search\x12(.turnpike.api.embedding.v1.SearchRequest\x1a).turnpike.api.embedding.v1.SearchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,18 +57,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHFILTER'].fields_by_name['until']._serialized_options = b'\272H#r\0362\034^[0-9]{4}-[0-9]{2}-[0-9]{2}$\330\001\001'
   _globals['_SEARCHFILTER'].fields_by_name['time_zone']._loaded_options = None
   _globals['_SEARCHFILTER'].fields_by_name['time_zone']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_SEARCHPLAN']._serialized_start=1304
-  _globals['_SEARCHPLAN']._serialized_end=1426
+  _globals['_SEARCHPLAN']._serialized_start=1353
+  _globals['_SEARCHPLAN']._serialized_end=1475
   _globals['_SEARCHREQUEST']._serialized_start=140
-  _globals['_SEARCHREQUEST']._serialized_end=365
-  _globals['_SEARCHFILTER']._serialized_start=368
-  _globals['_SEARCHFILTER']._serialized_end=756
-  _globals['_SEARCHFILTER_METADATAENTRY']._serialized_start=709
-  _globals['_SEARCHFILTER_METADATAENTRY']._serialized_end=756
-  _globals['_SEARCHRESPONSE']._serialized_start=759
-  _globals['_SEARCHRESPONSE']._serialized_end=948
-  _globals['_SEARCHRESULT']._serialized_start=951
-  _globals['_SEARCHRESULT']._serialized_end=1302
-  _globals['_SEARCHSERVICE']._serialized_start=1428
-  _globals['_SEARCHSERVICE']._serialized_end=1538
+  _globals['_SEARCHREQUEST']._serialized_end=379
+  _globals['_SEARCHFILTER']._serialized_start=382
+  _globals['_SEARCHFILTER']._serialized_end=770
+  _globals['_SEARCHFILTER_METADATAENTRY']._serialized_start=723
+  _globals['_SEARCHFILTER_METADATAENTRY']._serialized_end=770
+  _globals['_SEARCHRESPONSE']._serialized_start=773
+  _globals['_SEARCHRESPONSE']._serialized_end=997
+  _globals['_SEARCHRESULT']._serialized_start=1000
+  _globals['_SEARCHRESULT']._serialized_end=1351
+  _globals['_SEARCHSERVICE']._serialized_start=1477
+  _globals['_SEARCHSERVICE']._serialized_end=1587
 # @@protoc_insertion_point(module_scope)

@@ -23,7 +23,7 @@ SEARCH_PLAN_PARTIAL_INDEX: SearchPlan
 SEARCH_PLAN_ITERATIVE: SearchPlan
 
 class SearchRequest(_message.Message):
-    __slots__ = ("query", "planned", "filter", "limit", "max_tokens", "recent", "read_time")
+    __slots__ = ("query", "planned", "filter", "limit", "max_tokens", "recent", "read_time", "plan")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     PLANNED_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class SearchRequest(_message.Message):
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     RECENT_FIELD_NUMBER: _ClassVar[int]
     READ_TIME_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
     query: str
     planned: _containers.RepeatedScalarFieldContainer[str]
     filter: SearchFilter
@@ -38,7 +39,8 @@ class SearchRequest(_message.Message):
     max_tokens: int
     recent: bool
     read_time: bool
-    def __init__(self, query: _Optional[str] = ..., planned: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[SearchFilter, _Mapping]] = ..., limit: _Optional[int] = ..., max_tokens: _Optional[int] = ..., recent: _Optional[bool] = ..., read_time: _Optional[bool] = ...) -> None: ...
+    plan: bool
+    def __init__(self, query: _Optional[str] = ..., planned: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[SearchFilter, _Mapping]] = ..., limit: _Optional[int] = ..., max_tokens: _Optional[int] = ..., recent: _Optional[bool] = ..., read_time: _Optional[bool] = ..., plan: _Optional[bool] = ...) -> None: ...
 
 class SearchFilter(_message.Message):
     __slots__ = ("collections", "folder", "media_types", "metadata", "since", "until", "time_zone")
@@ -66,20 +68,24 @@ class SearchFilter(_message.Message):
     def __init__(self, collections: _Optional[_Iterable[str]] = ..., folder: _Optional[str] = ..., media_types: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., since: _Optional[str] = ..., until: _Optional[str] = ..., time_zone: _Optional[str] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("results", "tokens", "plan", "since", "until", "recent")
+    __slots__ = ("results", "tokens", "plan", "since", "until", "recent", "planned", "reranked")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     UNTIL_FIELD_NUMBER: _ClassVar[int]
     RECENT_FIELD_NUMBER: _ClassVar[int]
+    PLANNED_FIELD_NUMBER: _ClassVar[int]
+    RERANKED_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[SearchResult]
     tokens: int
     plan: SearchPlan
     since: str
     until: str
     recent: bool
-    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., tokens: _Optional[int] = ..., plan: _Optional[_Union[SearchPlan, str]] = ..., since: _Optional[str] = ..., until: _Optional[str] = ..., recent: _Optional[bool] = ...) -> None: ...
+    planned: str
+    reranked: bool
+    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., tokens: _Optional[int] = ..., plan: _Optional[_Union[SearchPlan, str]] = ..., since: _Optional[str] = ..., until: _Optional[str] = ..., recent: _Optional[bool] = ..., planned: _Optional[str] = ..., reranked: _Optional[bool] = ...) -> None: ...
 
 class SearchResult(_message.Message):
     __slots__ = ("document", "collection", "path", "title", "revision", "position", "text", "header", "headings", "start", "end", "first_line", "last_line", "tokens", "score", "dense_rank", "text_rank", "update_time")
