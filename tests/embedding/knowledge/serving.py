@@ -1,5 +1,10 @@
 """Document services as in production, on a real Postgres, with the real model."""
 
+import asyncio
+import json
+import os
+import signal
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -225,6 +230,36 @@ async def library(
                     yield _library(channel, counted, stores, keys, urls)
             finally:
                 await server.stop(None)
+
+
+@asynccontextmanager
+async def killed(
+    urls: MigrationUrls, keys: Keys, blobs: Path, **others: str
+) -> AsyncGenerator[None]:
+    """Runs a replica as a process while the block runs, and kills it then.
+
+    Others are further settings, by the names of their variables.
+    """
+    settings = {
+        "DATABASE_URL": urls.service,
+        "SYSTEM_DATABASE_URL": urls.system,
+        "BLOBS_URL": f"file://{blobs}",
+        "GATEKEEPER_TARGET": "ipv4:127.0.0.1:1",
+        "SIGNING_KEY": keys.signing("embedding"),
+        "TRUSTED_KEYS": json.dumps(keys.trusted),
+        "LISTEN_ADDRESS": "127.0.0.1:0",
+        "METRICS_ADDRESS": "127.0.0.1:0",
+        **others,
+    }
+    environment = {f"EMBEDDING_{name}": value for name, value in settings.items()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "turnpike.embedding", env={"PATH": os.environ["PATH"], **environment}
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
 
 
 def _library(

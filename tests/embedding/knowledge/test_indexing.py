@@ -2,10 +2,6 @@
 
 import asyncio
 import io
-import json
-import os
-import signal
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +15,7 @@ from pptx.util import Pt
 from sqlalchemy import text
 
 from tests.conftest import Keys, Schemas, new_database
-from tests.embedding.knowledge.serving import Library, Tenant, library, settings_for
+from tests.embedding.knowledge.serving import Library, Tenant, killed, library, settings_for
 from tests.embedding.knowledge.test_documents import paragraphs, refused
 from tests.waiting import until
 from turnpike.api.embedding.v1 import document_pb2
@@ -288,22 +284,6 @@ async def test_ingestion_survives_sigkill_and_embeds_nothing_twice(
 ):
     urls = await Schemas(await new_database(schemas.superuser)).of("embedding")
     settings = settings_for(urls, keys, tmp_path)
-    environment = {
-        "PATH": os.environ["PATH"],
-        **{
-            f"EMBEDDING_{name}": value
-            for name, value in {
-                "DATABASE_URL": urls.service,
-                "SYSTEM_DATABASE_URL": urls.system,
-                "BLOBS_URL": f"file://{tmp_path}",
-                "GATEKEEPER_TARGET": "ipv4:127.0.0.1:1",
-                "SIGNING_KEY": keys.signing("embedding"),
-                "TRUSTED_KEYS": json.dumps(keys.trusted),
-                "LISTEN_ADDRESS": "127.0.0.1:0",
-                "METRICS_ADDRESS": "127.0.0.1:0",
-            }.items()
-        },
-    }
     async with library(settings_for(urls, keys, tmp_path, index_jobs=0), keys, urls) as idle:
         tenant = idle.tenant()
         await tenant.begin(max_tokens=32)
@@ -315,14 +295,8 @@ async def test_ingestion_survives_sigkill_and_embeds_nothing_twice(
         async def is_begun() -> bool:
             return await done() > 0
 
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "turnpike.embedding", env=environment
-        )
-        try:
+        async with killed(urls, keys, tmp_path):
             await until(is_begun, 60)
-        finally:
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
         kept = await done()
     assert 0 < kept < 100
 

@@ -336,6 +336,23 @@ async def test_a_model_that_was_changed_under_its_name_is_noticed_and_never_meet
     assert [each.text for each in found.results] == ["two fish"]
     assert not any(each.dense_rank for each in found.results), "by words alone as yet"
 
+    async with library(idle, keys, urls) as second:
+        async with second.superuser() as connection:
+            await connection.execute(
+                text(
+                    "UPDATE embedding.collections SET model = k.key FROM embedding.model_keys k"
+                    " WHERE tenant = :tenant AND k.key LIKE '%@%'"
+                ),
+                {"tenant": UUID(tenant.id)},
+            )
+        found = await search(tenant.on(second), "two fish")
+        assert [each.text for each in found.results] == ["two fish"], "while it is replaced"
+        async with second.superuser() as connection:
+            await connection.execute(
+                text("UPDATE embedding.collections SET model = :model WHERE tenant = :tenant"),
+                {"tenant": UUID(tenant.id), "model": NEW},
+            )
+
     async with library(changed, keys, urls) as second:
         tenant = tenant.on(second)
 

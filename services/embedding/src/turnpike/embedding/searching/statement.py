@@ -132,7 +132,11 @@ class Statement:
             self.parameters[f"language_{place}"] = language
             chosen = [each for each in self._collections if each.language == language]
             self.parameters[f"spoken_{place}"] = [each.id for each in chosen]
-            self.parameters[f"models_{place}"] = [each.model for each in chosen]
+            # While a collection migrates, two models' chunks are there; while one is replaced,
+            # chunks are found by words whoever's they are.
+            self.parameters[f"models_{place}"] = [
+                each.model if each.next_model else None for each in chosen
+            ]
             yield _TEXT.format(
                 language=f"language_{place}",
                 words=f"words_{number}",
