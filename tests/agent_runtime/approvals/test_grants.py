@@ -9,11 +9,17 @@ from tests.agent_runtime.approvals.asking import ASKS, decide, paused, refused, 
 from tests.agent_runtime.serving import Tenant
 from tests.agent_runtime.turns.provider import Ask, Provider
 from tests.agent_runtime.turns.tools import Tools
-from tests.agent_runtime.turns.world import begin
+from tests.agent_runtime.turns.world import begin, cancel
+from tests.tool_registry import serving as registries
 from turnpike.api.agent_runtime.v1 import audit_service_pb2, policy_service_pb2
 from turnpike.api.agent_runtime.v1.approval_pb2 import DecisionKind
 from turnpike.api.agent_runtime.v1.policy_pb2 import TenantPolicy
 from turnpike.api.agent_runtime.v1.policy_service_pb2 import Grant
+from turnpike.api.tool_registry.v1.connector_service_pb2 import (
+    DeleteConnectorRequest,
+    SetCredentialRequest,
+)
+from turnpike.api.tool_registry.v1.tool_pb2 import Credential
 
 ALWAYS_OFFERED = DecisionKind.DECISION_KIND_APPROVE_ALWAYS
 
@@ -145,3 +151,40 @@ async def test_r31_the_audit_says_who_decided_and_what_ran_instead(
     for entry in (decision, call):
         assert (entry["arguments"], entry["edited_arguments"]) == (asked, edited)
         assert entry["arguments_digest"] != entry["edited_arguments_digest"]
+
+
+async def test_h11_a_grant_outlives_another_sign_in_and_not_its_connector(
+    tenant: Tenant, provider: Provider, tools: Tools
+):
+    """Whoever takes a connector's name is not who was trusted."""
+    await tools.offer(tenant, **ASKS)
+    turn = await paused(tenant, provider, arguments='{"tag": "bound-1"}')
+    await decide(tenant, turn.approval.id, said("approve_always"))
+    (await provider.asked()).answer("done")
+    await tenant.ended(turn.id)
+    registry = tools.registry.connectors
+    admin = registries.Tenant(tools.registry, tenant.id).as_principal()
+    credential = Credential(connector="effects", headers={"authorization": "Bearer another"})
+    await registry.SetCredential(SetCredentialRequest(credential=credential), metadata=admin)
+    signed_in, ask = await begin(tenant, provider)
+    ask.ask_for("effects__transfer", arguments='{"tag": "bound-2"}')
+    await provider.asked()
+    ran_by_grant = tools.effects("bound-2")
+    await cancel(tenant, signed_in.id)
+
+    await registry.DeleteConnector(DeleteConnectorRequest(name="effects"), metadata=admin)
+    await tools.offer(tenant, **ASKS)
+    again = await paused(tenant, provider, arguments='{"tag": "bound-3"}')
+
+    assert ran_by_grant == 1
+    assert again.approval.calls[0].name == "effects/transfer"
+    assert tools.effects("bound-3") == 0
+    # The very same definition, at the very same place.
+    [grant] = await grants(tenant)
+    assert grant.tool == "effects/transfer"
+    await decide(tenant, again.approval.id, said("approve_always"))
+    await goes_on(provider, "bound-4")
+    (await provider.asked()).answer("done")
+    await tenant.ended(again.id)
+    assert tools.effects("bound-4") == 1
+    assert len({each.definition_digest for each in await grants(tenant)}) == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,8 +20,10 @@ from turnpike.api.agent_runtime.v1.policy_pb2 import PersonPolicy, Rule, TenantP
 from turnpike.database.engine import open_pool
 from turnpike.database.migration import MigrationUrls
 
-KEEP = "SELECT keep_grant($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-SEND = ToolCall(tool="mail/send", arguments='{"to": "ann@home"}', digest="sha256:1")
+KEEP = "SELECT keep_grant($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+SEND = ToolCall(
+    tool="mail/send", arguments='{"to": "ann@home"}', digest="sha256:1", connector="mail-1"
+)
 
 
 @pytest.fixture
@@ -59,6 +62,7 @@ async def keep(superuser: asyncpg.Connection, tenant: Tenant, **other: Any) -> U
         "expires": None,
         "by": uuid4(),
         "approval": uuid4(),
+        "connector": SEND.connector,
         **other,
     }
     await superuser.execute(KEEP, *values.values())
@@ -298,10 +302,12 @@ async def test_a_change_of_policy_holds_for_the_next_judgement_on_every_replica(
 async def test_r30_a_grant_holds_until_it_is_revoked_or_expires_or_the_tool_changes(
     tenant: Tenant, judges: Judges, superuser: asyncpg.Connection
 ):
-    changed = ToolCall(tool=SEND.tool, arguments=SEND.arguments, digest="sha256:2")
+    changed = replace(SEND, digest="sha256:2")
+    elsewhere = replace(SEND, connector="mail-2")
     came = [await verdict(judges, tenant)]
     grant = await keep(superuser, tenant)
     came += [await verdict(judges, tenant), await verdict(judges, tenant, changed)]
+    came.append(await verdict(judges, tenant, elsewhere))
     await say(tenant, tenant=TenantPolicy(always_ask=["mail/send"]))
     came.append(await verdict(judges, tenant))
     await say(tenant, tenant=TenantPolicy())
@@ -315,7 +321,7 @@ async def test_r30_a_grant_holds_until_it_is_revoked_or_expires_or_the_tool_chan
     came.append(await verdict(judges, tenant))
 
     ask, allow = Kind.ASK, Kind.ALLOW
-    assert came == [ask, allow, ask, ask, allow, ask, ask]
+    assert came == [ask, allow, ask, ask, ask, allow, ask, ask]
     assert revoked.grant.revoked_by == tenant.made.principal
     # Of a grant that has ended nothing changes any more.
     assert again.grant == revoked.grant
@@ -341,7 +347,7 @@ async def test_r30_a_grant_may_be_for_some_arguments_alone(
     conditions = '[{"path": "/to", "test": "PATTERN", "operand": "*@home"}]'
     await keep(superuser, tenant, conditions=conditions)
     calls = [
-        ToolCall(tool=SEND.tool, arguments=arguments, digest=SEND.digest)
+        replace(SEND, arguments=arguments)
         for arguments in ('{"to": "bob@home"}', '{"to": "eve@away"}', '{"to":"a@home","to":"e"}')
     ]
 

@@ -108,7 +108,13 @@ def explained_source(agents: Agents, registry: Registry) -> Find:
             return found
         tools = await registry.tools(asked.tenant, asked.principal, [asked.tool])
         return next(
-            (replace(found, digest=each.digest, read_only=each.read_only) for each in tools), found
+            (
+                replace(
+                    found, digest=each.digest, read_only=each.read_only, connector=each.connector
+                )
+                for each in tools
+            ),
+            found,
         )
 
     return find

@@ -52,6 +52,8 @@ class ListedTool:
     drift: tuple[str, ...]
     flags: tuple[str, ...]
     renamed_from: str
+    identity: str
+    """Of its connector, whatever that is called."""
 
     @property
     def full_name(self) -> str:
@@ -246,6 +248,7 @@ def _listed(kept: KeptTool) -> ListedTool:
         drift=tool.drift,
         flags=tool.flags,
         renamed_from=tool.renamed_from,
+        identity=kept.identity,
     )
 
 

@@ -24,9 +24,12 @@ from turnpike.tool_registry.veils import NONE, Veil
 
 _INSERT = text(
     "INSERT INTO connectors (tenant, name, transport, url, command, headers, env,"
-    " header_names, env_names, variables, etag, owner, enabled, personal, distrusted)"
+    " header_names, env_names, variables, etag, owner, enabled, personal, distrusted,"
+    " revision)"
     " VALUES (:tenant, :name, :transport, :url, CAST(:command AS jsonb), :headers, :env,"
-    " :header_names, :env_names, :variables, :etag, :owner, :enabled, :personal, :distrusted)"
+    " :header_names, :env_names, :variables, :etag, :owner, :enabled, :personal, :distrusted,"
+    # What replicas keep of a connector that had this name before is of no revision of this one.
+    " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
     " ON CONFLICT (tenant, name) DO NOTHING RETURNING *"
 )
 _CHANGES = (

@@ -18,7 +18,10 @@ _SHOWN = (
     "SELECT c.etag, c.enabled AS connected, c.owner, c.distrusted, c.discovered_at,"
     " t.name, t.definition, t.digest, t.state, t.drift, t.flags, t.renamed_from,"
     " coalesce(p.definition, '') AS pinned, coalesce(p.digest, '') AS pinned_digest,"
-    " coalesce(s.enabled, true) AS enabled, coalesce(s.alias, '') AS alias"
+    " coalesce(s.enabled, true) AS enabled, coalesce(s.alias, '') AS alias,"
+    # Which connector it is, and which server: not its name, nor what it is signed in to with.
+    " encode(sha256(convert_to(concat_ws(' ', extract(epoch FROM c.created), c.transport, c.url,"
+    " c.command), 'UTF8')), 'hex') AS identity"
 )
 _WITH_THEIRS = (
     " LEFT JOIN tool_pins p ON p.tenant = t.tenant AND p.connector = t.connector"
@@ -103,6 +106,9 @@ class KeptTool:
     alias: str
     distrusted: bool
     """Whether its hints about effects count for nothing."""
+
+    identity: str
+    """Of its connector: another once that was made anew, or leads to another server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +256,7 @@ def _to_kept(connector: str, row: Any) -> KeptTool:
         enabled=row.enabled,
         alias=row.alias,
         distrusted=row.distrusted,
+        identity=row.identity,
     )
 
 

@@ -107,6 +107,7 @@ def tool_to_wire(listed: ListedTool) -> tool_pb2.Tool:
         drift=listed.drift,
         flags=listed.flags,
         renamed_from=listed.renamed_from,
+        connector_identity=listed.identity,
     )
 
 

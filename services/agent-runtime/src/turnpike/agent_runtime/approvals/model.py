@@ -92,6 +92,9 @@ class Item:
     digest: str = ""
     """Of the definition that is decided on."""
 
+    connector: str = ""
+    """Which connector's tool it is, whatever that is called."""
+
     schema: str = ""
     """Of the arguments, a JSON document."""
 

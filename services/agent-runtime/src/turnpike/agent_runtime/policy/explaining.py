@@ -29,6 +29,8 @@ class Found:
     """Of the tool's definition; empty when the agent does not have it."""
 
     read_only: bool = False
+    connector: str = ""
+    """Which connector's tool it is, whatever that is called."""
 
 
 Find = Callable[[Asked], Awaitable[Found]]
@@ -67,6 +69,8 @@ class Explainer:
             arguments=asked.arguments or "{}",
             digest=found.digest,
             read_only=found.read_only,
+            connector=found.connector,
+            grantable=bool(found.connector),
         )
         [verdict] = await self._judges.judge(subject, [call])
         return verdict, found

@@ -154,7 +154,13 @@ def _person(spec: str | None) -> PersonPolicy:
 
 def _grant(stored: dict[str, Any]) -> Grant:
     where = conditions_of(stored["conditions"])
-    return Grant(id=stored["id"], tool=stored["tool"], digest=stored["digest"], where=where)
+    return Grant(
+        id=stored["id"],
+        tool=stored["tool"],
+        digest=stored["digest"],
+        connector=stored["connector"],
+        where=where,
+    )
 
 
 def _named(version: UUID | None) -> str:

@@ -148,6 +148,9 @@ class ToolCall:
     read_only: bool = False
     """Whether the tool says that it only reads, and is trusted."""
 
+    connector: str = ""
+    """Which connector's it is, whatever that is called."""
+
     grantable: bool = True
     """Whether a grant for it can be kept: it is a connector's, with a definition."""
 
@@ -161,6 +164,9 @@ class Grant:
     """`connector/tool`, and never a pattern."""
 
     digest: str
+    connector: str = ""
+    """Which connector it is of: one that has the name later is another."""
+
     where: tuple[Predicate, ...] = ()
 
 

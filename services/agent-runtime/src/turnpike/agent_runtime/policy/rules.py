@@ -225,7 +225,7 @@ def _covers(grant: Grant, call: ToolCall, arguments: Arguments) -> bool:
     return (
         call.grantable
         and grant.tool == call.tool
-        and grant.digest == call.digest
+        and (grant.digest, grant.connector) == (call.digest, call.connector)
         and holds(_conditions(grant.where), arguments, malformed=False)
     )
 

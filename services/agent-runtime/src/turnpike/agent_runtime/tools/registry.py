@@ -169,6 +169,7 @@ class Registry:
                 input_schema=tool.input_schema,
                 digest=tool.digest,
                 alias=tool.alias,
+                connector=tool.connector_identity,
                 read_only=tool.annotations_trusted and _says_read_only(tool.annotations),
             )
             for tool in reply.tools

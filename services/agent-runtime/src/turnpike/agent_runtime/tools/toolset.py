@@ -30,6 +30,9 @@ class Tool:
     read_only: bool = False
     """Whether it says that it only reads, and its connector is trusted in that."""
 
+    connector: str = ""
+    """Which connector it is of, whatever that is called; empty of none that is known."""
+
 
 class Toolset:
     """The tools of one turn, by the names that its model is shown."""

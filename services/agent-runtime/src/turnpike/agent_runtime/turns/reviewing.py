@@ -100,11 +100,15 @@ class Reviewer:
         )
 
     def _judged(self, call: Call, run: Run) -> policy.ToolCall:
+        tool = self._toolset.named(call.name)
+        connector = tool.connector if tool else ""
         return policy.ToolCall(
             tool=call.name,
             arguments=run.arguments,
             digest=run.digest,
             read_only=self._toolset.reads_only(call.name, run.digest),
+            connector=connector,
+            grantable=bool(connector),
         )
 
     def _plan(self, call: Call, run: Run, verdict: policy.Verdict) -> Plan:
@@ -135,9 +139,10 @@ class Reviewer:
         return always and (call.name, run.digest) in self._reviews.always
 
     def _changed(self, call: Call, review: Review, verdict: policy.Verdict) -> bool:
-        """Says whether it is not what was decided on: another definition, or another rule."""
+        """Says whether it is not what was decided on: the tool, its connector, or the rule."""
         tool = self._toolset.named(call.name)
-        drifted = tool is not None and tool.digest != review.item.digest
+        seen = (review.item.digest, review.item.connector)
+        drifted = tool is not None and (tool.digest, tool.connector) != seen
         return drifted or verdict.reason != review.item.reason
 
     def _ask(self, call: Call, run: Run, verdict: policy.Verdict) -> Ask | Close:
@@ -152,6 +157,7 @@ class Reviewer:
             reason=verdict.reason,
             kinds=verdict.decisions,
             digest=tool.digest if tool else run.digest,
+            connector=tool.connector if tool else "",
             schema=tool.input_schema if tool else "",
             grantable=policy.APPROVE_ALWAYS in verdict.decisions,
         )

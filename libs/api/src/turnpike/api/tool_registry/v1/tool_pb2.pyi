@@ -272,7 +272,7 @@ class Review(_message.Message):
     def __init__(self, tool: _Optional[str] = ..., digest: _Optional[str] = ..., approved_digest: _Optional[str] = ..., drift: _Optional[_Iterable[str]] = ..., flags: _Optional[_Iterable[str]] = ..., renamed_from: _Optional[str] = ..., diff: _Optional[str] = ...) -> None: ...
 
 class Tool(_message.Message):
-    __slots__ = ("name", "description", "input_schema", "annotations", "digest", "state", "alias", "annotations_trusted", "drift", "flags", "renamed_from")
+    __slots__ = ("name", "description", "input_schema", "annotations", "digest", "state", "alias", "annotations_trusted", "drift", "flags", "renamed_from", "connector_identity")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     INPUT_SCHEMA_FIELD_NUMBER: _ClassVar[int]
@@ -284,6 +284,7 @@ class Tool(_message.Message):
     DRIFT_FIELD_NUMBER: _ClassVar[int]
     FLAGS_FIELD_NUMBER: _ClassVar[int]
     RENAMED_FROM_FIELD_NUMBER: _ClassVar[int]
+    CONNECTOR_IDENTITY_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     input_schema: str
@@ -295,7 +296,8 @@ class Tool(_message.Message):
     drift: _containers.RepeatedScalarFieldContainer[str]
     flags: _containers.RepeatedScalarFieldContainer[str]
     renamed_from: str
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., input_schema: _Optional[str] = ..., annotations: _Optional[str] = ..., digest: _Optional[str] = ..., state: _Optional[str] = ..., alias: _Optional[str] = ..., annotations_trusted: _Optional[bool] = ..., drift: _Optional[_Iterable[str]] = ..., flags: _Optional[_Iterable[str]] = ..., renamed_from: _Optional[str] = ...) -> None: ...
+    connector_identity: str
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., input_schema: _Optional[str] = ..., annotations: _Optional[str] = ..., digest: _Optional[str] = ..., state: _Optional[str] = ..., alias: _Optional[str] = ..., annotations_trusted: _Optional[bool] = ..., drift: _Optional[_Iterable[str]] = ..., flags: _Optional[_Iterable[str]] = ..., renamed_from: _Optional[str] = ..., connector_identity: _Optional[str] = ...) -> None: ...
 
 class Need(_message.Message):
     __slots__ = ("kind", "key", "message", "schema", "url", "connector", "request")
