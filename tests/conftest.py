@@ -7,7 +7,6 @@ import asyncio
 import base64
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, field
-from pathlib import Path
 from uuid import uuid4
 
 import asyncpg

@@ -92,7 +92,7 @@ class Item:
     digest: str = ""
     """Of the definition that is decided on."""
 
-    connector: str = ""
+    connector_identity: str = ""
     """Which connector's tool it is, whatever that is called."""
 
     schema: str = ""

@@ -141,7 +141,7 @@ class Reviewer:
     def _changed(self, call: Call, review: Review, verdict: policy.Verdict) -> bool:
         """Says whether it is not what was decided on: the tool, its connector, or the rule."""
         tool = self._toolset.named(call.name)
-        seen = (review.item.digest, review.item.connector)
+        seen = (review.item.digest, review.item.connector_identity)
         drifted = tool is not None and (tool.digest, tool.connector) != seen
         return drifted or verdict.reason != review.item.reason
 
@@ -157,7 +157,7 @@ class Reviewer:
             reason=verdict.reason,
             kinds=verdict.decisions,
             digest=tool.digest if tool else run.digest,
-            connector=tool.connector if tool else "",
+            connector_identity=tool.connector if tool else "",
             schema=tool.input_schema if tool else "",
             grantable=policy.APPROVE_ALWAYS in verdict.decisions,
         )

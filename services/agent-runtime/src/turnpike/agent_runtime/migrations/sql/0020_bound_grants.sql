@@ -29,7 +29,7 @@ BEGIN
   PERFORM keep_grant(
       NEW.tenant, gen_random_uuid(), NEW.principal, i ->> 'name', i ->> 'digest',
       scope_conditions(last.scope), last.expires, last.principal, NEW.id,
-      coalesce(i ->> 'connector', ''))
+      coalesce(i ->> 'connector_identity', ''))
     FROM jsonb_array_elements(NEW.items) AS i
     CROSS JOIN LATERAL (
       SELECT d.scope, d.expires, d.principal, count(*) OVER () AS said
