@@ -169,7 +169,7 @@ async def test_h11_ten_pauses_of_one_turn_keep_what_was_said_and_used(
     ]
 
 
-async def test_h12_no_room_and_no_money_are_waited_for_and_a_ban_ends_the_turn(
+async def test_h12_that_there_is_no_room_is_waited_for(
     world: World, provider: Provider, tools: Tools, here: Served
 ):
     tenant = await world.tenant(here, slots=1)

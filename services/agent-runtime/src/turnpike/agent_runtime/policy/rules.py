@@ -240,6 +240,7 @@ def _decisions(kind: Kind, call: ToolCall) -> tuple[str, ...]:
     return (*DECISIONS, APPROVE_ALWAYS) if call.grantable and call.digest else DECISIONS
 
 
+_ALWAYS = "policy always asks a person before"
 _TELLING = {
     Kind.ALLOW: "policy allows",
     Kind.ASK: "policy asks a person before",
@@ -250,7 +251,10 @@ _TELLING = {
 def _said(
     kind: Kind, said: _Compiled, call: ToolCall, *, decisions: tuple[str, ...] = ()
 ) -> Verdict:
-    reason = f"{_TELLING[kind]} {call.tool!r}"
+    # Whoever approved what an agent asks about has not seen that a tenant always asks: the two
+    # reasons differ, and a reason that differs is asked about again.
+    always = kind is Kind.ASK and said.source is Source.TENANT
+    reason = f"{_ALWAYS if always else _TELLING[kind]} {call.tool!r}"
     if said.reason:
         reason += f": {said.reason.replace('{tool}', call.tool)}"
     return Verdict(
