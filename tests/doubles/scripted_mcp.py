@@ -85,6 +85,12 @@ class ScriptedServer:
     """What it publishes beside the endpoint, by path."""
 
     tasks: bool = False
+    resources: bool = False
+    """Whether it says that it has some; `others` answers for them."""
+
+    hung: asyncio.Event | None = None
+    """While it is set up and not set, reads of resources wait."""
+
     others: dict[str, Callable[[Message], Message]] = field(
         default_factory=dict[str, Callable[[Message], Message]]
     )
@@ -260,6 +266,8 @@ class ScriptedServer:
     ) -> Message:
         self.seen.append(message["method"])
         params = message.get("params") or {}
+        if self.hung is not None and message["method"] == "resources/read":
+            await self.hung.wait()
         try:
             result = await self._result(message["method"], params, session, write)
         except RpcError as error:
@@ -290,7 +298,8 @@ class ScriptedServer:
 
     def _capabilities(self) -> Message:
         tasks = {"tasks": {"requests": {"tools": {"call": {}}}}} if self.tasks else {}
-        return {"tools": {"listChanged": self.tells}, **tasks}
+        resources = {"resources": {}} if self.resources else {}
+        return {"tools": {"listChanged": self.tells}, **tasks, **resources}
 
     def _page(self, params: Message) -> Message:
         size = self.page_size or max(1, len(self.tools))

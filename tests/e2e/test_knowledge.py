@@ -10,7 +10,9 @@ import pytest
 from docx import Document as Docx
 
 from tests.doubles.processes import Double
+from tests.e2e.conftest import MakeAgent
 from tests.e2e.edge import Edge, RefusedError
+from tests.e2e.folding import Fold
 from tests.e2e.suite import Suite
 from tests.e2e.test_setup import turnpike
 from tests.waiting import until
@@ -153,11 +155,8 @@ def told(turn: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 async def knowledge(edge: Edge, tag: str) -> str:
-    """A collection, and the built-in connector to it."""
+    """A collection; the connector to it comes by itself, once its tools are named."""
     await edge.call("POST", "/collections", {"name": tag, "language": "english"})
-    await edge.call(
-        "PUT", "/connectors/knowledge", {"transport": "http", "url": "builtin:knowledge"}
-    )
     return tag
 
 
@@ -217,3 +216,46 @@ async def test_e12_what_cannot_be_committed_is_a_failed_call_and_nothing_is_clai
     assert (await edge.call("GET", f"/changes?turn={stale['id']}"))["changes"] == []
     read = await edge.call("GET", f"/collections/{knowledge}/documents/a.md:read")
     assert read["text"] == "the person's"
+
+
+async def approved(edge: Edge, agent: MakeAgent, asks: str) -> Fold:
+    """Runs a turn whose one call pauses for a person, approves that, and reads it to its end."""
+    # The default policy: nobody allowed anything.
+    turn = await edge.start(await agent(asks, tools=["knowledge/*"], policy={}))
+
+    async def waits() -> bool:
+        return (await edge.turn(turn["id"]))["waiting_for"] == "approval"
+
+    await until(waits, seconds=60)
+    (approval,) = (await edge.call("GET", f"/approvals?thread={turn['thread']}"))["approvals"]
+    assert (await edge.call("GET", f"/changes?turn={turn['id']}"))["changes"] == []
+    said = {"call_id": approval["calls"][0]["call_id"], "kind": "approve"}
+    await edge.call("POST", f"/approvals/{approval['id']}:decide", {"decisions": [said]})
+    return await edge.read(turn["id"])
+
+
+async def test_a_write_waits_for_a_person_and_the_model_sees_the_receipt(
+    edge: Edge, agent: MakeAgent, knowledge: str
+):
+    arguments = {"collection": knowledge, "path": "/a.md", "text": "The kiln fires at noon."}
+    encoded = json.dumps(arguments).replace("+", "%2B").replace("/", "%2F")
+    script = f"n=2+tool=knowledge__write_document+arg={encoded}"
+
+    fold = await approved(edge, agent, script)
+
+    assert fold.status == "COMPLETED"
+    (call,) = fold.calls
+    assert call["outcome"] == "OK"
+    receipt = json.loads(call["result"][0]["text"])
+    assert (receipt["committed"], receipt["documents"][0]["path"]) == (True, "/a.md")
+    text = await edge.call("GET", f"/collections/{knowledge}/documents/a.md:read")
+    assert text["text"] == "The kiln fires at noon."
+
+    # Approved or not, what is not committed is an error that the model sees.
+    arguments |= {"text": "An older reading.", "expected_revision": 7}
+    encoded = json.dumps(arguments).replace("+", "%2B").replace("/", "%2F")
+    stale = await approved(edge, agent, f"n=2+tool=knowledge__write_document+arg={encoded}")
+    assert (stale.status, [each["outcome"] for each in stale.calls]) == ("COMPLETED", ["ERROR"])
+    assert json.loads(stale.calls[0]["result"][0]["text"])["error"] == "REVISION_MISMATCH"
+    text = await edge.call("GET", f"/collections/{knowledge}/documents/a.md:read")
+    assert text["text"] == "The kiln fires at noon."

@@ -63,6 +63,10 @@ def is_read(method: str) -> bool:
     return method.partition("/")[2].startswith(READS)
 
 
+def is_inner(method: str) -> bool:
+    return method in INNER or method.startswith(("ResourceService/", "ToolCallService/"))
+
+
 def roles_of(method: str) -> list[str]:
     return [role for role in ROLES if may(method, caller(role))]
 
@@ -83,7 +87,7 @@ def test_a_viewer_only_reads():
 
 
 def test_what_services_say_among_themselves_is_nobody_else_s():
-    inner = {m for m in METHODS if m in INNER or m.startswith("ToolCallService/")}
+    inner = {m for m in METHODS if is_inner(m)}
 
     assert {method for method in METHODS if not roles_of(method)} == inner
 
@@ -116,7 +120,7 @@ def test_each_scope_opens_its_own():
     for method in ("TurnService/StartTurn", "CompletionService/StreamCompletion"):
         assert scopes_of(method) == {"turns"}
     for method in METHODS:
-        assert scopes_of(method) or method in INNER or method.startswith("ToolCallService/")
+        assert scopes_of(method) or is_inner(method)
 
 
 @pytest.mark.parametrize("method", ["TurnService/StartTurn", "CompletionService/StreamCompletion"])

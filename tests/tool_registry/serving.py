@@ -69,6 +69,7 @@ class Registry:
 
     channel: grpc.aio.Channel
     keys: Keys
+    target: str = ""
     connectors: ConnectorServiceStub = field(init=False)
     calls: ToolCallServiceStub = field(init=False)
     artifacts: ArtifactServiceStub = field(init=False)
@@ -199,7 +200,7 @@ async def serving(settings: Settings, keys: Keys) -> AsyncGenerator[Registry]:
         if holding.done():
             holding.result()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{started.result()}") as channel:
-            yield Registry(channel, keys)
+            yield Registry(channel, keys, f"ipv4:127.0.0.1:{started.result()}")
     finally:
         over.set()
         await holding

@@ -30,7 +30,7 @@ tool-registry:
 embedding:
   blobs: true
   database: true
-  peers: [gatekeeper, agent-runtime]
+  peers: [gatekeeper, agent-runtime, tool-registry]
 gateway:
   http: true
   peers: [gatekeeper, agent-runtime, tool-registry, embedding]

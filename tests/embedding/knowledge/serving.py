@@ -23,6 +23,10 @@ from turnpike.api.embedding.v1 import document_pb2
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.api.embedding.v1.collection_service_pb2_grpc import CollectionServiceStub
 from turnpike.api.embedding.v1.document_service_pb2_grpc import DocumentServiceStub
+from turnpike.api.embedding.v1.source_service_pb2_grpc import (
+    SourceServiceStub,
+    add_SourceServiceServicer_to_server,
+)
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.database.engine import open_engine
 from turnpike.database.migration import MigrationUrls
@@ -34,6 +38,7 @@ from turnpike.embedding.model import Embeddings, Priority
 from turnpike.embedding.opening import open_embedder
 from turnpike.embedding.planner import Planner
 from turnpike.embedding.settings import Settings
+from turnpike.embedding.sources.opening import open_sources
 from turnpike.embedding.stores import Stores, open_stores
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.credentials import Credentials, Exchanged
@@ -69,6 +74,7 @@ class Library:
 
     collections: CollectionServiceStub
     documents: DocumentServiceStub
+    sources: SourceServiceStub
     counted: Counted
     stores: Stores
     keys: Keys
@@ -220,9 +226,14 @@ async def library(
         open_embedder(settings, Meter(GatekeeperServiceStub(nobody))) as embedder,
     ):
         counted = Counted(embedder)
-        async with open_knowledge(settings, stores, counted, planner) as knowledge:  # pyright: ignore[reportArgumentType] # it is one, and counts
+        async with (
+            open_knowledge(settings, stores, counted, planner) as knowledge,  # pyright: ignore[reportArgumentType] # it is one, and counts
+            open_channel(settings.tool_registry_target or "ipv4:127.0.0.1:1") as tool_registry,
+            open_sources(settings, stores, knowledge, tool_registry) as sources,
+        ):
             server = new_server("embedding", authenticate=credentials.caller, translate=translate)
             knowledge.add_to(server)
+            add_SourceServiceServicer_to_server(sources, server)
             port = listen(server, "127.0.0.1:0")
             await server.start()
             try:
@@ -268,6 +279,7 @@ def _library(
     return Library(
         collections=CollectionServiceStub(channel),
         documents=DocumentServiceStub(channel),
+        sources=SourceServiceStub(channel),
         counted=counted,
         stores=stores,
         keys=keys,

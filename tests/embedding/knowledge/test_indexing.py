@@ -21,6 +21,7 @@ from tests.waiting import until
 from turnpike.api.embedding.v1 import document_pb2
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.database.tenancy import system_transaction, tenant_transaction
+from turnpike.embedding.claims import ClaimLostError
 from turnpike.embedding.knowledge import job_rows
 from turnpike.embedding.knowledge.extraction import Bounds, Extraction, ExtractionError
 from turnpike.embedding.knowledge.model import Recipe, State
@@ -214,7 +215,7 @@ async def test_a_claim_that_is_another_s_by_now_writes_nothing(tenant: Tenant):
         lambda connection: job_rows.end(connection, job, State.READY),
         lambda connection: job_rows.release(connection, job, seconds=0, counts=True),
     ):
-        with pytest.raises(job_rows.ClaimLostError):
+        with pytest.raises(ClaimLostError):
             async with tenant_transaction(stores.engine, job.tenant) as connection:
                 await late(connection)
 

@@ -23,13 +23,20 @@ _ADMIN_WRITES = re.compile(r"(Create|Update|Delete|Activate)")
 # Whole services that administer, and those whose changes do.
 _ADMINISTRATION = frozenset({"TenancyService", "IdentityService"})
 _CONFIGURATION = frozenset(
-    {"AccountService", "AgentService", "ModelService", "ConnectorService", "CollectionService"}
+    {
+        "AccountService",
+        "AgentService",
+        "CollectionService",
+        "ConnectorService",
+        "ModelService",
+        "SourceService",
+    }
 )
 _RUNNING = re.compile(
     r"(Turn|Thread|File|Document|Artifact|Approval|Session|Chat|Completion|Response|Embedding)"
 )
 # Whole services that only services call, and single methods.
-_AMONG_SERVICES = frozenset({"ToolCallService"})
+_AMONG_SERVICES = frozenset({"ResourceService", "ToolCallService"})
 _FOR_SERVICES = frozenset(
     {
         *(

@@ -9,6 +9,7 @@ from turnpike.api.embedding.v1.embedding_service_pb2_grpc import (
     add_EmbeddingServiceServicer_to_server,
 )
 from turnpike.api.embedding.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
+from turnpike.api.embedding.v1.source_service_pb2_grpc import add_SourceServiceServicer_to_server
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.database.failures import is_unavailable
 from turnpike.embedding.knowledge.opening import SERVICES as KNOWLEDGE_SERVICES
@@ -22,6 +23,8 @@ from turnpike.embedding.searching.search import Search
 from turnpike.embedding.searching.servicer import SearchServicer
 from turnpike.embedding.servicer import EmbeddingServicer
 from turnpike.embedding.settings import Settings
+from turnpike.embedding.sources.opening import SERVICES as SOURCE_SERVICES
+from turnpike.embedding.sources.opening import open_sources
 from turnpike.embedding.stores import open_stores
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.errors import InvalidArgumentError, ServiceError, UnavailableError
@@ -34,7 +37,10 @@ SERVICES = (
     embedding_service_pb2.DESCRIPTOR.services_by_name["EmbeddingService"].full_name,
     search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
     *KNOWLEDGE_SERVICES,
+    *SOURCE_SERVICES,
 )
+
+_NOWHERE = "dns:///tool-registry.invalid:1"
 
 # A NUL in a text, or in a text of a JSON document.
 _NO_TEXT = frozenset({"22021", "22P05"})
@@ -55,6 +61,8 @@ async def serve(settings: Settings) -> None:
         _planner(settings) as planner,
         open_reranker(settings) as reranker,
         open_knowledge(settings, stores, embedder, planner) as knowledge,
+        open_channel(settings.tool_registry_target or _NOWHERE, tls=settings.tls) as tool_registry,
+        open_sources(settings, stores, knowledge, tool_registry) as sources,
         metrics_served(settings.metrics_address),
     ):
         server = new_server(
@@ -65,6 +73,7 @@ async def serve(settings: Settings) -> None:
         )
         add_EmbeddingServiceServicer_to_server(EmbeddingServicer(embedder), server)
         knowledge.add_to(server)
+        add_SourceServiceServicer_to_server(sources, server)
         search = Search(
             stores.engine,
             embedder,

@@ -29,3 +29,4 @@ CACHED = counter("embedding_cached_texts", "Texts looked up among the vectors ke
 INDEXED = counter(
     "embedding_indexed_documents", "Documents indexed, by how that ended.", ("outcome",)
 )
+SOURCE_RUNS = counter("embedding_source_runs", "Runs of sources, by how that ended.", ("outcome",))

@@ -33,6 +33,9 @@ class Settings(BlobSettings, ServiceSettings):
     planner_timeout: float = Field(default=0.8, gt=0, le=60)
     """How many seconds the planner may take for a search, beside the search itself."""
 
+    tool_registry_target: str = ""
+    """Where tool-registry is: sources are read through it. Empty: this replica runs none."""
+
     default_model: str = BUILT_IN
     """The model that is used where none is named."""
 
@@ -65,6 +68,12 @@ class Settings(BlobSettings, ServiceSettings):
 
     index_jobs: int = Field(default=2, ge=0, le=64)
     """How many documents are made searchable at a time; 0 leaves that to other replicas."""
+
+    source_jobs: int = Field(default=2, ge=0, le=64)
+    """How many sources are run at a time; 0 leaves that to other replicas."""
+
+    source_read_seconds: int = Field(default=30, ge=1, le=120)
+    """How long a connector's server may take for one resource."""
 
     max_document_bytes: int = Field(default=10 << 20, ge=1, le=15 << 20)
     """How many bytes a document may have."""

@@ -29,6 +29,7 @@ from turnpike.api.embedding.v1.collection_service_pb2_grpc import CollectionServ
 from turnpike.api.embedding.v1.document_service_pb2_grpc import DocumentServiceStub
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from turnpike.api.embedding.v1.search_service_pb2_grpc import SearchServiceStub
+from turnpike.api.embedding.v1.source_service_pb2_grpc import SourceServiceStub
 from turnpike.api.gatekeeper.v1.account_service_pb2_grpc import AccountServiceStub
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.api.gatekeeper.v1.identity_service_pb2_grpc import IdentityServiceStub
@@ -53,13 +54,14 @@ from turnpike.gateway.routes.bans import BanRoutes
 from turnpike.gateway.routes.collections import CollectionRoutes
 from turnpike.gateway.routes.connectors import ConnectorRoutes
 from turnpike.gateway.routes.console import ConsoleRoutes
+from turnpike.gateway.routes.documents import DocumentRoutes
 from turnpike.gateway.routes.effects import EffectRoutes
 from turnpike.gateway.routes.embeddings import EmbeddingRoutes
 from turnpike.gateway.routes.faults import faults_of
 from turnpike.gateway.routes.files import FileRoutes
+from turnpike.gateway.routes.folders import FolderRoutes
 from turnpike.gateway.routes.invocations import InvocationRoutes
 from turnpike.gateway.routes.issuers import IssuerRoutes
-from turnpike.gateway.routes.knowledge import DocumentRoutes
 from turnpike.gateway.routes.links import LinkRoutes
 from turnpike.gateway.routes.mcp.endpoint import McpRoute
 from turnpike.gateway.routes.migrations import MigrationRoutes
@@ -72,10 +74,12 @@ from turnpike.gateway.routes.policies import PolicyRoutes
 from turnpike.gateway.routes.prefix_sessions import PrefixSessionRoutes
 from turnpike.gateway.routes.principals import PrincipalRoutes
 from turnpike.gateway.routes.provider_keys import ProviderKeyRoutes
+from turnpike.gateway.routes.revisions import RevisionRoutes
 from turnpike.gateway.routes.route import Entrance
 from turnpike.gateway.routes.search import SearchRoutes
 from turnpike.gateway.routes.sessions import SessionRoutes
 from turnpike.gateway.routes.sign_ins import SignInRoutes
+from turnpike.gateway.routes.sources import SourceRoutes
 from turnpike.gateway.routes.streams import StreamRoutes
 from turnpike.gateway.routes.system import SystemRoutes
 from turnpike.gateway.routes.tenancy import TenancyRoutes
@@ -193,9 +197,7 @@ def make_app(
         IssuerRoutes(IdentityServiceStub(channels.gatekeeper)).router(entrance),
         EmbeddingRoutes(EmbeddingServiceStub(channels.embedding)).router(entrance),
         SearchRoutes(SearchServiceStub(channels.embedding)).router(entrance),
-        CollectionRoutes(CollectionServiceStub(channels.embedding)).router(entrance),
-        MigrationRoutes(CollectionServiceStub(channels.embedding)).router(entrance),
-        DocumentRoutes(DocumentServiceStub(channels.embedding)).router(entrance),
+        *_knowledge_routers(channels.embedding, entrance),
         SystemRoutes(readiness).router(),
         ConsoleRoutes().router(),
     ):
@@ -221,6 +223,19 @@ def _foreign_routes(runtime: grpc.aio.Channel, entrance: Entrance, streams: Stre
         *MessageRoutes(entrance, answers).routes(),
         *ResponseRoutes(entrance, answers, ApprovalServiceStub(runtime)).routes(),
         *OpenAiModelRoutes(entrance, answers, models, agents).routes(),
+    ]
+
+
+def _knowledge_routers(embedding: grpc.aio.Channel, entrance: Entrance) -> list[APIRouter]:
+    documents = DocumentServiceStub(embedding)
+    return [
+        CollectionRoutes(CollectionServiceStub(embedding)).router(entrance),
+        MigrationRoutes(CollectionServiceStub(embedding)).router(entrance),
+        SourceRoutes(SourceServiceStub(embedding)).router(entrance),
+        # What ends in a verb comes before what takes any path.
+        RevisionRoutes(documents).router(entrance),
+        DocumentRoutes(documents).router(entrance),
+        FolderRoutes(documents).router(entrance),
     ]
 
 

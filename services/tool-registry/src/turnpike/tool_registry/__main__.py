@@ -15,6 +15,7 @@ from turnpike.api.tool_registry.v1 import (
     artifact_service_pb2,
     connector_service_pb2,
     effect_service_pb2,
+    resource_service_pb2,
     tool_call_service_pb2,
     variable_service_pb2,
 )
@@ -26,6 +27,9 @@ from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import (
 )
 from turnpike.api.tool_registry.v1.effect_service_pb2_grpc import (
     add_EffectServiceServicer_to_server,
+)
+from turnpike.api.tool_registry.v1.resource_service_pb2_grpc import (
+    add_ResourceServiceServicer_to_server,
 )
 from turnpike.api.tool_registry.v1.tool_call_service_pb2_grpc import (
     add_ToolCallServiceServicer_to_server,
@@ -71,7 +75,9 @@ from turnpike.tool_registry.listening import Listeners
 from turnpike.tool_registry.model import KNOWLEDGE, Endpoint
 from turnpike.tool_registry.oauth.grants import Client
 from turnpike.tool_registry.preparation import Plans
+from turnpike.tool_registry.reading import Reading
 from turnpike.tool_registry.renewals import Renewals
+from turnpike.tool_registry.resource_servicer import ResourceServicer
 from turnpike.tool_registry.reviews import Reviews
 from turnpike.tool_registry.rules import Rules
 from turnpike.tool_registry.settings import Settings
@@ -90,6 +96,7 @@ SERVICES = (
     artifact_service_pb2.DESCRIPTOR.services_by_name["ArtifactService"].full_name,
     connector_service_pb2.DESCRIPTOR.services_by_name["ConnectorService"].full_name,
     effect_service_pb2.DESCRIPTOR.services_by_name["EffectService"].full_name,
+    resource_service_pb2.DESCRIPTOR.services_by_name["ResourceService"].full_name,
     tool_call_service_pb2.DESCRIPTOR.services_by_name["ToolCallService"].full_name,
     variable_service_pb2.DESCRIPTOR.services_by_name["VariableService"].full_name,
 )
@@ -169,7 +176,13 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         access = Access(engine, connectors, renewals)
         discoveries = Discoveries(engine=engine, access=access, links=links, tasks=tasks)
         links.on_change = discoveries.note_change
-        catalogue = Catalogue(pool=pool, engine=engine, discoveries=discoveries)
+        catalogue = Catalogue(
+            pool=pool,
+            engine=engine,
+            discoveries=discoveries,
+            connectors=connectors,
+            has_knowledge=bool(settings.embedding_target),
+        )
         plans = Plans(access)
         shelf = Shelf(engine, blobs)
         executor = Executor(
@@ -236,6 +249,8 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         server = _new_server(keys, servicer, ToolCallServicer(calls, shelf), effects)
         add_VariableServiceServicer_to_server(VariableServicer(variables), server)
         add_ArtifactServiceServicer_to_server(ArtifactServicer(shelf), server)
+        resources = ResourceServicer(Reading(access, links))
+        add_ResourceServiceServicer_to_server(resources, server)
         yield Replica(server, executor, upkeep, renewals)
 
 

@@ -14,10 +14,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.tool_registry import metrics, tools
+from turnpike.tool_registry.connectors import Connectors
 from turnpike.tool_registry.definitions import Definition, digest_of, parse
 from turnpike.tool_registry.discovery import Discoveries
-from turnpike.tool_registry.model import ConnectorState, ToolState
-from turnpike.tool_registry.patterns import matcher_of, may_match_connector
+from turnpike.tool_registry.errors import ConnectorExistsError
+from turnpike.tool_registry.model import (
+    KNOWLEDGE,
+    KNOWLEDGE_NAME,
+    ConnectorState,
+    Endpoint,
+    Spec,
+    ToolState,
+    Transport,
+)
+from turnpike.tool_registry.patterns import matcher_of, may_match_connector, names_connector
 from turnpike.tool_registry.tools import CatalogueEntry, KeptTool
 
 FIRST_LISTING_SECONDS = 30.0
@@ -81,11 +91,19 @@ class Catalogue:
     """The catalogue of every tenant; this process keeps in memory what it listed lately."""
 
     def __init__(
-        self, *, pool: asyncpg.Pool, engine: AsyncEngine, discoveries: Discoveries
+        self,
+        *,
+        pool: asyncpg.Pool,
+        engine: AsyncEngine,
+        discoveries: Discoveries,
+        connectors: Connectors,
+        has_knowledge: bool,
     ) -> None:
         self._pool = pool
         self._engine = engine
         self._discoveries = discoveries
+        self._connectors = connectors
+        self._has_knowledge = has_knowledge
         self._cache: OrderedDict[tuple[UUID, str], _Cached] = OrderedDict()
         self._cached_bytes = 0
         self._lists: OrderedDict[_ListKey, ToolList] = OrderedDict()
@@ -102,6 +120,8 @@ class Catalogue:
         seconds at most.
         """
         entries = await self._entries(tenant, patterns, principal)
+        if await self._is_brought(tenant, patterns, entries):
+            entries = await self._entries(tenant, patterns, principal)
         if any(_is_unseen(entry) for entry in entries):
             entries = await self._await_first(tenant, patterns, principal)
         for _ in range(_TRIES):
@@ -110,6 +130,26 @@ class Catalogue:
                 return listed
             entries = await self._entries(tenant, patterns, principal)
         return _chosen([], patterns)
+
+    async def _is_brought(
+        self, tenant: UUID, patterns: Sequence[str], entries: list[CatalogueEntry]
+    ) -> bool:
+        """Makes the connector to the tenant's documents once its tools are named; says if so.
+
+        A pattern that names nothing, such as `*/*`, brings no new tools to an agent.
+        """
+        if not self._has_knowledge or not names_connector(patterns, KNOWLEDGE_NAME):
+            return False
+        if any(entry.connector == KNOWLEDGE_NAME for entry in entries):
+            return False
+        spec = Spec(endpoint=Endpoint(transport=Transport.HTTP, url=KNOWLEDGE))
+        try:
+            async with tenant_transaction(self._engine, tenant) as connection:
+                await self._connectors.create(connection, tenant, KNOWLEDGE_NAME, spec)
+        except ConnectorExistsError:
+            # Another process was first; or it is switched off, or somebody's own.
+            return False
+        return True
 
     def expire_soon(self, tenant: UUID, connector: str) -> None:
         """Has a connector's tools discovered anew, in the background."""

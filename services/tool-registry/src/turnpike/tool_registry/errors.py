@@ -189,3 +189,52 @@ class EffectMismatchError(ServiceError):
             f"the effect {effect!r} is another call: its tool, definition or arguments differ",
             effect=effect,
         )
+
+
+class ResourceError(ServiceError):
+    """Nothing can be read of a connector, or not this resource."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class ConnectorUnusableError(ResourceError):
+    """The connector's server cannot be spoken to."""
+
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_CONNECTOR_UNUSABLE).removeprefix(_PREFIX)
+
+    def __init__(self, connector: str, fault: str, message: str) -> None:
+        super().__init__(message, connector=connector, fault=fault)
+
+
+class ResourcesUnsupportedError(ResourceError):
+    """The connector's server has no resources."""
+
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_RESOURCES_UNSUPPORTED).removeprefix(_PREFIX)
+
+    def __init__(self, connector: str) -> None:
+        super().__init__(f"the server of {connector!r} has no resources", connector=connector)
+
+
+class ResourceRefusedError(ResourceError):
+    """The server answered with an error."""
+
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_RESOURCE_REFUSED).removeprefix(_PREFIX)
+
+    def __init__(self, uri: str, message: str) -> None:
+        super().__init__(message, uri=uri)
+
+
+class ResourceTooLargeError(ResourceError):
+    """A resource has more bytes than were asked for."""
+
+    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_RESOURCE_TOO_LARGE).removeprefix(_PREFIX)
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"{uri!r} has more bytes than it may", uri=uri)
+
+
+class ResourceNotFoundError(NotFoundError):
+    """The server knows no such resource."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"there is no resource {uri!r}", kind="resource", id=uri)

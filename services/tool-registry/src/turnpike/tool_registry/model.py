@@ -8,6 +8,9 @@ from uuid import UUID
 KNOWLEDGE = "builtin:knowledge"
 """The address of the connector to the tenant's own documents."""
 
+KNOWLEDGE_NAME = "knowledge"
+"""What that connector is called where nobody made it."""
+
 
 class Transport(StrEnum):
     """How an MCP server is spoken to."""

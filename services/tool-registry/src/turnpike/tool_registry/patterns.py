@@ -16,6 +16,11 @@ def may_match_connector(patterns: Sequence[str], connector: str) -> bool:
     return matcher_of([pattern.partition("/")[0] for pattern in patterns])(connector)
 
 
+def names_connector(patterns: Sequence[str], connector: str) -> bool:
+    """Says whether one of `patterns` names a connector outright."""
+    return any(pattern.partition("/")[0] == connector for pattern in patterns)
+
+
 def _matches(name: str, parts: list[str]) -> bool:
     # Not a regular expression: a pattern of many stars would take for ever.
     first, *others = parts

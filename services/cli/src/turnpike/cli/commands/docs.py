@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 
-from turnpike.cli.commands import migrations
+from turnpike.cli.commands import migrations, sources
 from turnpike.cli.commands.options import HomeFolder, Json, Key, Url, connected
 from turnpike.cli.errors import CommandError
 from turnpike.cli.gateway.client import GatewayClient
@@ -18,6 +18,7 @@ from turnpike.cli.terminal import Terminal
 
 app = typer.Typer(no_args_is_help=True, help="Keep documents, and take back what became of them.")
 app.add_typer(migrations.app, name="migrate")
+app.add_typer(sources.app, name="sources")
 
 Collection = Annotated[str, typer.Argument(help="The collection's name.")]
 Place = Annotated[str, typer.Argument(help="/contracts/2026/lease.md")]

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
+from turnpike.cli.setup import names
 from turnpike.cli.setup.account_specs import (
     BudgetSpec,
     PlanSpec,
@@ -15,7 +16,6 @@ from turnpike.cli.setup.account_specs import (
     TenantLimitsSpec,
 )
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
-from turnpike.cli.setup.names import BudgetName, ConnectorName, Name, ToolName, VariableName
 from turnpike.cli.setup.policy_specs import PolicySpec
 from turnpike.cli.setup.specs import (
     AgentSpec,
@@ -24,6 +24,7 @@ from turnpike.cli.setup.specs import (
     ModelSpec,
     OwnKeysSpec,
     ProviderKeySpec,
+    SourceSpec,
     Spec,
     ToolSpec,
     VariableSpec,
@@ -37,13 +38,13 @@ class _Envelope(BaseModel):
 
 class _Model(_Envelope):
     kind: str
-    name: Name
+    name: names.Name
     spec: ModelSpec
 
 
 class _ProviderKey(_Envelope):
     kind: str
-    name: Name
+    name: names.Name
     spec: ProviderKeySpec
 
 
@@ -67,55 +68,61 @@ class _Policy(_Envelope):
 
 class _Agent(_Envelope):
     kind: str
-    name: Name
+    name: names.Name
     spec: AgentSpec
 
 
 class _Connector(_Envelope):
     kind: str
-    name: ConnectorName
+    name: names.ConnectorName
     spec: ConnectorSpec
 
 
 class _Tool(_Envelope):
     kind: str
-    name: ToolName
+    name: names.ToolName
     spec: ToolSpec
 
 
 class _Variable(_Envelope):
     kind: str
-    name: VariableName
+    name: names.VariableName
     spec: VariableSpec
+
+
+class _Source(_Envelope):
+    kind: str
+    name: names.CollectionName
+    spec: SourceSpec
 
 
 class _Plan(_Envelope):
     kind: str
-    name: Name
+    name: names.Name
     spec: PlanSpec
 
 
 class _Subscription(_Envelope):
     kind: str
-    name: Name
+    name: names.Name
     spec: SubscriptionSpec
 
 
 class _TenantLimits(_Envelope):
     kind: str
-    name: Name
+    name: names.Name
     spec: TenantLimitsSpec
 
 
 class _Budget(_Envelope):
     kind: str
-    name: BudgetName
+    name: names.BudgetName
     spec: BudgetSpec
 
 
 class _Issuer(_Envelope):
     kind: str
-    name: Name
+    name: names.Name
     spec: IssuerSpec
 
 
@@ -128,6 +135,7 @@ _AnyEnvelope = (
     | _Connector
     | _Tool
     | _Variable
+    | _Source
     | _Plan
     | _Subscription
     | _TenantLimits
@@ -151,6 +159,7 @@ _KINDS: dict[str, type[_AnyEnvelope]] = {
     "Variable": _Variable,
     "Connector": _Connector,
     "Tool": _Tool,
+    "Source": _Source,
     "Agent": _Agent,
 }
 KINDS = tuple(_KINDS)

@@ -28,6 +28,9 @@ Name = Annotated[
 ConnectorName = Annotated[
     str, AfterValidator(_Form("[a-z0-9][a-z0-9.-]{0,62}", f"{_BEGINS}, '.' and '-'"))
 ]
+CollectionName = Annotated[
+    str, AfterValidator(_Form("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", f"{_BEGINS}, and '-' within"))
+]
 ToolName = Annotated[
     str,
     AfterValidator(

@@ -22,6 +22,10 @@ Tokens = Annotated[int, Field(ge=0, le=100_000_000)]
 Capability = Literal["tools", "parallel_calls", "vision", "json_mode", "reasoning", "caching"]
 
 
+_UriPattern = Annotated[str, Field(min_length=1, max_length=512)]
+_Uri = Annotated[str, Field(min_length=1, max_length=2048)]
+
+
 class _Strict(BaseModel):
     """Takes what is written for what it is: "5" is no number, and no name is overlooked."""
 
@@ -149,6 +153,20 @@ class VariableSpec(_Strict):
     scope: Literal["TENANT", "PERSON"] = "TENANT"
 
 
+class SourceSpec(_Strict):
+    """What feeds a folder of a collection from a connector's resources."""
+
+    collection: str = Field(min_length=1, max_length=63)
+    connector: str = Field(min_length=1, max_length=63)
+    folder: str = Field(default="", max_length=512)
+    include: list[_UriPattern] = Field(default=[], max_length=50)
+    exclude: list[_UriPattern] = Field(default=[], max_length=50)
+    uris: list[_Uri] = Field(default=[], max_length=1000)
+    interval_seconds: int = Field(default=86_400, ge=60, le=31_536_000)
+    paused: bool = False
+    on_edit: Literal["KEEP", "OVERWRITE"] = "KEEP"
+
+
 class IssuerClaims(_Strict):
     """Which claims of a token say what: a name, or a path with dots."""
 
@@ -177,6 +195,7 @@ Spec = (
     | PolicySpec
     | AgentSpec
     | ConnectorSpec
+    | SourceSpec
     | ToolSpec
     | VariableSpec
     | AccountSpec

@@ -61,7 +61,7 @@ SERVICES = (
     ),
     Service(
         "embedding",
-        calls=("gatekeeper", "agent-runtime"),
+        calls=("gatekeeper", "agent-runtime", "tool-registry"),
         has_database=True,
         has_blobs=True,
     ),

@@ -1,16 +1,14 @@
 """Making documents searchable: text, chunks, vectors, as jobs that outlive their holders."""
 
-import asyncio
-import logging
 from array import array
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.database.tenancy import tenant_transaction
+from turnpike.embedding.claims import renewing
 from turnpike.embedding.embedder import Asked, Embedder
 from turnpike.embedding.knowledge import content_rows, index_rows, job_rows
 from turnpike.embedding.knowledge.extraction import Extraction
@@ -20,12 +18,8 @@ from turnpike.embedding.knowledge.originals import Originals
 from turnpike.embedding.metering import Payer
 from turnpike.embedding.model import Chunk, InputEmptyError, Priority
 
-logger = logging.getLogger(__name__)
-
 GROUP = 32
 """How many chunks are embedded, and kept, together: so many a killed process loses at most."""
-
-_RENEW_SECONDS = job_rows.LEASE_SECONDS / 4
 
 
 class Indexer:
@@ -51,7 +45,7 @@ class Indexer:
             ExtractionError: The document has no text to be had.
             ServiceError: The embedder refuses it, for now or for good.
         """
-        async with self._renewing(job):
+        async with renewing(lambda: self._renew(job), job.id):
             text = await self._text(job)
             pieces = await self._pieces(job, text)
             await self._embed(job, pieces)
@@ -67,36 +61,9 @@ class Indexer:
         async with tenant_transaction(self._engine, job.tenant) as connection:
             await job_rows.release(connection, job, seconds=seconds, counts=counts)
 
-    @asynccontextmanager
-    async def _renewing(self, job: Job) -> AsyncGenerator[None]:
-        """Prolongs the claim while the block runs, and ends the block when it is lost."""
-        lost: list[BaseException] = []
-        working = asyncio.current_task()
-
-        async def renew() -> None:
-            while True:
-                await asyncio.sleep(_RENEW_SECONDS)
-                try:
-                    async with tenant_transaction(self._engine, job.tenant) as connection:
-                        await job_rows.renew(connection, job)
-                except job_rows.ClaimLostError as error:
-                    lost.append(error)
-                    if working is not None:
-                        working.cancel()
-                    return
-                except Exception:
-                    # The database may be back before the claim runs out.
-                    logger.warning("the claim of %s could not be renewed", job.id, exc_info=True)
-
-        renewing = asyncio.create_task(renew(), name=f"renew {job.id}")
-        try:
-            yield
-        except asyncio.CancelledError:
-            if lost and working is not None and not working.uncancel():
-                raise job_rows.ClaimLostError from lost[0]
-            raise
-        finally:
-            renewing.cancel()
+    async def _renew(self, job: Job) -> None:
+        async with tenant_transaction(self._engine, job.tenant) as connection:
+            await job_rows.renew(connection, job)
 
     async def _text(self, job: Job) -> str:
         async with tenant_transaction(self._engine, job.tenant) as connection:

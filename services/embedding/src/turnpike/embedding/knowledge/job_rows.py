@@ -8,13 +8,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from turnpike.embedding.claims import LEASE_SECONDS, ClaimLostError
 from turnpike.embedding.knowledge.model import Recipe, State
-
-LEASE_SECONDS = 10
-"""How long a claim lasts that is not renewed: so long a killed process is waited for."""
-
-MAX_ATTEMPTS = 5
-"""How many claims a job may wear out, before it is taken for what kills its holders."""
 
 # The tenant whose work is least under way goes first, and of its jobs the oldest: whoever
 # puts thousands of documents delays nobody but themselves. By the system role, which sees
@@ -110,10 +105,6 @@ _INSERT_PASSAGE = text(
     " (tenant, indexing, position, chunk, starts, ends, first_line, last_line)"
     " VALUES (:tenant, :indexing, :position, :chunk, :starts, :ends, :first_line, :last_line)"
 )
-
-
-class ClaimLostError(Exception):
-    """The job is another's by now, or nobody's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,10 +43,12 @@ SERVICES = (
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """The servicers of documents."""
+    """The servicers of documents, and what else writes them."""
 
     collections: CollectionServicer
     documents: DocumentServicer
+    writing: Writing
+    limits: Limits
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Has a server serve them."""
@@ -98,6 +100,8 @@ async def open_knowledge(
                     Watching(reading),
                     Summarizing(stores.engine, reading, embedder, planner),
                 ),
+                writing,
+                limits,
             )
     finally:
         await blobs.close()

@@ -10,17 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.database.tenancy import system_transaction
 from turnpike.embedding import metrics
+from turnpike.embedding.claims import MAX_ATTEMPTS, POLL_SECONDS, ClaimLostError
 from turnpike.embedding.knowledge import job_rows
 from turnpike.embedding.knowledge.extraction import ExtractionError
 from turnpike.embedding.knowledge.indexing import Indexer
-from turnpike.embedding.knowledge.job_rows import ClaimLostError, Job
+from turnpike.embedding.knowledge.job_rows import Job
 from turnpike.embedding.model import ModelReplacedError
 from turnpike.rpc.errors import ServiceError
 
 logger = logging.getLogger(__name__)
-
-POLL_SECONDS = 1.0
-"""How often jobs are looked for that other replicas' callers made."""
 
 _RETRY_SECONDS = 2.0
 
@@ -89,7 +87,7 @@ class Workers:
             logger.warning("indexing %s stopped", job.id, exc_info=True)
 
     async def _settle(self, job: Job) -> None:
-        if job.attempts > job_rows.MAX_ATTEMPTS:
+        if job.attempts > MAX_ATTEMPTS:
             await self._fail(job, "POISONED", f"{job.attempts - 1} attempts did not end")
             return
         try:

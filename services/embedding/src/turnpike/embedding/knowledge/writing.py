@@ -23,10 +23,10 @@ from turnpike.embedding.knowledge.errors import (
     FolderNotEmptyError,
     MissingError,
     NotTextError,
-    PathTakenError,
     RequestReusedError,
     RevisionMismatchError,
 )
+from turnpike.embedding.knowledge.folders import move_folder, require_folder, step_to
 from turnpike.embedding.knowledge.model import (
     Author,
     Change,
@@ -39,7 +39,7 @@ from turnpike.embedding.knowledge.model import (
 )
 from turnpike.embedding.knowledge.originals import Originals, text_content
 from turnpike.embedding.knowledge.titles import title_of
-from turnpike.embedding.knowledge.tree import Step, Tree, deleted
+from turnpike.embedding.knowledge.tree import Tree, deleted
 from turnpike.rpc.errors import InvalidArgumentError
 
 
@@ -79,12 +79,28 @@ class Writing:
     async def put(self, author: Author, place: Place, draft: Draft) -> Written:
         """Writes a document; raises as `PutDocument` says."""
         path = paths.parse(place.path)
+        shape, content = await self.prepare(author.tenant, path, draft)
+
+        async def write(tree: Tree) -> UUID:
+            found = await tree_rows.find(tree.connection, author.tenant, tree.collection.id, path)
+            _expect(path, found, place.expected)
+            return await self.place(tree, author.tenant, found, shape, content)
+
+        return await self.change(author, place.collection, "put", write)
+
+    async def prepare(self, tenant: UUID, path: str, draft: Draft) -> tuple[Shape, Content]:
+        """Returns what a document at a path becomes; its original is kept by then.
+
+        Raises:
+            InvalidArgumentError: It cannot be what it says it is, or is too large.
+            UnavailableError: There is no place for originals now.
+        """
         media_type = kinds.media_type_of(draft.media_type, path)
         if not media_type:
             raise InvalidArgumentError("media_type", "is no media type")
         if len(draft.content) > self._max_bytes:
             raise InvalidArgumentError("content", f"must have {self._max_bytes} bytes at most")
-        content = await self._originals.kept(author.tenant, draft.content, media_type)
+        content = await self._originals.kept(tenant, draft.content, media_type)
         title = draft.title or title_of(content.text or "", media_type, path)
         shape = Shape(
             path=path,
@@ -93,13 +109,7 @@ class Writing:
             metadata=dict(draft.metadata),
             content=content.digest,
         )
-
-        async def write(tree: Tree) -> UUID:
-            found = await tree_rows.find(tree.connection, author.tenant, tree.collection.id, path)
-            _expect(path, found, place.expected)
-            return await self._place(tree, author.tenant, found, shape, content)
-
-        return await self.change(author, place.collection, "put", write)
+        return shape, content
 
     async def edit(self, author: Author, place: Place, old: str, new: str) -> Written:
         """Replaces a part of a document's text; raises as `EditDocument` says."""
@@ -117,7 +127,7 @@ class Writing:
             if content.size > self._max_bytes:
                 raise InvalidArgumentError("new_text", "would make the document too large")
             shape = replace(found.shape, content=content.digest)
-            return await self._place(tree, author.tenant, found, shape, content)
+            return await self.place(tree, author.tenant, found, shape, content)
 
         return await self.change(author, place.collection, "edit", write)
 
@@ -130,9 +140,9 @@ class Writing:
         async def write(tree: Tree) -> UUID | None:
             found = await tree_rows.find(tree.connection, author.tenant, tree.collection.id, old)
             if found is None:
-                await _require_folder(tree, author.tenant, old)
+                await require_folder(tree, author.tenant, old)
                 if old != new:
-                    await _move_folder(tree, author.tenant, old, new)
+                    await move_folder(tree, author.tenant, old, new)
                 return None
             _expect(old, found, place.expected)
             if old != new:
@@ -167,13 +177,13 @@ class Writing:
         folder = paths.parse(path)
 
         async def write(tree: Tree) -> None:
-            await _require_folder(tree, author.tenant, folder)
+            await require_folder(tree, author.tenant, folder)
             if not recursive and not await tree.is_empty(folder):
                 raise FolderNotEmptyError(folder)
             connection, inside = tree.connection, tree.collection.id
             found = await tree_rows.below(connection, author.tenant, inside, folder)
             await self._limits.hold(connection, author.tenant, documents=-len(found))
-            await tree.step([_step(document, deleted(document.shape)) for document in found])
+            await tree.step([step_to(document, deleted(document.shape)) for document in found])
             below = await tree_rows.folders_below(connection, author.tenant, inside, folder)
             await tree.remove_folders([folder, *below])
 
@@ -226,7 +236,7 @@ class Writing:
                 raise RequestReusedError from error
             raise
 
-    async def _place(
+    async def place(
         self,
         tree: Tree,
         tenant: UUID,
@@ -234,10 +244,11 @@ class Writing:
         shape: Shape,
         content: Content,
     ) -> UUID:
+        """Makes a document, also a deleted one, what it is to be, within a change."""
         if found is not None and found.shape == shape:
             return found.id
         added = await content_rows.keep(tree.connection, tenant, content)
-        new = 1 if found is None else 0
+        new = 1 if found is None or found.shape.path is None else 0
         await self._limits.hold(tree.connection, tenant, documents=new, added=added)
         if found is None:
             return await tree.add(shape)
@@ -271,29 +282,3 @@ def _expect(path: str, found: Document | None, expected: int | None) -> None:
     number = 0 if found is None else found.number
     if expected is not None and expected != number:
         raise RevisionMismatchError(path, number, expected)
-
-
-async def _require_folder(tree: Tree, tenant: UUID, folder: str) -> None:
-    if not await tree_rows.folders_at(tree.connection, tenant, tree.collection.id, [folder]):
-        raise MissingError("folder", folder)
-
-
-async def _move_folder(tree: Tree, tenant: UUID, old: str, new: str) -> None:
-    connection, inside = tree.connection, tree.collection.id
-    found = await tree_rows.below(connection, tenant, inside, old)
-    folders = [old, *await tree_rows.folders_below(connection, tenant, inside, old)]
-    if await tree_rows.folders_at(connection, tenant, inside, [new]):
-        raise PathTakenError(new)
-    # Documents are looked for below the old folders only until they are moved.
-    await tree.make_folders([paths.moved(folder, old, new) for folder in folders])
-    await tree.step(
-        [
-            _step(each, replace(each.shape, path=paths.moved(each.shape.path or "", old, new)))
-            for each in found
-        ]
-    )
-    await tree.remove_folders(folders)
-
-
-def _step(document: Document, shape: Shape) -> Step:
-    return Step(document=document.id, number=document.number, shape=shape)

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from turnpike.api.embedding.v1 import collection_service_pb2 as pb
 from turnpike.api.embedding.v1.collection_service_pb2_grpc import CollectionServiceStub
 from turnpike.gateway.requests import if_match
-from turnpike.gateway.routes.knowledge_shapes import (
+from turnpike.gateway.routes.collection_shapes import (
     Collection,
     CollectionMetadata,
     CollectionPage,

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from turnpike.api.embedding.v1 import collection_service_pb2 as pb
 from turnpike.api.embedding.v1.collection_service_pb2_grpc import CollectionServiceStub
-from turnpike.gateway.routes.knowledge_shapes import Migration, NewMigration, to_migration
+from turnpike.gateway.routes.migration_shapes import Migration, NewMigration, to_migration
 from turnpike.gateway.routes.replies import problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 

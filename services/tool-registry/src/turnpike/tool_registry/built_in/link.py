@@ -22,6 +22,7 @@ class KnowledgeLink:
     is_shareable = True
     tells = False
     makes_tasks = False
+    has_resources = False
     version = "built-in"
     server = ("turnpike knowledge", "1")
 

@@ -45,6 +45,9 @@ class SessionEndedError(RefusedError):
 class AnsweredWithError(LinkError):
     """The server answered, with an error."""
 
+    code = 0
+    """The error's, if it was one of the protocol's."""
+
 
 class LostError(LinkError):
     """The request was sent, and no answer came: it may have been executed."""

@@ -169,6 +169,22 @@ class Link:
         params: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
         return await self._send("tools/list", params)
 
+    @property
+    def has_resources(self) -> bool:
+        """Whether the server has resources to be read."""
+        shown = self._session.server_capabilities if self._session is not None else None
+        return shown is not None and shown.resources is not None
+
+    async def list_resources(self, cursor: str | None) -> Mapping[str, Any]:
+        """Returns one page of the server's resources as it sent them, or raises `LinkError`."""
+        params: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
+        return await self._send("resources/list", params)
+
+    async def read_resource(self, uri: str) -> Mapping[str, Any]:
+        """Returns what a resource has in it as the server sent it, or raises `LinkError`."""
+        headers = {"mcp-name": encode_header_value(uri)} if self.is_stateless else {}
+        return await self._send("resources/read", {"uri": uri}, headers)
+
     async def listen(self, on_begin: Callable[[], None]) -> None:
         """Has the server say when its list changes; returns when it does so no more.
 

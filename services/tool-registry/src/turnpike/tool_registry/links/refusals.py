@@ -53,7 +53,9 @@ def fault_from(error: MCPError) -> faults.LinkError:
         refused = faults.RefusedError(error.message, code=error.code, fault=fault)
         refused.scope = _scope(error)
         return refused
-    return faults.AnsweredWithError(error.message, fault=fault)
+    answered = faults.AnsweredWithError(error.message, fault=fault)
+    answered.code = error.code
+    return answered
 
 
 def _visits(error: MCPError) -> dict[str, Any]:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0turnpike/api/tool_registry/v1/error_reason.proto\x12\x1dturnpike.api.tool_registry.v1*\x98\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_INVALID_ARGUMENT\x10\x01\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x02\x12\x1a\n\x16\x45RROR_REASON_FORBIDDEN\x10\x03\x12\x1a\n\x16\x45RROR_REASON_NOT_FOUND\x10\x04\x12\x19\n\x15\x45RROR_REASON_CONFLICT\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_ETAG_MISMATCH\x10\x06\x12\x1c\n\x18\x45RROR_REASON_FENCE_STALE\x10\x07\x12 \n\x1c\x45RROR_REASON_EFFECT_MISMATCH\x10\x08\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\t\x12$\n ERROR_REASON_DEFINITION_MISMATCH\x10\n\x12!\n\x1d\x45RROR_REASON_CALL_NOT_UNKNOWN\x10\x0b\x12!\n\x1d\x45RROR_REASON_CALL_NOT_WAITING\x10\x0c\x12\"\n\x1e\x45RROR_REASON_VARIABLE_UNUSABLE\x10\r\x12#\n\x1f\x45RROR_REASON_SIGN_IN_IMPOSSIBLE\x10\x14\x12 \n\x1c\x45RROR_REASON_SIGN_IN_INVALID\x10\x15\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0turnpike/api/tool_registry/v1/error_reason.proto\x12\x1dturnpike.api.tool_registry.v1*\xad\x05\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_INVALID_ARGUMENT\x10\x01\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x02\x12\x1a\n\x16\x45RROR_REASON_FORBIDDEN\x10\x03\x12\x1a\n\x16\x45RROR_REASON_NOT_FOUND\x10\x04\x12\x19\n\x15\x45RROR_REASON_CONFLICT\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_ETAG_MISMATCH\x10\x06\x12\x1c\n\x18\x45RROR_REASON_FENCE_STALE\x10\x07\x12 \n\x1c\x45RROR_REASON_EFFECT_MISMATCH\x10\x08\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\t\x12$\n ERROR_REASON_DEFINITION_MISMATCH\x10\n\x12!\n\x1d\x45RROR_REASON_CALL_NOT_UNKNOWN\x10\x0b\x12!\n\x1d\x45RROR_REASON_CALL_NOT_WAITING\x10\x0c\x12\"\n\x1e\x45RROR_REASON_VARIABLE_UNUSABLE\x10\r\x12#\n\x1f\x45RROR_REASON_SIGN_IN_IMPOSSIBLE\x10\x14\x12 \n\x1c\x45RROR_REASON_SIGN_IN_INVALID\x10\x15\x12#\n\x1f\x45RROR_REASON_CONNECTOR_UNUSABLE\x10\x16\x12&\n\"ERROR_REASON_RESOURCES_UNSUPPORTED\x10\x17\x12!\n\x1d\x45RROR_REASON_RESOURCE_REFUSED\x10\x18\x12#\n\x1f\x45RROR_REASON_RESOURCE_TOO_LARGE\x10\x19\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'turnpike.api.tool_registry.
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=84
-  _globals['_ERRORREASON']._serialized_end=620
+  _globals['_ERRORREASON']._serialized_end=769
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,1 @@
+"""Sources: folders of collections that are kept as connectors' resources are."""
