@@ -10,14 +10,19 @@ import pytest
 from turnpike.rpc.errors import RemoteError, from_rpc_error
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 15) -> None:
-    """Returns when a condition holds; fails if it does not in time."""
+async def until(
+    condition: Callable[[], bool | Awaitable[bool]], seconds: float = 15, *, every: float = 0.005
+) -> None:
+    """Returns when a condition holds; fails if it does not in time.
+
+    One that costs much is looked at less often than `every` few milliseconds.
+    """
     async with asyncio.timeout(seconds):
         while True:
             holds = condition()
             if await holds if inspect.isawaitable(holds) else holds:
                 return
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(every)
 
 
 async def refusal(call: Awaitable[object]) -> RemoteError:

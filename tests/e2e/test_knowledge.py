@@ -226,7 +226,7 @@ async def approved(edge: Edge, agent: MakeAgent, asks: str) -> Fold:
     async def waits() -> bool:
         return (await edge.turn(turn["id"]))["waiting_for"] == "approval"
 
-    await until(waits, seconds=60)
+    await until(waits, seconds=60, every=0.1)
     (approval,) = (await edge.call("GET", f"/approvals?thread={turn['thread']}"))["approvals"]
     assert (await edge.call("GET", f"/changes?turn={turn['id']}"))["changes"] == []
     said = {"call_id": approval["calls"][0]["call_id"], "kind": "approve"}

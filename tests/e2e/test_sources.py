@@ -50,7 +50,7 @@ async def test_a_real_server_feeds_a_collection(suite: Suite, edge: Edge, tag: s
         newest = (await edge.call("GET", f"/sources/{tag}"))["last_run"]
         return newest["id"] > run["id"] and newest["ended"] is not None
 
-    await until(has_run_again, seconds=60)
+    await until(has_run_again, seconds=60, every=0.2)
     again, first = (await edge.call("GET", f"/sources/{tag}/runs"))["runs"]
     # The template's text tells the time, so it is another each time.
     assert (again["changed"], again["unchanged"]) == (1, run["added"] - 1)

@@ -1,5 +1,6 @@
 """Embedding and tool-registry, side by side, and a server with resources."""
 
+import importlib
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -22,6 +23,8 @@ async def source_urls(schemas: Schemas) -> MigrationUrls:
 @pytest.fixture(scope="session")
 async def registry(schemas: Schemas, keys: Keys) -> AsyncGenerator[Registry]:
     """Tool-registry, for the whole session."""
+    # What its first session would import, a second's work that holds up this process' loop.
+    importlib.import_module("turnpike.tool_registry.links.link")
     settings = registry_settings(await schemas.of("tool_registry"), keys)
     async with serving(settings, keys) as replica:
         yield replica

@@ -125,7 +125,7 @@ class Feed:
             return bool(found) and found[0].state in OVER
 
         # A server's first session costs an import of seconds on a loaded machine.
-        await until(is_over, seconds=60)
+        await until(is_over, seconds=60, every=0.1)
         return found[0]
 
     async def run(self, name: str = "wiki", *, anew: bool = False) -> pb.SourceRun:

@@ -328,10 +328,10 @@ async def test_runs_are_asked_for_queued_and_due_by_the_clock(feed: Feed, wiki: 
     async def is_over() -> bool:
         return (await feed.ended()).id == behind[0]
 
-    await until(is_over, seconds=60)
+    await until(is_over, seconds=60, every=0.1)
     before = len(await feed.runs())
     await execute(feed, "UPDATE sources SET due_at = now() WHERE tenant = :tenant")
-    await until(lambda: _has_runs(feed, before + 1), seconds=60)
+    await until(lambda: _has_runs(feed, before + 1), seconds=60, every=0.1)
     await feed.put(interval=timedelta(hours=1), paused=True)
     await feed.ended()
     assert not (await feed.get()).HasField("next_run_time")

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from turnpike.embedding.claims import ClaimLostError
 from turnpike.embedding.knowledge.errors import MissingError
-from turnpike.embedding.knowledge.job_rows import ClaimLostError
 from turnpike.embedding.knowledge.model import Advance, Comparison, Migration, MigrationState
 
 LEASE_SECONDS = 10

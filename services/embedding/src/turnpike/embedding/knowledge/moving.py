@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.database.tenancy import system_transaction, tenant_transaction
 from turnpike.embedding.catalogue import Catalogue, name_of
+from turnpike.embedding.claims import ClaimLostError
 from turnpike.embedding.knowledge import key_rows, migration_rows
 from turnpike.embedding.knowledge.comparing import Comparing
-from turnpike.embedding.knowledge.job_rows import ClaimLostError
 from turnpike.embedding.knowledge.migration_rows import Claim
 from turnpike.embedding.knowledge.model import MigrationState
 from turnpike.embedding.knowledge.recall_rows import Space
