@@ -55,7 +55,6 @@ class DocumentRoutes:
             (DOCUMENTS, self.list_documents, "GET", shapes.DocumentPage, reads),
             (f"{_DOCUMENT}:read", self.read_document, "GET", shapes.Excerpt, reads),
             (f"{_DOCUMENT}:summarize", self.summarize_document, "POST", shapes.Summary, writes),
-            (f"{_DOCUMENT}:summarize", self.summarize_document, "POST", shapes.Summary, writes),
             (f"{_DOCUMENT}:original", self.read_original, "GET", None, original),
             (f"{_DOCUMENT}:status", self.watch_document, "GET", None, stream),
             (f"{_DOCUMENT}:edit", self.edit_document, "POST", shapes.Written, writes),
@@ -159,19 +158,6 @@ class DocumentRoutes:
             collection=collection, path=path, expected_revision=expected_revision, request_id=key
         )
         return done(await call.change(self._documents.DeleteDocument, request))
-
-    async def summarize_document(
-        self, call: CurrentCall, collection: str, path: Place, body: shapes.Summarize
-    ) -> Response:
-        """Summarizes a document by the planner model; the same is paid for once."""
-        request = pb.SummarizeDocumentRequest(
-            collection=collection, path=path, revision=body.revision, words=body.words
-        )
-        patient = call.patient(_SUMMARY_PATIENCE)
-        response = await patient.change(self._documents.SummarizeDocument, request)
-        return reply(
-            shapes.Summary(summary=response.summary, digest=response.digest, calls=response.calls)
-        )
 
     async def summarize_document(
         self, call: CurrentCall, collection: str, path: Place, body: shapes.Summarize
