@@ -26,8 +26,6 @@ Expected = Annotated[
     int | None, Query(ge=1, lt=2**63, description="Fail with 409 unless this is its revision.")
 ]
 
-# A long document is many calls of a model.
-_SUMMARY_PATIENCE = timedelta(minutes=10)
 
 # A long document is many calls of a model.
 _SUMMARY_PATIENCE = timedelta(minutes=10)
