@@ -9,12 +9,18 @@ import grpc
 import pytest
 from sqlalchemy import text
 
+from tests.embedding.knowledge.sequences import (
+    REVERTED,
+    all_indexed,
+    revert,
+    taken_back,
+    tree_of,
+)
 from tests.embedding.knowledge.serving import Tenant
 from tests.embedding.knowledge.test_documents import refused
 from turnpike.api.embedding.v1 import document_pb2
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
 
-REVERTED = document_pb2.REVERSAL_OUTCOME_REVERTED
 UNCHANGED = document_pb2.REVERSAL_OUTCOME_UNCHANGED
 EDITED_SINCE = document_pb2.REVERSAL_OUTCOME_EDITED_SINCE
 PATH_TAKEN = document_pb2.REVERSAL_OUTCOME_PATH_TAKEN
@@ -43,32 +49,9 @@ def agent(tenant: Tenant) -> Agent:
     return Agent(tenant, str(uuid4()))
 
 
-async def revert(tenant: Tenant, **fields: Any) -> list[document_pb2.Reversal]:
-    response = await tenant.call("RevertChanges", pb.RevertChangesRequest(**fields))
-    return list(response.reversals)
-
-
 async def delete(tenant: Tenant, path: str) -> pb.DeleteDocumentResponse:
     request = pb.DeleteDocumentRequest(collection="notes", path=path)
     return await tenant.call("DeleteDocument", request)
-
-
-async def tree_of(tenant: Tenant) -> list[Any]:
-    """Returns all that there is of a tenant, to the last byte."""
-    listed = await tenant.call(
-        "ListDocuments", pb.ListDocumentsRequest(collection="notes", page_size=500)
-    )
-    documents = [
-        (each.id, each.path, each.title, each.media_type, dict(each.metadata), each.digest)
-        for each in listed.documents
-    ]
-    return [documents, await tenant.folders(), await tenant.vectors(), await tenant.live()]
-
-
-async def all_indexed(tenant: Tenant) -> None:
-    for path in await tenant.paths():
-        indexing = await tenant.indexed(path)
-        assert indexing.state == document_pb2.INDEXING_STATE_READY, indexing
 
 
 async def test_a_document_is_again_what_it_was_with_its_vectors(tenant: Tenant):
@@ -240,49 +223,4 @@ class _no_revisions:  # reads as a statement
 async def test_e10_sequences_of_actions_are_taken_back_in_reverse_to_the_last_byte(
     tenant: Tenant, seed: int
 ):
-    # 5 sequences of 6 actions.
-    chance = random.Random(seed)
-    for name in ("/a.md", "/f/b.md", "/f/g/c.md"):
-        await tenant.put(name, f"text of {name}")
-    await all_indexed(tenant)
-    states = [await tree_of(tenant)]
-    ids: list[int] = []
-    while len(ids) < 6:
-        change = await act(tenant, chance)
-        if change:
-            await all_indexed(tenant)
-            ids.append(change)
-            states.append(await tree_of(tenant))
-    tenant.embedded.clear()
-
-    for change, state in zip(reversed(ids), reversed(states[:-1]), strict=True):
-        (reversal,) = await revert(tenant, collection="notes", change=change)
-        assert reversal.outcome == REVERTED, reversal
-        assert await tree_of(tenant) == state
-    assert tenant.embedded == []
-
-
-async def act(tenant: Tenant, chance: random.Random) -> int:
-    """Does something at random; returns the change, 0 if it was refused or nothing."""
-    names = ["/a.md", "/f/b.md", "/f/g/c.md", "/h/d.md", "/f/e.md"]
-    folders = ["/f", "/f/g", "/h", "/i", "/f/k"]
-    name, other = chance.choice(names), chance.choice(names)
-    folder, elsewhere = chance.choice(folders), chance.choice(folders)
-    request: Any = chance.choice(
-        [
-            pb.PutDocumentRequest(path=name, content=chance.choice([b"one", b"two", b"three"])),
-            pb.EditDocumentRequest(path=name, old_text="text", new_text="word"),
-            pb.MoveDocumentRequest(path=name, new_path=other),
-            pb.MoveDocumentRequest(path=folder, new_path=elsewhere),
-            pb.DeleteDocumentRequest(path=name),
-            pb.CreateFolderRequest(path=folder),
-            pb.DeleteFolderRequest(path=folder, recursive=True),
-        ]
-    )
-    request.collection = "notes"
-    method = type(request).__name__.removesuffix("Request")
-    try:
-        response = await tenant.call(method, request)
-    except grpc.aio.AioRpcError:
-        return 0
-    return response.change.id
+    assert await taken_back(tenant, random.Random(seed), actions=6) == []
