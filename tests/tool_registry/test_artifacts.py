@@ -1,5 +1,6 @@
 """What calls bring that is no text, or too much of it, is put away and can be had."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -183,7 +184,7 @@ async def test_artifacts_are_deleted_when_they_are_too_old(
     turn, _ = await blocks_of(tenant, server, place, block)
     system = open_engine(str(kept.system_database_url), pool_size=1)
     store = open_store(kept, kept.service())
-    shelf = Shelf(system, store)
+    shelf = Shelf(system, store, tenant_bytes=0)
 
     await shelf.sweep(system, timedelta(hours=1))
     assert len(await listed(tenant, turn)) == 1
@@ -192,3 +193,44 @@ async def test_artifacts_are_deleted_when_they_are_too_old(
 
     assert await listed(tenant, turn) == []
     assert [each async for each in store.listed(UUID(tenant.id))] == []
+
+
+async def test_a_tenants_artifacts_are_bounded_exactly_however_many_come_at_once(
+    kept: Settings, keys: Keys, server: ScriptedServer, place: str
+):
+    small = kept.model_copy(
+        update={"replica_name": "small", "artifact_tenant_bytes": 3 * len(PNG) + 1}
+    )
+    block = {"type": "image", "data": ENCODED, "mimeType": "image/png"}
+
+    async def answer(_: Called) -> Any:
+        return {"content": [block]}
+
+    server.answer = answer
+    async with serving(small, keys) as replica:
+        tenant, other = replica.new_tenant(), replica.new_tenant()
+        for each in (tenant, other):
+            await each.connect("shop", url=place)
+        asked = [await tenant.ask("shop/one") for _ in range(8)]
+        results = [
+            json.loads(each.result) for each in await asyncio.gather(*map(tenant.run, asked))
+        ]
+        kept_apart = [result for result in results if result[-1]["type"] == "resource_link"]
+        cut = [result for result in results if result[-1]["type"] == "text"]
+        another = await other.run(await other.ask("shop/one"))
+
+        assert (len(kept_apart), len(cut)) == (3, 5)
+        assert cut[0][0] == block
+        assert "ARTIFACTS_FULL" in cut[0][-1]["text"]
+        assert str(3 * len(PNG) + 1) in cut[0][-1]["text"]
+        assert json.loads(another.result)[0]["type"] == "resource_link"
+
+        await tenant.forget(*(request.turn for request in asked))
+        system = open_engine(str(kept.system_database_url), pool_size=1)
+        await Shelf(system, open_store(kept, kept.service()), tenant_bytes=0).sweep(
+            system, timedelta(days=1)
+        )
+        await system.dispose()
+        again = await tenant.run(await tenant.ask("shop/one"))
+
+    assert json.loads(again.result)[0]["type"] == "resource_link"

@@ -105,7 +105,7 @@ async def test_a_turns_artifacts_are_hidden_at_once_and_then_deleted(
         pb.GetArtifactRequest(id=artifact.id), metadata=tenant.as_principal()
     )
     assert (await refusal(read)).reason == "NOT_FOUND"
-    await Shelf(system, store).sweep(system, MONTH)
+    await Shelf(system, store, tenant_bytes=0).sweep(system, MONTH)
     (left,) = await listed(tenant, stays.turn)
     assert await blobs_of(store, tenant) == {left.id}
 
@@ -171,12 +171,12 @@ async def test_what_is_being_kept_as_its_turn_is_forgotten_goes_too(
         "digest": "0" * 64,
     }
     async with tenant_transaction(engine, owner) as connection:
-        assert await artifacts.add(connection, values)
+        assert await artifacts.add(connection, values) == 3
         forgetting = asyncio.ensure_future(tenant.forget(str(turn)))
         await until(lambda: _is_waiting(superuser))
     await forgetting
 
-    shelf = Shelf(system, store)
+    shelf = Shelf(system, store, tenant_bytes=0)
     await shelf.sweep(system, MONTH)
     assert await _count(superuser, artifact) == 1
     async with tenant_transaction(engine, owner) as connection:

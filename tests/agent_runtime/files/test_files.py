@@ -18,10 +18,14 @@ from tests.agent_runtime.files.keeping import (
     stream,
     upload,
 )
-from tests.agent_runtime.serving import Tenant
+from tests.agent_runtime.serving import Tenant, serving
+from tests.conftest import Keys
 from tests.waiting import refusal, until
+from turnpike.agent_runtime.files.sweeping import sweep
 from turnpike.agent_runtime.settings import Settings
 from turnpike.api.agent_runtime.v1 import file_service_pb2 as pb
+from turnpike.blobs.opening import open_store
+from turnpike.database.engine import open_engine
 
 
 async def test_a_file_is_kept_as_it_was_sent(tenant: Tenant):
@@ -113,6 +117,31 @@ async def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(
     assert (refused.reason, refused.metadata["limit"]) == ("FILE_TOO_LARGE", str(1 << 20))
     assert (await listed(tenant), await blobs_of(settings, tenant)) == ([], [])
     await upload(tenant, *[bytes(1 << 18)] * 4)
+
+
+async def test_a_tenants_files_are_bounded_exactly_however_many_come_at_once(
+    tenant: Tenant, settings: Settings, keys: Keys, new_tenant: Callable[[], Awaitable[Tenant]]
+):
+    limit = 3 * len(TEXT) + 1
+    small = settings.model_copy(update={"replica_name": "small", "file_tenant_bytes": limit})
+    async with serving(small, keys) as runtime:
+        there, other = tenant.on(runtime), (await new_tenant()).on(runtime)
+        made = await asyncio.gather(
+            *(upload(there, TEXT) for _ in range(8)), return_exceptions=True
+        )
+        files = [each for each in made if isinstance(each, pb.File)]
+        refused = await refusal(upload(there, TEXT))
+
+        assert len(files) == 3
+        assert (refused.reason, refused.metadata["limit"]) == ("FILES_FULL", str(limit))
+        assert len(await blobs_of(settings, tenant)) == 3
+        await upload(other, TEXT)
+        await delete(there, files[0].id)
+        engine = open_engine(settings.system_database_url.get_secret_value(), pool_size=1)
+        await sweep(engine, open_store(settings, "agent-runtime"))
+        await engine.dispose()
+        await upload(there, TEXT)
+        assert (await refusal(upload(there, TEXT))).reason == "FILES_FULL"
 
 
 @pytest.mark.parametrize("order", [[1], [0, 0, 1], [1, 0], []])

@@ -88,6 +88,19 @@ class FileTooLargeError(AgentRuntimeError):
         super().__init__(f"a file has {limit} bytes at most", limit=str(limit))
 
 
+class FilesFullError(AgentRuntimeError):
+    """The tenant's files have as many bytes as they may have."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = _name(ErrorReason.ERROR_REASON_FILES_FULL)
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"a tenant's files have {limit} bytes at most: delete some, or threads that hold them",
+            limit=str(limit),
+        )
+
+
 class CursorBeyondEndError(AgentRuntimeError):
     """The cursor is beyond the end of the log."""
 

@@ -65,6 +65,9 @@ class Settings(BlobSettings, ServiceSettings):
     file_max_bytes: int = Field(default=64 << 20, ge=1, le=4 << 30)
     """How many bytes a file may have."""
 
+    file_tenant_bytes: int = Field(default=64 << 30, ge=0)
+    """How many bytes of files a tenant may have in all, until they are swept."""
+
     file_retention: Seconds = timedelta(days=7)
     """How many seconds a file is kept that never was of a turn."""
 

@@ -41,7 +41,11 @@ from turnpike.rpc.errors import InvalidArgumentError, RemoteError
 
 def new_files(settings: Settings, stores: Stores) -> Files:
     """Returns what keeps files."""
-    bounds = Bounds(size=settings.file_max_bytes, retention=settings.file_retention)
+    bounds = Bounds(
+        size=settings.file_max_bytes,
+        tenant=settings.file_tenant_bytes,
+        retention=settings.file_retention,
+    )
     return Files(stores.engine, stores.blobs, bounds)
 
 

@@ -184,7 +184,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             has_knowledge=bool(settings.embedding_target),
         )
         plans = Plans(access)
-        shelf = Shelf(engine, blobs)
+        shelf = Shelf(engine, blobs, tenant_bytes=settings.artifact_tenant_bytes)
         executor = Executor(
             ledger=ledger,
             plans=plans,

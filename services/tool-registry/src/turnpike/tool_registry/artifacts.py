@@ -28,6 +28,8 @@ _KEPT = text(
     "UPDATE artifacts SET kept = true,"
     " due = CASE WHEN due IS NULL THEN NULL ELSE statement_timestamp() END WHERE id = :id"
 )
+# The insertion holds the row until the end of the transaction.
+_STORED = text("SELECT bytes FROM stored_bytes WHERE tenant = :tenant")
 _FORGET_TURNS = text("SELECT forget_turns(:tenant, :turns)")
 _GET = text(f"SELECT {_COLUMNS} FROM artifacts WHERE id = :id AND {_MINE}")  # noqa: S608 # constants
 _LIST = text(
@@ -63,9 +65,15 @@ class Artifact:
         return Blob(self.tenant, self.digest, str(self.id))
 
 
-async def add(connection: AsyncConnection, artifact: dict[str, Any]) -> bool:
-    """Writes an artifact whose bytes are about to be kept; False: its turn is forgotten."""
-    return (await connection.execute(_ADD, artifact)).rowcount > 0
+async def add(connection: AsyncConnection, artifact: dict[str, Any]) -> int | None:
+    """Writes an artifact whose bytes are about to be kept.
+
+    Returns:
+        How many bytes its tenant then has, exactly; None: its turn is forgotten.
+    """
+    if (await connection.execute(_ADD, artifact)).rowcount == 0:
+        return None
+    return await connection.scalar(_STORED, {"tenant": artifact["tenant"]})
 
 
 async def note_kept(connection: AsyncConnection, artifact: UUID) -> None:

@@ -62,6 +62,9 @@ class Settings(BlobSettings, ServiceSettings):
     oauth_redirects: tuple[str, ...] = ()
     """The pages that sign-ins may come back to: a JSON list; empty allows any."""
 
+    artifact_tenant_bytes: Annotated[int, Field(ge=0)] = 64 << 30
+    """How many bytes of artifacts a tenant may have in all; beyond that results are cut."""
+
     artifact_retention: Seconds = timedelta(days=30)
     """How many seconds an artifact of a call is kept."""
 

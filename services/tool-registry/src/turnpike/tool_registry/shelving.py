@@ -50,14 +50,16 @@ class _Found:
     preview: str = ""
 
 
-class _ForgottenError(Exception):
-    """Nothing of the turn is kept any more."""
+class _NotKeptError(Exception):
+    """An artifact is none: its turn is forgotten, or its tenant has too many bytes."""
 
 
 class Shelf:
     """Keeps artifacts, and gives them out."""
 
-    def __init__(self, engine: AsyncEngine, blobs: BlobStore) -> None:
+    def __init__(self, engine: AsyncEngine, blobs: BlobStore, *, tenant_bytes: int) -> None:
+        """Takes where they are, and how many bytes a tenant may have."""
+        self._tenant_bytes = tenant_bytes
         self._engine = engine
         self._blobs = blobs
 
@@ -74,9 +76,12 @@ class Shelf:
             for number, block in enumerate(blocks):
                 found = _found(block, is_large=is_large)
                 kept += [block] if found is None else await self._put(call, number, found, block)
-        except (BlobsUnavailableError, _ForgottenError) as error:
+        except BlobsUnavailableError as error:
             logger.warning("an artifact of the call %s is not kept: %s", call.effect, error)
             return results.capped(outcome)
+        except _NotKeptError as error:
+            note = results.text_block(f"[What this call brought is not kept apart: {error}.]")
+            return results.capped(results.with_blocks(outcome, [*blocks, note]))
         return results.capped(results.with_blocks(outcome, kept))
 
     async def get(self, tenant: UUID, who: Who, artifact: UUID) -> Artifact:
@@ -119,8 +124,12 @@ class Shelf:
                 "digest": kept.blob.digest,
             }
             async with tenant_transaction(self._engine, call.tenant) as connection:
-                if not await artifacts.add(connection, values):
-                    raise _ForgottenError("its thread is deleted")
+                stored = await artifacts.add(connection, values)
+                if stored is None:
+                    raise _NotKeptError("its thread is deleted")
+                if stored > self._tenant_bytes:
+                    limit = f"a tenant's artifacts have {self._tenant_bytes} bytes at most"
+                    raise _NotKeptError(f"ARTIFACTS_FULL, {limit}")
 
         kept = await self._put_in_time(call.tenant, found.content, artifact, announce)
         link = {

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.agent_runtime.callers import Person
-from turnpike.agent_runtime.errors import FileTooLargeError, NotFoundError
+from turnpike.agent_runtime.errors import FilesFullError, FileTooLargeError, NotFoundError
 from turnpike.agent_runtime.files import store
 from turnpike.agent_runtime.files.media import MediaTypeError, Sniffer
 from turnpike.agent_runtime.files.model import File, blob_of
@@ -29,6 +29,9 @@ class Bounds:
 
     size: int
     """Of one file, in bytes."""
+
+    tenant: int
+    """Of all of a tenant's files, in bytes."""
 
     retention: timedelta
     """Of a file that no thread holds."""
@@ -55,6 +58,7 @@ class Files:
         Raises:
             InvalidArgumentError: There are no bytes, or they are not what is said.
             FileTooLargeError: There are more than may be kept.
+            FilesFullError: The tenant has too many already.
             BlobsUnavailableError: They cannot be kept now.
         """
         file, sniffer = uuid4(), Sniffer()
@@ -70,9 +74,11 @@ class Files:
                 created=datetime.now(UTC),
             )
             async with tenant_transaction(self._engine, person.tenant) as connection:
-                await store.begin_file(
+                stored = await store.begin_file(
                     connection, begun, principal=person.principal, patience=_PATIENCE
                 )
+                if stored > self._bounds.tenant:
+                    raise FilesFullError(self._bounds.tenant)
 
         try:
             kept = await self._blobs.put(

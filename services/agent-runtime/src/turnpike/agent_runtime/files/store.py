@@ -18,6 +18,8 @@ _BEGIN = text(
     " (:id, :tenant, :principal, :name, :media_type, :size, :digest, 'PENDING',"
     " statement_timestamp() + CAST(:patience AS interval))"
 )
+# The insertion holds the row: what it says is exact until the end of the transaction.
+_STORED = text("SELECT bytes FROM stored_bytes WHERE tenant = :tenant")
 _FINISH = text(
     "UPDATE files SET state = 'READY',"  # noqa: S608 # constants
     " due = statement_timestamp() + CAST(:retention AS interval)"
@@ -47,8 +49,8 @@ _HELD = text(
 
 async def begin_file(
     connection: AsyncConnection, file: File, *, principal: UUID, patience: timedelta
-) -> None:
-    """Says that a file's bytes are about to be kept."""
+) -> int:
+    """Says that a file's bytes are about to be kept; returns how many its tenant then has."""
     values = {
         "id": file.id,
         "tenant": file.tenant,
@@ -60,6 +62,7 @@ async def begin_file(
         "patience": patience,
     }
     await connection.execute(_BEGIN, values)
+    return await connection.scalar(_STORED, {"tenant": file.tenant}) or 0
 
 
 async def finish_file(

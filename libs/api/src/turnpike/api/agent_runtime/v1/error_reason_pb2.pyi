@@ -43,6 +43,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_APPROVAL_EXPIRED: _ClassVar[ErrorReason]
     ERROR_REASON_TOOL_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_FILE_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_FILES_FULL: _ClassVar[ErrorReason]
     ERROR_REASON_FILE_UNREADABLE: _ClassVar[ErrorReason]
     ERROR_REASON_VARIABLE_UNUSABLE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
@@ -82,5 +83,6 @@ ERROR_REASON_APPROVAL_CLOSED: ErrorReason
 ERROR_REASON_APPROVAL_EXPIRED: ErrorReason
 ERROR_REASON_TOOL_NOT_FOUND: ErrorReason
 ERROR_REASON_FILE_TOO_LARGE: ErrorReason
+ERROR_REASON_FILES_FULL: ErrorReason
 ERROR_REASON_FILE_UNREADABLE: ErrorReason
 ERROR_REASON_VARIABLE_UNUSABLE: ErrorReason

@@ -92,8 +92,9 @@ class FileServiceServicer:
         all after that, and little beyond, hears of every refusal.
 
         Fails with INVALID_ARGUMENT (also for no bytes, and for bytes that are not
-        what `media_type` says), RESOURCE_EXHAUSTED (FILE_TOO_LARGE, with `limit`)
-        and UNAVAILABLE. Not safe to retry: it makes a second file.
+        what `media_type` says), RESOURCE_EXHAUSTED (FILE_TOO_LARGE, or FILES_FULL
+        for all of the tenant's, with `limit`) and UNAVAILABLE. Not safe to retry:
+        it makes a second file.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -31,8 +31,9 @@ class FileServiceStub:
     all after that, and little beyond, hears of every refusal.
 
     Fails with INVALID_ARGUMENT (also for no bytes, and for bytes that are not
-    what `media_type` says), RESOURCE_EXHAUSTED (FILE_TOO_LARGE, with `limit`)
-    and UNAVAILABLE. Not safe to retry: it makes a second file.
+    what `media_type` says), RESOURCE_EXHAUSTED (FILE_TOO_LARGE, or FILES_FULL
+    for all of the tenant's, with `limit`) and UNAVAILABLE. Not safe to retry:
+    it makes a second file.
     """
     GetFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.GetFileRequest, _file_service_pb2.GetFileResponse]
     """Returns a file, without its bytes. Fails with NOT_FOUND. Safe to retry."""
@@ -75,8 +76,9 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         all after that, and little beyond, hears of every refusal.
 
         Fails with INVALID_ARGUMENT (also for no bytes, and for bytes that are not
-        what `media_type` says), RESOURCE_EXHAUSTED (FILE_TOO_LARGE, with `limit`)
-        and UNAVAILABLE. Not safe to retry: it makes a second file.
+        what `media_type` says), RESOURCE_EXHAUSTED (FILE_TOO_LARGE, or FILES_FULL
+        for all of the tenant's, with `limit`) and UNAVAILABLE. Not safe to retry:
+        it makes a second file.
         """
 
     @_abc_1.abstractmethod
