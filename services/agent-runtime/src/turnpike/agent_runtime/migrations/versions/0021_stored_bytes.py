@@ -6,12 +6,12 @@ from alembic import op
 
 from turnpike.database.migration import protect, run_script
 
-revision = "0020"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 
 
 def upgrade() -> None:
     """Counts them, in the transactions that add and delete."""
     sql = files("turnpike.agent_runtime.migrations") / "sql"
-    run_script(op, (sql / "0020_stored_bytes.sql").read_text())
+    run_script(op, (sql / "0021_stored_bytes.sql").read_text())
     protect(op, "stored_bytes")
