@@ -24,7 +24,7 @@ from tests.agent_runtime.turns.provider import Provider
 from tests.agent_runtime.turns.tools import Tools
 from tests.agent_runtime.turns.world import World, begin
 from turnpike.api.agent_runtime.v1 import approval_service_pb2 as pb
-from turnpike.api.agent_runtime.v1.turn_pb2 import TurnStatus
+from turnpike.api.agent_runtime.v1.turn_pb2 import Turn, TurnStatus
 from turnpike.rpc.errors import from_rpc_error
 
 ASKING: dict[str, Any] = {"tools": ["turnpike/ask_person"]}
@@ -133,7 +133,7 @@ async def test_the_inbox_is_searched_by_tool_requester_and_time(
     between = (await approval_of(tenant, second.approval.id)).create_time
     expires = (await approval_of(tenant, second.approval.id)).expire_time
 
-    for wanted, found in (
+    cases: list[tuple[dict[str, Any], list[Turn]]] = [
         ({"tool": "effects/transfer"}, [first]),
         ({"tool": "effects/p*k"}, [second]),
         # Of the glob's letters none but `*` stands for others.
@@ -146,7 +146,8 @@ async def test_the_inbox_is_searched_by_tool_requester_and_time(
         ({"created_after": between}, [second]),
         ({"expires_before": expires}, [first]),
         ({"tool": "effects/*", "created_after": between, "mine": True}, [second]),
-    ):
+    ]
+    for wanted, found in cases:
         listed = await inbox(tenant, **wanted)
         assert [each.turn for each in listed] == [turn.id for turn in found], wanted
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
