@@ -38,7 +38,7 @@ async def test_a_real_server_feeds_a_collection(suite: Suite, edge: Edge, tag: s
 
     assert (run["state"], run["failed"], run["skipped"]) == ("SUCCEEDED", 0, 0)
     assert run["added"] == run["listed"] > 5
-    items = await sources("items", tag, "--state", "ok")
+    items = (await edge.call("GET", f"/sources/{tag}/items?state=OK&page_size=500"))["items"]
     assert {each["uri"] for each in items} >= {TEMPLATE}
     documents = (await edge.call("GET", f"/collections/{tag}/documents"))["documents"]
     assert {each["path"] for each in documents} == {each["path"] for each in items}

@@ -54,6 +54,17 @@ def test_every_service_has_its_objects(example: Path):
     assert set(release.of_kind("Job")) == {f"{name}-migrate" for name in WITH_TABLES}
 
 
+def test_indexes_of_vectors_are_made_on_a_schedule_by_who_may_migrate():
+    (cron,) = render(with_value("vectorIndexes/above", 70)).of_kind("CronJob").values()
+    (job,) = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+
+    assert (cron["spec"]["schedule"], cron["spec"]["concurrencyPolicy"]) == ("17 3 * * *", "Forbid")
+    assert job["command"][2:4] == ["turnpike.embedding.index", "--above=70"]
+    names = [each["secretRef"]["name"] for each in job["envFrom"]]
+    assert names == ["turnpike-embedding", "turnpike-embedding-migration"]
+    assert render(with_value("vectorIndexes/schedule", "")).of_kind("CronJob") == {}
+
+
 def test_services_select_the_pods_of_their_deployment():
     release = render(MINIMAL)
 
@@ -169,6 +180,7 @@ def test_every_value_has_a_sentence():
     lines = (CHART / "values.yaml").read_text().splitlines()
     groups = {
         "blobs:",
+        "vectorIndexes:",
         "oauth:",
         "image:",
         "serviceAccount:",
