@@ -131,7 +131,7 @@ async def test_what_cannot_be_had_is_refused(
     refusals: list[tuple[dict[str, Any], str]] = [
         ({"model": f"agent/{name}", "input": "x", "temperature": 1}, "temperature"),
         ({"model": f"agent/{name}", "input": "x", "max_tool_calls": 1}, "max_tool_calls"),
-        ({"model": f"agent/{name}", "input": [answer("a", approve=True) | {"k": 1}]}, "k"),
+        ({"model": f"agent/{name}", "input": [answer("a", approve=True) | {"k": 1}]}, "input[0].k"),
         (
             {
                 "model": f"agent/{name}",

@@ -100,7 +100,8 @@ def _text(said: dict[str, Any]) -> str:
     """Writes a policy as a file of its own would have it."""
     version = f"version {said['number']}" if said["number"] else "nobody said anything"
     lines = [f"# {version}, etag {said['etag']}" if said["number"] else f"# {version}"]
-    for name in ("enabled", "deny", "always_ask", "ask", "rules", "defaults", "reason"):
-        if name in said:
+    names = ("enabled", "deny", "always_ask", "ask", "rules", "defaults", "approvals", "reason")
+    for name in names:
+        if said.get(name) is not None:
             lines.append(f"{name}: {orjson.dumps(said[name]).decode()}")
     return "\n".join(lines)

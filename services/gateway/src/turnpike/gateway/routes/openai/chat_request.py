@@ -195,9 +195,14 @@ def read_object(body: bytes) -> Document:
     return cast("Document", document)
 
 
-def read_as(model: type[Asked], document: Document) -> Asked:
-    """Returns a document as what it asks for, or raises `ProblemError`."""
+def read_as(model: type[Asked], document: Document, at: tuple[str | int, ...] = ()) -> Asked:
+    """Returns a document, which a request has `at` a place, as what it asks for.
+
+    Raises:
+        ProblemError: It asks for nothing sensible.
+    """
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise invalid(faults_of(error.errors(include_url=False, include_input=False))) from None
+        found = error.errors(include_url=False, include_input=False)
+        raise invalid(faults_of([{**each, "loc": (*at, *each["loc"])} for each in found])) from None

@@ -48,7 +48,7 @@ def decisions_of(asked: ResponseRequest) -> DecideRequest | None:
     request = DecideRequest()
     for number in range(first, len(items)):
         path = f"input[{number}]"
-        said = read_as(ApprovalResponse, items[number])
+        said = read_as(ApprovalResponse, items[number], ("input", number))
         approval, call_id = read_request_id(said.approval_request_id, path)
         if request.approval not in ("", approval):
             raise invalid_field(path, "is of another approval than the one before it")
