@@ -96,6 +96,7 @@ SHAPED: dict[str, Any] = {
     "Authenticate": {"credential": "tp_nobody"},
     "ReportUsage": {},
     "ListUsage": {},
+    "ForgetTurns": {"turns": ["{turn}"]},
     "Heartbeat": {"replica": "{nothing}"},
     "Settle": {
         **{"turn": "{turn}", "tenant": "{tenant}", "segment": 1, "snapshot": "YQ=="},

@@ -25,7 +25,9 @@ OWN: dict[str, tuple[str, ...]] = {
     "ApprovalService": ("ListApprovals", "WatchInbox"),
     "FileService": ("UploadFile", "ListFiles"),
     "ModelService": ("CreateModel", "ListModels"),
-    "PolicyService": ("GetPolicy", "UpdatePolicy", "ListPolicyVersions", "ListGrants"),
+    "PolicyService": (
+        *("GetPolicy", "UpdatePolicy", "ListPolicyVersions", "ListGrants", "ExplainTools"),
+    ),
     "PrefixService": ("ListPrefixSessions",),
     "ProviderKeyService": (
         *("CreateProviderKey", "ListProviderKeys", "GetKeyMode", "UpdateKeyMode"),

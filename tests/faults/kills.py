@@ -89,8 +89,6 @@ async def main() -> int:
         async with staged(options.home or Path(home), REPLICAS) as stage:
             chosen = {name: each for name, each in HOLDS.items() if options.only in name}
             found = [await kill(stage, name, chosen[name], options.calls) for name in chosen]
-    for each in found:
-        print(*each.lines(), *each.faults, sep="\n")
     return 1 if any(each.faults for each in found) else 0
 
 
@@ -117,6 +115,7 @@ async def kill(stage: Stage, service: str, holds: dict[str, Hold], calls: int) -
         print(f"{service} {found.kills} {name}: {killed} killed, {len(faults)} faults", flush=True)
         for fault in faults:
             print(f"  {fault}", flush=True)
+    print(*found.lines(), sep="\n", flush=True)
     return found
 
 
