@@ -14,6 +14,8 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from tests.e2e.suite import Process, until, until_it
+from tests.faults.approved import STRIKES as STRIKES_OF_APPROVED
+from tests.faults.approved import killed_after_decision
 from tests.faults.effects import REPEATABLE
 from tests.faults.invariants import unsettled
 from tests.faults.partition import without_lease
@@ -253,6 +255,10 @@ def scenarios() -> list[Scenario]:
         Scenario("kill registry: token lost", partial(renewal_killed, rotates=True)),
         Scenario("kill registry: token kept", partial(renewal_killed, rotates=False)),
         Scenario("expiry on two registries", expiry_on_two_registries),
+        *(
+            Scenario(f"kill {service}: approved", partial(killed_after_decision, service=service))
+            for service in STRIKES_OF_APPROVED
+        ),
         Scenario("kill gateway", gateway_killed),
         Scenario("flush Redis", partial(during_a_long_turn, strike="flush")),
         Scenario("restart Redis", partial(during_a_long_turn, strike="redis")),

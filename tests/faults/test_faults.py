@@ -15,6 +15,8 @@ SHORT = (
     "cut owner off",
     "stop owner: text",
     "kill registry: transfer",
+    "kill agent-runtime: approved",
+    "kill tool-registry: approved",
     "kill gateway",
     "flush Redis",
     "restart Postgres",
