@@ -60,6 +60,7 @@ async def test_a_file_says_which_tools_are_on_and_what_they_are_called(
     first = await turnpike(suite, "apply", "-f", str(file))
     second = await turnpike(suite, "apply", "-f", str(file))
     connector = await edge.call("GET", f"/connectors/{tag}")
+    listed = await turnpike(suite, "tools", "list", f"{tag}/*")
     documents[2]["name"] = f"{tag}/gone"
     file.write_text(yaml.safe_dump_all(documents[1:]))
     wrong = await turnpike(suite, "apply", "-f", str(file))
@@ -67,5 +68,6 @@ async def test_a_file_says_which_tools_are_on_and_what_they_are_called(
     assert (first[0], second[0]) == (0, 0), first[2] + second[2]
     assert second[1].count("unchanged") == 3
     assert connector["owner"] == me
+    assert f"{tag}/peek as {alias} " in listed[1]
     assert wrong[0] == 1
     assert f"{tag}/gone" in wrong[2]

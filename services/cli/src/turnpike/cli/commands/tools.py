@@ -28,7 +28,8 @@ def list_tools(
         found = client.fetch("GET", "/api/v1/tools", params={"pattern": pattern})["tools"]
     for tool in found:
         first = (tool["description"].splitlines() or [""])[0]
-        terminal.result(tool, f"{tool['name']:<40} {tool['state']:<12} {first}".rstrip())
+        called = f"{tool['name']} as {tool['alias']}" if tool.get("alias") else tool["name"]
+        terminal.result(tool, f"{called:<40} {tool['state']:<12} {first}".rstrip())
 
 
 @app.command()
