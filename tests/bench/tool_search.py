@@ -14,7 +14,7 @@ from uuid import uuid4
 import orjson
 
 from tests.bench.bench import Figure
-from turnpike.agent_runtime.tools.registry import Effect
+from turnpike.agent_runtime.tools.effects import Effect
 from turnpike.agent_runtime.tools.searching import ToolSearch
 from turnpike.agent_runtime.tools.toolset import Tool, Toolset
 from turnpike.agent_runtime.turns.estimating import BYTES_PER_TOKEN

@@ -12,8 +12,8 @@ import pytest
 from tests.doubles.servicers import PartialEmbedding
 from tests.ports import free_port
 from tests.waiting import until
+from turnpike.agent_runtime.tools.effects import Effect
 from turnpike.agent_runtime.tools.ranking import by_words, fused
-from turnpike.agent_runtime.tools.registry import Effect
 from turnpike.agent_runtime.tools.searching import ToolSearch
 from turnpike.agent_runtime.tools.toolset import Tool, Toolset
 from turnpike.agent_runtime.tools.vectors import Vectors

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 
 from turnpike.agent_runtime.tools.builtin import Wanted, wanted
+from turnpike.agent_runtime.tools.effects import Effect, EffectState
 from turnpike.agent_runtime.tools.ranking import by_meaning, by_words, fused
-from turnpike.agent_runtime.tools.registry import Effect, EffectState
 from turnpike.agent_runtime.tools.toolset import Tool, Toolset
 from turnpike.agent_runtime.tools.vectors import Vectors
 

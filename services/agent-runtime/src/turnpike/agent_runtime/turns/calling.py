@@ -11,7 +11,8 @@ import orjson
 from turnpike.agent_runtime.approvals.model import Item, Kind, Subject
 from turnpike.agent_runtime.events.writer import LogWriter
 from turnpike.agent_runtime.tools.builtin import SEARCH
-from turnpike.agent_runtime.tools.registry import Effect, EffectState, Progress, Registry
+from turnpike.agent_runtime.tools.effects import Effect, EffectState, Progress
+from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.turns.counting import TOOL_CALLS
 from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.model import Call

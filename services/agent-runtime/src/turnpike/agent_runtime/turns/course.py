@@ -6,7 +6,7 @@ from dataclasses import replace
 from turnpike.agent_runtime.models.prompt import Message, Model, Prompt
 from turnpike.agent_runtime.models.thoughts import author
 from turnpike.agent_runtime.prefix.model import Entry, Reported
-from turnpike.agent_runtime.tools.registry import Effect
+from turnpike.agent_runtime.tools.effects import Effect
 from turnpike.agent_runtime.tools.toolset import Toolset
 from turnpike.agent_runtime.turns.asking import prompt_bytes
 from turnpike.agent_runtime.turns.endings import Ending

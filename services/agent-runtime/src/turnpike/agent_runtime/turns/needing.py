@@ -12,7 +12,7 @@ from turnpike.agent_runtime.approvals.model import (
     Subject,
 )
 from turnpike.agent_runtime.approvals.reviews import Review
-from turnpike.agent_runtime.tools.registry import Answer, EffectState, Need
+from turnpike.agent_runtime.tools.effects import Answer, EffectState, Need
 from turnpike.agent_runtime.turns.model import Call
 from turnpike.agent_runtime.turns.reviewing import Run
 

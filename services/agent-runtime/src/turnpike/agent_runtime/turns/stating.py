@@ -7,7 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 from turnpike.agent_runtime.events.writer import Body
 from turnpike.agent_runtime.models.prompt import Model
 from turnpike.agent_runtime.prefix.model import Entry
-from turnpike.agent_runtime.tools.registry import Effect
+from turnpike.agent_runtime.tools.effects import Effect
 from turnpike.agent_runtime.turns.compacting import Compaction
 from turnpike.agent_runtime.turns.endings import Ending
 from turnpike.agent_runtime.turns.invocation import NO_VERSION

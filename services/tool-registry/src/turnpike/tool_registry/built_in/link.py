@@ -57,10 +57,6 @@ class KnowledgeLink:
         opened.set_result(None)
         await self._over.wait()
 
-    async def until_over(self) -> None:
-        """Returns when the link is closed."""
-        await self._over.wait()
-
     async def listen(self, _on_begin: Callable[[], None]) -> None:
         """Returns when the link is closed: its list never changes."""
         await self._over.wait()

@@ -3,56 +3,40 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
 from typing import Any
 
 import mcp_types
 from mcp.client._probe import negotiate_auto  # pyright: ignore[reportPrivateUsage] # the SDK's Client brings its server along
-from mcp.client.session import ClientRequestContext, ClientSession, IncomingMessage
+from mcp.client.session import ClientSession, IncomingMessage
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError
-from mcp.shared.inbound import (
-    encode_header_value,
-    find_invalid_x_mcp_header,
-    mcp_param_headers,
-    x_mcp_header_map,
-)
-from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from turnpike.tool_registry.links import faults
 from turnpike.tool_registry.links.confines import Confines
+from turnpike.tool_registry.links.dispatcher import WatchedDispatcher, first_of
+from turnpike.tool_registry.links.envelope import (
+    CLIENT,
+    TASKS,
+    can_carry,
+    envelope_of,
+    headers_of,
+    name_header,
+)
 from turnpike.tool_registry.links.exchange import Exchange, Heard
+from turnpike.tool_registry.links.exchanges import Exchanges
 from turnpike.tool_registry.links.refusals import fault_from, unreachable
 from turnpike.tool_registry.links.streams import Streams, open_streams
 from turnpike.tool_registry.links.transport import LISTEN
 from turnpike.tool_registry.model import Endpoint, Fault
 
-_CLIENT = mcp_types.Implementation(name="turnpike", version="1")
-_TASKS = "io.modelcontextprotocol/tasks"
 OPEN_SECONDS = 60.0
 """How long a handshake may take; a first `npx` downloads."""
 
-# Over HTTP the SDK brings what a server asks within the response to a request into the
-# context that the request was sent from.
-_exchange: "ContextVar[Exchange | None]" = ContextVar("exchange", default=None)
-
 _STOP_SECONDS = 2.0
 _PING_SECONDS = 5.0
-
-
-class _WatchedDispatcher(JSONRPCDispatcher):
-    """Says when the other side has gone."""
-
-    def __init__(self, read_stream: Any, write_stream: Any) -> None:
-        super().__init__(read_stream, write_stream)
-        self.ended = asyncio.Event()
-
-    async def run(self, *args: Any, **kwargs: Any) -> None:
-        try:
-            await super().run(*args, **kwargs)
-        finally:
-            self.ended.set()
+_GONE = (TimeoutError, faults.UnreachableError, faults.LostError, faults.SessionEndedError)
+_CARRIED = ("inputResponses", "requestState")
 
 
 class Link:
@@ -68,13 +52,13 @@ class Link:
         self._confines = confines
         self._on_change = on_change
         self._closing = asyncio.Event()
-        self._dispatcher: _WatchedDispatcher | None = None
+        self._dispatcher: WatchedDispatcher | None = None
         self._session: ClientSession | None = None
         self._streams: Streams | None = None
         self._wanted_credential: Callable[[], bool] = lambda: False
         self._version = ""
         self._calls = self._listens = 0
-        self._exchanges: dict[str, Exchange] = {}
+        self._exchanges = Exchanges()
 
     @property
     def is_open(self) -> bool:
@@ -128,7 +112,7 @@ class Link:
 
     def can_send(self, input_schema: object) -> bool:
         """Whether calls can be sent as the protocol wants, with the headers that a schema names."""
-        return not self.is_stateless or find_invalid_x_mcp_header(input_schema) is None
+        return not self.is_stateless or can_carry(input_schema)
 
     def carry(self, endpoint: Endpoint) -> None:
         """Has requests carry a renewed credential from now on; an older one changes nothing."""
@@ -159,11 +143,6 @@ class Link:
         if not opened.done():
             opened.set_exception(reason)
 
-    async def until_over(self) -> None:
-        """Returns when the session has ended, or is to be closed."""
-        if self._dispatcher is not None:
-            await _first_of(self._dispatcher.ended, self._closing)
-
     async def list_tools(self, cursor: str | None) -> Mapping[str, Any]:
         """Returns one page of the server's tools as it sent them, or raises `LinkError`."""
         params: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
@@ -182,7 +161,7 @@ class Link:
 
     async def read_resource(self, uri: str) -> Mapping[str, Any]:
         """Returns what a resource has in it as the server sent it, or raises `LinkError`."""
-        headers = {"mcp-name": encode_header_value(uri)} if self.is_stateless else {}
+        headers = name_header(uri) if self.is_stateless else {}
         return await self._send("resources/read", {"uri": uri}, headers)
 
     async def listen(self, on_begin: Callable[[], None]) -> None:
@@ -194,24 +173,18 @@ class Link:
         Raises:
             LinkError: It does not.
         """
-        if self._streams is not None:
-            self._streams.telling.follow(on_begin)
-        if self.is_stateless:
-            await self._subscribe()
-        else:
-            await self._until_silent()
-
-    async def _until_silent(self) -> None:
-        if self._dispatcher is None or self._streams is None:
+        if self._streams is None or self._dispatcher is None:
             return
         telling = self._streams.telling
-        await _first_of(self._dispatcher.ended, self._closing, telling.is_over)
-        if telling.is_refused:
-            raise faults.RefusedError("the server has no stream to tell on")
-        if telling.is_over.is_set():
+        telling.follow(on_begin)
+        if self.is_stateless:
+            await self._subscribe()
+            return
+        await first_of(self._dispatcher.ended, self._closing, telling.is_over)
+        if telling.is_over.is_set() and not telling.is_refused:
             # Another session may be told again.
             self.close()
-            raise faults.LostError("the server tells no more", fault=Fault.CONNECTION_LOST)
+        telling.check()
 
     async def _subscribe(self) -> None:
         params = {"notifications": {"toolsListChanged": True}}
@@ -231,15 +204,10 @@ class Link:
         try:
             async with asyncio.timeout(_PING_SECONDS):
                 await self._send("ping", {})
-        except (
-            TimeoutError,
-            faults.UnreachableError,
-            faults.LostError,
-            faults.SessionEndedError,
-        ):
+        except _GONE:
             return False
         except faults.LinkError:
-            return True
+            pass
         return True
 
     async def call_tool(
@@ -266,25 +234,21 @@ class Link:
             params["task"] = {"ttl": int(task_seconds * 1000)}
         headers: dict[str, str] = {}
         if self.is_stateless:
-            headers["mcp-name"] = encode_header_value(name)
-            headers.update(mcp_param_headers(x_mcp_header_map(input_schema), arguments))
+            headers = headers_of(name, arguments, input_schema)
             params |= {key: answers[key] for key in _CARRIED if key in answers}
         self._calls += 1
         request_id = f"turnpike-{self._calls}"
-        exchange = self._exchanges[request_id] = Exchange(heard, answers.get("replies", {}))
-        _exchange.set(exchange)
+        exchange = Exchange(heard, answers.get("replies", {}))
         try:
-            answer = await self._send(
-                "tools/call", params, headers, request_id, on_progress=exchange.progress
-            )
+            with self._exchanges.under_way(request_id, exchange):
+                answer = await self._send(
+                    "tools/call", params, headers, request_id, on_progress=exchange.progress
+                )
             return exchange.settled(answer)
         except asyncio.CancelledError:
             if is_unwanted():
                 await self._stop(request_id)
             raise
-        finally:
-            _exchange.set(None)
-            del self._exchanges[request_id]
 
     async def task(self, method: str, identity: str, **others: Any) -> Mapping[str, Any]:
         """Returns what the server says of a task.
@@ -296,14 +260,14 @@ class Link:
     async def _run(self, opened: "asyncio.Future[None]") -> None:
         async with open_streams(self._endpoint, self._confines) as streams:
             self._wanted_credential = streams.wanted_credential
-            dispatcher = _WatchedDispatcher(*streams.pair)
+            dispatcher = WatchedDispatcher(*streams.pair)
             async with ClientSession(
                 dispatcher=dispatcher,
-                client_info=_CLIENT,
-                elicitation_callback=self._on_elicitation,
-                logging_callback=self._on_log,
+                client_info=CLIENT,
+                elicitation_callback=self._exchanges.elicit,
+                logging_callback=self._exchanges.log,
                 message_handler=self._on_message,
-                extensions={_TASKS: {}},
+                extensions={TASKS: {}},
             ) as session:
                 async with asyncio.timeout(OPEN_SECONDS):
                     await negotiate_auto(session)
@@ -311,35 +275,11 @@ class Link:
                 self._streams, self._session = streams, session
                 self._dispatcher = dispatcher
                 opened.set_result(None)
-                await _first_of(dispatcher.ended, self._closing)
+                await first_of(dispatcher.ended, self._closing)
 
     async def _on_message(self, message: IncomingMessage) -> None:
         if isinstance(message, mcp_types.ToolListChangedNotification):
             self._on_change()
-
-    async def _on_log(self, params: mcp_types.LoggingMessageNotificationParams) -> None:
-        exchange = self._exchange_of_context()
-        if exchange is not None:
-            exchange.log(params.data)
-
-    async def _on_elicitation(
-        self, context: ClientRequestContext, params: mcp_types.ElicitRequestParams
-    ) -> mcp_types.ElicitResult | mcp_types.ErrorData:
-        del context
-        exchange = self._exchange_of_context()
-        if exchange is None:
-            # Whoever is asked for the wrong call answers what was not asked.
-            message = "it is not known which call asks: call one at a time"
-            return mcp_types.ErrorData(code=mcp_types.INVALID_REQUEST, message=message)
-        asked = params.model_dump(by_alias=True, mode="json", exclude_none=True)
-        return mcp_types.ElicitResult.model_validate(exchange.ask(asked))
-
-    def _exchange_of_context(self) -> Exchange | None:
-        """Returns the call that the server speaks of: where it does not say, the only one."""
-        exchange = _exchange.get()
-        if exchange is None and len(self._exchanges) == 1:
-            return next(iter(self._exchanges.values()))
-        return exchange
 
     async def _send(
         self,
@@ -359,7 +299,7 @@ class Link:
         }
         if self.is_stateless:
             options["headers"]["mcp-method"] = method
-            params["_meta"] = {**params.get("_meta", {}), **_envelope(self._version)}
+            params["_meta"] = {**params.get("_meta", {}), **envelope_of(self._version)}
         if request_id:
             options["request_id"] = request_id
         if on_progress is not None:
@@ -376,27 +316,3 @@ class Link:
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._dispatcher.notify("notifications/cancelled", params)
-
-
-async def _first_of(*events: asyncio.Event) -> None:
-    """Returns when one of them is set."""
-    async with asyncio.TaskGroup() as group:
-        waits = [group.create_task(event.wait()) for event in events]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-
-
-_CARRIED = ("inputResponses", "requestState")
-
-
-def _envelope(version: str) -> dict[str, Any]:
-    # What the stateless protocol wants said in every request.
-    return {
-        mcp_types.PROTOCOL_VERSION_META_KEY: version,
-        mcp_types.CLIENT_INFO_META_KEY: _CLIENT.model_dump(exclude_none=True),
-        mcp_types.CLIENT_CAPABILITIES_META_KEY: {
-            "elicitation": {"form": {}, "url": {}},
-            "extensions": {_TASKS: {}},
-        },
-    }

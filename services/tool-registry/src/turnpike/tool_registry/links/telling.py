@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+from turnpike.tool_registry.links.faults import LostError, RefusedError
+from turnpike.tool_registry.model import Fault
+
 # After so many refusals in a row the SDK asks for no stream any more, and says nothing of it.
 _MOST_REFUSALS = 2
 _NEVER = 405
@@ -22,6 +25,18 @@ class Telling:
         self._is_open = False
         self._refusals = 0
         self._on_begin: Callable[[], None] = lambda: None
+
+    def check(self) -> None:
+        """Returns if this session may be told of changes still.
+
+        Raises:
+            RefusedError: Neither it nor any other is.
+            LostError: Another one may be.
+        """
+        if self.is_refused:
+            raise RefusedError("the server has no stream to tell on")
+        if self.is_over.is_set():
+            raise LostError("the server tells no more", fault=Fault.CONNECTION_LOST)
 
     def follow(self, on_begin: Callable[[], None]) -> None:
         """Calls `on_begin` when a stream opens, as often as one does; now, if one is open."""
