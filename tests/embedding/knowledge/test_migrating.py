@@ -72,7 +72,7 @@ async def compared(tenant: Tenant) -> collections_pb.Migration:
     async def is_compared() -> bool:
         return (await migration(tenant, "Get")).sample > 0
 
-    await until(is_compared, 30)
+    await until(is_compared, 60)
     return await migration(tenant, "Get")
 
 
@@ -80,7 +80,7 @@ async def over(tenant: Tenant) -> None:
     async def is_over() -> bool:
         return (await migration(tenant, "Get")).HasField("end_time")
 
-    await until(is_over, 30)
+    await until(is_over, 60)
 
 
 async def kept(tenant: Tenant) -> dict[str, int]:
@@ -359,7 +359,7 @@ async def test_a_model_that_was_changed_under_its_name_is_noticed_and_never_meet
         async def is_replaced() -> bool:
             return all("@" in key for key in await kept(tenant))
 
-        await until(is_replaced, 30)
+        await until(is_replaced, 60)
         found = await search(tenant, "two fish")
         assert found.results[0].text == "two fish"
         assert all(each.dense_rank for each in found.results)

@@ -22,6 +22,7 @@ from turnpike.rpc.errors import ServiceError
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+_COMPARING_SECONDS = 120.0
 _REPLACE_SECONDS = 30.0
 _IDLE_SECONDS = 60.0
 """After how long a migration is looked at that waits for somebody to decide."""
@@ -138,6 +139,9 @@ class Mover:
             Space(tenant=tenant, collection=migration.collection, model=model)
             for model in (migration.source, migration.target)
         )
+        async with tenant_transaction(self._engine, tenant) as connection:
+            # Nobody else is to ask the same meanwhile.
+            await migration_rows.release(connection, claim, _COMPARING_SECONDS)
         found = await self._comparing.compare(source, target, claim.principal)
         async with tenant_transaction(self._engine, tenant) as connection:
             await migration_rows.compared(connection, claim, found)
