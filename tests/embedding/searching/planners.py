@@ -26,6 +26,9 @@ class Asked:
     """What a planner was asked."""
 
     requests: list[pb.AskPlannerRequest] = field(default_factory=list[pb.AskPlannerRequest])
+    seconds: list[float] = field(default_factory=list[float])
+    """How long each call was to be waited for, when it came."""
+
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -39,6 +42,7 @@ class _Completions(PartialCompletions):
         self, request: pb.AskPlannerRequest, context: "grpc.aio.ServicerContext[object, object]"
     ) -> pb.AskPlannerResponse:
         self._asked.requests.append(request)
+        self._asked.seconds.append(context.time_remaining() or float("inf"))
         self._asked.begun.set()
         said = self._answer(request)
         if said is None:

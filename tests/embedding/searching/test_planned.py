@@ -142,6 +142,7 @@ async def test_a_late_planner_is_not_waited_for_and_its_call_is_given_up(books: 
         if asked.requests:
             await asked.cancelled.wait()
 
+    assert all(seconds <= 0.05 for seconds in asked.seconds), "it is the call's own deadline"
     assert [each.path for each in found.results] == ["/a.md"]
     raw = await searching.search(replace(question, plan=False), payer)
     assert found.results == raw.results
