@@ -1,4 +1,4 @@
-"""What embedding costs, and whom it holds up: `python -m tests.bench.embedding [--chunks N]`.
+"""What embedding costs, and whom it holds up: `python -m tests.bench.embedding [--small]`.
 
 The service with its real model, its server and its callers are in this one process, on one
 loop: whatever holds it up is seen by all. Everything runs on this machine, which must have
@@ -9,18 +9,26 @@ import argparse
 import asyncio
 import os
 import random
+import tempfile
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.bench.__main__ import Figure
+from tests.bench.disturbance import disturbed
+from tests.conftest import FLEETING, SERVICES, Keys, Schemas
+from tests.embedding.knowledge.serving import Library, library
+from tests.embedding.knowledge.serving import settings_for as library_settings
 from tests.embedding.serving import encoder, served, settings_for, single_tokens, word_pieces
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
+from turnpike.cli.stack.postgres import LocalPostgres
 from turnpike.embedding.embedder import Asked, Embedder
+from turnpike.embedding.engines import Encoder as AnyEncoder
 from turnpike.embedding.metering import Meter
 from turnpike.embedding.model import Priority
 from turnpike.embedding.opening import open_embedder
@@ -32,20 +40,45 @@ GROUP = 64
 QUERIES_PER_SECOND = 100
 
 
-async def main(chunks: int, seconds: float) -> None:
+class Padded:
+    """The model, which counts what it computes."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self.useful = 0
+
+    def encode(self, sequences: Sequence[Sequence[int]], width: int) -> list[bytes]:
+        self.tokens += len(sequences) * width
+        self.useful += sum(map(len, sequences))
+        return encoder().encode(sequences, width)
+
+
+async def main(watched_chunks: int, chunks: int, seconds: float) -> None:
     """Measures, and prints the figures."""
     print(f"load of the machine: {os.getloadavg()[0]:.1f}")
+    many = corpus(watched_chunks, random.Random(11))
+    async with replica() as shelves:
+        embedder = shelves.counted.embedder
+        async with disturbed(shelves) as done:
+            drifts, health, took = await watched(embedder, many)
+        print(", ".join(f"{number} {what}" for what, number in done.items()), flush=True)
+    print(Figure(f"{watched_chunks} chunks beside all else", f"{watched_chunks / took:.1f}/s"))
+    print(Figure("drift of a heartbeat, p99", f"{p(99, drifts):.1f} ms", goal="< 20 ms"))
+    print(Figure("Health, p99", f"{p(99, health):.1f} ms", goal="< 50 ms"), flush=True)
     texts = corpus(chunks, random.Random(7))
     direct = await asyncio.to_thread(directly, texts)
     async with opened(workers=1) as embedder:
-        drifts, health, took = await watched(embedder, texts)
+        begun = time.perf_counter()
+        await in_bulk(embedder, texts)
+        took = time.perf_counter() - begun
     print(Figure(f"{chunks} chunks, one worker", f"{chunks / took:.1f}/s", goal=""))
     share = direct / took
     print(Figure("of sorted batches in a loop", f"{share:.0%}", goal="≥ 90 %"))
-    print(Figure("drift of a heartbeat, p99", f"{p(99, drifts):.1f} ms", goal="< 20 ms"))
-    print(Figure("Health, p99", f"{p(99, health):.1f} ms", goal="< 50 ms"))
-    async with opened(workers=2, cache_bytes=0) as embedder:
+    padded = Padded()
+    async with opened(padded, workers=2, cache_bytes=0) as embedder:
         await beside(embedder, texts, seconds)
+    share = padded.useful / padded.tokens
+    print(Figure("tokens that are of a text", f"{share:.0%} of all computed", goal="≥ 90 %"))
 
 
 async def beside(embedder: Embedder, texts: Sequence[str], seconds: float) -> None:
@@ -62,6 +95,7 @@ async def beside(embedder: Embedder, texts: Sequence[str], seconds: float) -> No
     together = time.perf_counter() - begun
     bulk, padded = tokens("bulk"), tokens("interactive")
     slowed = f"{p(99, busy):.1f} ms, {p(99, busy) / p(99, idle):.1f} times"
+    print(f"{len(busy)} queries beside {len(texts)} texts, {len(busy) / min(seconds, alone):.0f}/s")
     print(Figure("a query alone, p99", f"{p(99, idle):.1f} ms", goal=""))
     print(Figure("beside bulk work, p99", slowed, goal="≤ 3 times"))
     print(Figure("bulk beside queries", f"{alone / together:.0%} of alone", goal="≥ 90 %"))
@@ -169,23 +203,37 @@ def p(percentile: int, values: Sequence[float]) -> float:
 
 
 @asynccontextmanager
-async def opened(**settings: int) -> AsyncGenerator[Embedder]:
+async def opened(model: AnyEncoder | None = None, **settings: int) -> AsyncGenerator[Embedder]:
     """Opens an embedder that asks no gatekeeper."""
     async with (
         open_channel("dns:///nobody.invalid:1") as nobody,
         open_embedder(
             settings_for(**settings),
             Meter(GatekeeperServiceStub(nobody)),
-            load_encoder=encoder,
+            load_encoder=lambda: model or encoder(),
         ) as embedder,
     ):
         await embedder.embed(Asked(texts=["warm"]))
         yield embedder
 
 
+@asynccontextmanager
+async def replica() -> AsyncGenerator[Library]:
+    """Opens a replica that keeps documents, in this process."""
+    with (
+        tempfile.TemporaryDirectory() as home,
+        LocalPostgres(Path(home) / "postgres", settings=FLEETING) as postgres,
+    ):
+        urls = await Schemas(postgres.url).of("embedding")
+        keys = Keys({name: os.urandom(32) for name in SERVICES})
+        settings = library_settings(urls, keys, Path(home))
+        async with library(settings, keys, urls) as shelves:
+            await shelves.counted.embedder.embed(Asked(texts=["warm"]))
+            yield shelves
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.bench.embedding", description=__doc__)
-    parser.add_argument("--chunks", type=int, default=4500)
-    parser.add_argument("--seconds", type=float, default=20)
-    given = parser.parse_args()
-    uvloop.run(main(given.chunks, given.seconds))
+    parser.add_argument("--small", action="store_true", help="a try of a minute")
+    size = (300, 200, 3.0) if parser.parse_args().small else (10_000, 4_500, 20.0)
+    uvloop.run(main(*size))

@@ -1,6 +1,8 @@
 """What callers of Chunk rely on."""
 
 import asyncio
+import threading
+import time
 from itertools import pairwise
 
 import grpc
@@ -210,3 +212,20 @@ async def test_what_cannot_be_chunked_is_refused(service: EmbeddingServiceStub) 
 
     assert empty.reason == "INPUT_EMPTY"
     assert (unknown.code, unknown.reason) == (grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
+
+
+def test_e1_other_threads_go_on_while_a_long_text_is_tokenized():
+    """Processor time, not time: this thread gets its share beside the one that tokenizes."""
+    pieces, used = word_pieces(), list[float]()
+
+    def locate() -> None:
+        begun = time.thread_time()
+        pieces.locate("one two three " * 20_000)
+        used.append(time.thread_time() - begun)
+
+    begun, thread = time.thread_time(), threading.Thread(target=locate)
+    thread.start()
+    while thread.is_alive():
+        pass
+
+    assert time.thread_time() - begun > used[0] / 5

@@ -58,7 +58,7 @@ class WordPieces:
 
     def count(self, text: str) -> int:
         """Returns how many tokens a text has, markers apart."""
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(self._alone(text).ids)
 
     def cut(self, ids: list[int], max_tokens: int) -> list[int]:
         """Returns the first tokens of a text, and the markers after it: `max_tokens` in all."""
@@ -67,5 +67,16 @@ class WordPieces:
 
     def locate(self, text: str) -> TokenMap:
         """Returns where the tokens of a text begin."""
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        return TokenMap([start for start, _ in encoding.offsets], encoding.word_ids)
+        encoding = self._alone(text)
+        # One by one: whole lists of a long text would be made while all else stands still.
+        places = range(len(encoding))
+        return TokenMap(
+            [encoding.token_to_chars(place)[0] for place in places],
+            [encoding.token_to_word(place) for place in places],
+        )
+
+    def _alone(self, text: str) -> Any:
+        # `encode` keeps all other threads from running, a second for a long text;
+        # `encode_batch` does not.
+        (encoding,) = self._tokenizer.encode_batch([text], add_special_tokens=False)
+        return encoding
