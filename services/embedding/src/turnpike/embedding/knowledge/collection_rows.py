@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from turnpike.embedding.knowledge import leftover_rows
 from turnpike.embedding.knowledge.errors import (
     CollectionExistsError,
     EtagMismatchError,
@@ -37,6 +38,10 @@ _UPDATE = text(
     "UPDATE collections SET metadata = CAST(:metadata AS jsonb), etag = :new_etag,"
     " updated = statement_timestamp() WHERE tenant = :tenant AND id = :id"
     " RETURNING *"
+)
+_LOWER = text(
+    "UPDATE holdings SET documents = documents - (SELECT count(*) FROM documents"
+    " WHERE tenant = :tenant AND collection = :id AND path IS NOT NULL) WHERE tenant = :tenant"
 )
 _DELETE = text("DELETE FROM collections WHERE tenant = :tenant AND id = :id")
 _NAMES = text("SELECT id, name FROM collections WHERE tenant = :tenant AND id = ANY(:ids)")
@@ -118,7 +123,9 @@ async def delete(connection: AsyncConnection, tenant: UUID, name: str, etag: str
     """
     found = await lock(connection, tenant, name)
     _require(found, etag)
-    await connection.execute(_DELETE, {"tenant": tenant, "id": found.id})
+    await leftover_rows.note_collection(connection, tenant, found.id)
+    for statement in (_LOWER, _DELETE):
+        await connection.execute(statement, {"tenant": tenant, "id": found.id})
 
 
 async def names(connection: AsyncConnection, tenant: UUID, ids: set[UUID]) -> dict[UUID, str]:

@@ -13,10 +13,12 @@ _GET = text(
     " WHERE tenant = :tenant AND digest = :digest"
 )
 _IS_KEPT = text("SELECT count(*) FROM contents WHERE tenant = :tenant AND digest = :digest")
+# One that is there is locked, lest it be swept before the revision that names it is written.
 _KEEP = text(
-    "INSERT INTO contents (tenant, digest, media_type, size, blob, text)"
+    "INSERT INTO contents AS c (tenant, digest, media_type, size, blob, text)"
     " VALUES (:tenant, :digest, :media_type, :size, :blob, :text)"
-    " ON CONFLICT DO NOTHING RETURNING size"
+    " ON CONFLICT (tenant, digest) DO UPDATE SET size = c.size"
+    " RETURNING CASE WHEN xmax = 0 THEN size ELSE 0 END"
 )
 _SET_TEXT = text(
     "UPDATE contents SET text = :text WHERE tenant = :tenant AND digest = :digest AND text IS NULL"
@@ -55,7 +57,7 @@ async def keep(connection: AsyncConnection, tenant: UUID, content: Content) -> i
         "blob": content.blob,
         "text": content.text,
     }
-    return await connection.scalar(_KEEP, values) or 0
+    return int(await connection.scalar(_KEEP, values))
 
 
 async def set_text(

@@ -22,6 +22,7 @@ from turnpike.embedding.knowledge.content_rows import Limits
 from turnpike.embedding.knowledge.document_servicer import DocumentServicer
 from turnpike.embedding.knowledge.extraction import Bounds, Extraction
 from turnpike.embedding.knowledge.indexing import Indexer
+from turnpike.embedding.knowledge.leftovers import Leftovers
 from turnpike.embedding.knowledge.migrating import Migrations
 from turnpike.embedding.knowledge.moving import Mover
 from turnpike.embedding.knowledge.originals import Originals
@@ -87,7 +88,11 @@ async def open_knowledge(
     )
     reading = Reading(stores.engine, originals)
     try:
-        async with workers.working(settings.index_jobs), _moving(mover, settings.index_jobs):
+        async with (
+            workers.working(settings.index_jobs),
+            _moving(mover, settings.index_jobs),
+            Leftovers(stores.system, stores.engine, blobs).sweeping(),
+        ):
             yield Knowledge(
                 CollectionServicer(
                     Collections(stores.engine, embedder),

@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.blobs.model import Blob, BlobError, BlobStore, BlobsUnavailableError, parse_key
+from turnpike.blobs.model import Blob, BlobError, BlobStore, BlobsUnavailableError, Kept, parse_key
 from turnpike.blobs.whole import put_whole, read_whole
 from turnpike.database.tenancy import tenant_transaction
-from turnpike.embedding.knowledge import content_rows, kinds
+from turnpike.embedding.knowledge import content_rows, kinds, leftover_rows
+from turnpike.embedding.knowledge.leftover_rows import Leftover
 from turnpike.embedding.knowledge.model import Content
 from turnpike.rpc.errors import InvalidArgumentError, UnavailableError
 
@@ -44,10 +45,19 @@ class Originals:
         async with tenant_transaction(self._engine, tenant) as connection:
             if await content_rows.is_kept(connection, tenant, made.digest):
                 return await content_rows.get(connection, tenant, made.digest)
+
+        async def announce(kept: Kept) -> None:
+            # Bytes that no document comes to be made of must not stay.
+            leftover = Leftover(tenant, made.digest, kept.blob.key)
+            async with tenant_transaction(self._engine, tenant) as connection:
+                await leftover_rows.note(connection, leftover)
+
         try:
             # An edition of its own: deleting what another document is made of takes nothing
             # from this one.
-            kept = await put_whole(self._blobs, tenant, content, edition=uuid4().hex)
+            kept = await put_whole(
+                self._blobs, tenant, content, edition=uuid4().hex, announce=announce
+            )
         except BlobsUnavailableError as error:
             raise UnavailableError(f"the original cannot be kept: {error}") from error
         return replace(made, blob=kept.blob.key)
