@@ -9,8 +9,8 @@ from turnpike.cli import commands
 from turnpike.cli.__main__ import make_app
 
 README = Path(__file__).parents[2] / "services/cli/README.md"
-# What commands share.
-SHARED = {"options", "reporting"}
+# What commands share, and groups within `docs`.
+SHARED = {"options", "reporting", "migrations", "sources"}
 
 
 def modules() -> set[str]:

@@ -4,9 +4,8 @@
 -- asked for once more.
 ALTER TABLE grants ADD COLUMN connector text NOT NULL DEFAULT '';
 
-DROP FUNCTION keep_grant(uuid, uuid, uuid, text, text, jsonb, timestamptz, uuid, uuid);
-
--- Keeps a grant in the transaction of the decision that gives it.
+-- Keeps a grant in the transaction of the decision that gives it. The one without a connector
+-- stays, for replicas of before.
 CREATE FUNCTION keep_grant(
   p_tenant uuid, p_id uuid, p_principal uuid, p_tool text, p_digest text, p_conditions jsonb,
   p_expires timestamptz, p_by uuid, p_approval uuid, p_connector text
