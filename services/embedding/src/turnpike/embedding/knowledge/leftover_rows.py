@@ -72,7 +72,7 @@ async def note_collection(connection: AsyncConnection, tenant: UUID, collection:
 async def claim(connection: AsyncConnection) -> Leftover | None:
     """Returns what is due, of any tenant; nobody else is given it for five minutes."""
     row = (await connection.execute(_CLAIM, {"seconds": _CLAIM_SECONDS})).one_or_none()
-    return row and Leftover(row.tenant, row.digest, row.blob)
+    return Leftover(row.tenant, row.digest, row.blob) if row else None
 
 
 async def is_gone(connection: AsyncConnection, leftover: Leftover) -> bool:
