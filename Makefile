@@ -25,7 +25,7 @@ up: install ## Start the whole suite here; ARGS="--replicas agent-runtime=3" and
 	@exec $(BIN)/turnpike up $(ARGS)
 
 test: check tests/clients/node_modules/.installed ## Run everything that CI runs; ARGS="tests/rpc -k deadline" for less
-	$(BIN)/pytest -n 2 --dist loadfile $(or $(ARGS),--ignore tests/repository)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(or $(ARGS),--ignore tests/repository)
 
 check: install tests/node_modules/.installed ## Lint, types, contracts, freshness of what is generated
 	$(BIN)/ruff check

@@ -12,7 +12,6 @@ from tests.faults.stage import Stage, staged
 SHORT = (
     "kill owner: text",
     "kill owner: tool",
-    "cut owner off",
     "stop owner: text",
     "kill registry: transfer",
     "kill agent-runtime: approved",
@@ -20,9 +19,6 @@ SHORT = (
     "kill gateway",
     "flush Redis",
     "restart Postgres",
-    "provider refuses",
-    "provider cuts",
-    "provider away",
 )
 
 

@@ -195,10 +195,12 @@ async def test_a_session_that_answers_no_pings_is_given_up(
         await until(lambda: server.count("refused") == 2)
 
         call = await tenant.run(asking(request, "talk"))
+        refused, pinged = server.count("refused"), server.count("ping")
+        await until(lambda: server.count("ping") >= pinged + 3)
 
     # Given up, it is pinged no more; the call met one that was opened for it.
     assert text_of(call) == "1"
-    assert server.count("refused") <= 3
+    assert server.count("refused") <= refused + 1
 
 
 async def test_what_failed_several_times_is_not_tried_at_once(tenant: Tenant):

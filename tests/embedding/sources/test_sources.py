@@ -130,8 +130,8 @@ async def test_each_item_fares_by_itself_and_says_how(feed: Feed, wiki: Wiki):
     wiki.broken.add("file:///broken.md")
     wiki.say("file:///picture.png", "", mimeType="image/png")
     wiki.say("file:///huge.md", "", size=2**40)
-    await feed.put(uris=["file:///by-template.md", "file:///nowhere.md"])
     wiki.texts["file:///by-template.md"] = "filled in"
+    await feed.put(uris=["file:///by-template.md", "file:///nowhere.md"])
 
     run = await feed.ended()
 
