@@ -19,6 +19,47 @@ POLL_SECONDS = 1.0
 _RENEW_SECONDS = LEASE_SECONDS / 4
 
 
+class Polling:
+    """Tasks that each do what `attempt` finds to do, and look again.
+
+    `attempt` returns whether there was something; it must not raise.
+    """
+
+    def __init__(self, attempt: Callable[[], Awaitable[bool]]) -> None:
+        self._attempt = attempt
+        self._wanted = asyncio.Event()
+
+    def wake(self) -> None:
+        """Has somebody look now."""
+        self._wanted.set()
+
+    @asynccontextmanager
+    async def working(self, count: int, name: str) -> AsyncGenerator[None]:
+        """Does what there is while the block runs, so much at a time.
+
+        What is under way at its end is cancelled.
+        """
+        tasks = [
+            asyncio.create_task(self._work(), name=f"{name} {number}") for number in range(count)
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while True:
+            self._wanted.clear()
+            if not await self._attempt():
+                try:
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._wanted.wait()
+                except TimeoutError:
+                    continue
+
+
 class ClaimLostError(Exception):
     """The job is another's by now, or nobody's."""
 

@@ -8,11 +8,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from turnpike.embedding.claims import ClaimLostError
+from turnpike.embedding.claims import LEASE_SECONDS, ClaimLostError
 from turnpike.embedding.knowledge.errors import MissingError
 from turnpike.embedding.knowledge.model import Advance, Comparison, Migration, MigrationState
 
-LEASE_SECONDS = 10
 _ASKED_AT_ONCE = 200
 _DROPPED_AT_ONCE = 500
 

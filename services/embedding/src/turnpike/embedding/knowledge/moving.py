@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.database.tenancy import system_transaction, tenant_transaction
 from turnpike.embedding.catalogue import Catalogue, name_of
-from turnpike.embedding.claims import ClaimLostError
+from turnpike.embedding.claims import POLL_SECONDS, ClaimLostError, Polling
 from turnpike.embedding.knowledge import key_rows, migration_rows
 from turnpike.embedding.knowledge.comparing import Comparing
 from turnpike.embedding.knowledge.migration_rows import Claim
@@ -21,7 +21,6 @@ from turnpike.rpc.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0
 _COMPARING_SECONDS = 120.0
 _REPLACE_SECONDS = 30.0
 _IDLE_SECONDS = 60.0
@@ -49,12 +48,12 @@ class Mover:
         self._catalogue = catalogue
         self._comparing = comparing
         self._has_jobs = has_jobs
-        self._wanted = asyncio.Event()
+        self._polling = Polling(self._next)
         self._replace_at = 0.0
 
     def wake(self) -> None:
         """Has it look for a migration now."""
-        self._wanted.set()
+        self._polling.wake()
 
     async def register(self) -> None:
         """Takes the keys under which this replica's models keep their vectors."""
@@ -63,25 +62,9 @@ class Mover:
         async with system_transaction(self._system) as connection:
             self._catalogue.set_keys(await key_rows.register(connection, identities))
 
-    @asynccontextmanager
-    async def moving(self) -> AsyncGenerator[None]:
+    def moving(self) -> AbstractAsyncContextManager[None]:
         """Carries migrations on while the block runs."""
-        task = asyncio.create_task(self._work(), name="migrate collections")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _work(self) -> None:
-        while True:
-            self._wanted.clear()
-            if not await self._next():
-                try:
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await self._wanted.wait()
-                except TimeoutError:
-                    continue
+        return self._polling.working(1, "migrate collections")
 
     async def _next(self) -> bool:
         """Does a step of a migration, if there is one."""

@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.database.tenancy import system_transaction
 from turnpike.embedding import metrics
-from turnpike.embedding.claims import MAX_ATTEMPTS, POLL_SECONDS, ClaimLostError
+from turnpike.embedding.claims import MAX_ATTEMPTS, ClaimLostError, Polling
 from turnpike.embedding.knowledge import job_rows
 from turnpike.embedding.knowledge.extraction import ExtractionError
 from turnpike.embedding.knowledge.indexing import Indexer
@@ -29,37 +28,18 @@ class Workers:
     def __init__(self, system: AsyncEngine, indexer: Indexer) -> None:
         self._system = system
         self._indexer = indexer
-        self._wanted = asyncio.Event()
+        self._polling = Polling(self._next)
 
     def wake(self) -> None:
         """Has somebody look for a job now."""
-        self._wanted.set()
+        self._polling.wake()
 
-    @asynccontextmanager
-    async def working(self, count: int) -> AsyncGenerator[None]:
+    def working(self, count: int) -> AbstractAsyncContextManager[None]:
         """Does jobs while the block runs, so many at a time.
 
         What is under way at its end is given back, for another replica to go on with.
         """
-        tasks = [
-            asyncio.create_task(self._work(), name=f"index {number}") for number in range(count)
-        ]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _work(self) -> None:
-        while True:
-            self._wanted.clear()
-            if not await self._next():
-                try:
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await self._wanted.wait()
-                except TimeoutError:
-                    continue
+        return self._polling.working(count, "index")
 
     async def _next(self) -> bool:
         """Does a job, if there is one."""

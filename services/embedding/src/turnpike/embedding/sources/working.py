@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.database.tenancy import system_transaction
 from turnpike.embedding import metrics
-from turnpike.embedding.claims import MAX_ATTEMPTS, POLL_SECONDS, ClaimLostError
+from turnpike.embedding.claims import MAX_ATTEMPTS, ClaimLostError, Polling
 from turnpike.embedding.sources import run_rows
 from turnpike.embedding.sources.model import Job
 from turnpike.embedding.sources.source_rows import to_spec
@@ -30,26 +29,12 @@ class Workers:
         self._system = system
         self._syncing = syncing
 
-    @asynccontextmanager
-    async def working(self, count: int) -> AsyncGenerator[None]:
+    def working(self, count: int) -> AbstractAsyncContextManager[None]:
         """Runs sources while the block runs, so many at a time.
 
         What is under way at its end is given back, for another replica to go on with.
         """
-        tasks = [
-            asyncio.create_task(self._work(), name=f"sources {number}") for number in range(count)
-        ]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _work(self) -> None:
-        while True:
-            if not await self._next():
-                await asyncio.sleep(POLL_SECONDS)
+        return Polling(self._next).working(count, "sources")
 
     async def _next(self) -> bool:
         """Runs a source, if one is due."""
