@@ -12,13 +12,11 @@ from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.api.embedding.v1.document_service_pb2_grpc import DocumentServiceStub
 from turnpike.gateway.problems import invalid_field, of_remote
 from turnpike.gateway.routes import document_shapes as shapes
-from turnpike.gateway.routes.placing import DOCUMENTS, Key, Place, done
+from turnpike.gateway.routes.placing import DOCUMENT, DOCUMENTS, Key, Place, done
 from turnpike.gateway.routes.replies import FRAME, problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import PageSize, PageToken
 from turnpike.rpc.errors import from_rpc_error
-
-_DOCUMENT = f"{DOCUMENTS}/{{path:path}}"
 
 Number = Annotated[int, Query(ge=0, lt=2**63)]
 Line = Annotated[int, Query(ge=0, le=100_000_000)]
@@ -51,15 +49,15 @@ class DocumentRoutes:
         original = {**reads, 200: {"description": "The bytes.", "content": {"*/*": {}}}}
         for path, endpoint, method, model, responses in (
             (DOCUMENTS, self.list_documents, "GET", shapes.DocumentPage, reads),
-            (f"{_DOCUMENT}:read", self.read_document, "GET", shapes.Excerpt, reads),
-            (f"{_DOCUMENT}:summarize", self.summarize_document, "POST", shapes.Summary, writes),
-            (f"{_DOCUMENT}:original", self.read_original, "GET", None, original),
-            (f"{_DOCUMENT}:status", self.watch_document, "GET", None, stream),
-            (f"{_DOCUMENT}:edit", self.edit_document, "POST", shapes.Written, writes),
-            (f"{_DOCUMENT}:move", self.move_document, "POST", shapes.Done, writes),
-            (_DOCUMENT, self.get_document, "GET", shapes.Document, reads),
-            (_DOCUMENT, self.put_document, "PUT", shapes.Written, writes),
-            (_DOCUMENT, self.delete_document, "DELETE", shapes.Done, writes),
+            (f"{DOCUMENT}:read", self.read_document, "GET", shapes.Excerpt, reads),
+            (f"{DOCUMENT}:summarize", self.summarize_document, "POST", shapes.Summary, writes),
+            (f"{DOCUMENT}:original", self.read_original, "GET", None, original),
+            (f"{DOCUMENT}:status", self.watch_document, "GET", None, stream),
+            (f"{DOCUMENT}:edit", self.edit_document, "POST", shapes.Written, writes),
+            (f"{DOCUMENT}:move", self.move_document, "POST", shapes.Done, writes),
+            (DOCUMENT, self.get_document, "GET", shapes.Document, reads),
+            (DOCUMENT, self.put_document, "PUT", shapes.Written, writes),
+            (DOCUMENT, self.delete_document, "DELETE", shapes.Done, writes),
         ):
             router.add_api_route(
                 path, endpoint, methods=[method], response_model=model, responses=responses

@@ -9,6 +9,7 @@ from turnpike.gateway.routes.document_shapes import Done
 from turnpike.gateway.routes.replies import reply
 
 DOCUMENTS = "/api/v1/collections/{collection:name}/documents"
+DOCUMENT = f"{DOCUMENTS}/{{path:path}}"
 FOLDERS = "/api/v1/collections/{collection:name}/folders"
 
 Place = Annotated[str, Path(max_length=1024, description="A path, or a document's id.")]

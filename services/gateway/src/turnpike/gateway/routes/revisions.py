@@ -8,12 +8,10 @@ from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.api.embedding.v1.document_service_pb2_grpc import DocumentServiceStub
 from turnpike.gateway.routes import change_shapes as changes
 from turnpike.gateway.routes import document_shapes as shapes
-from turnpike.gateway.routes.placing import DOCUMENTS, Key, Place
+from turnpike.gateway.routes.placing import DOCUMENT, Key, Place
 from turnpike.gateway.routes.replies import problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import PageSize, PageToken, in_utc
-
-_DOCUMENT = f"{DOCUMENTS}/{{path:path}}"
 
 
 class RevisionRoutes:
@@ -27,9 +25,9 @@ class RevisionRoutes:
         router = entrance.router()
         reads, writes = problems(404, 409), problems(404, 409, 413, 415, 422)
         for path, endpoint, method, model, responses in (
-            (f"{_DOCUMENT}:revisions", self.list_revisions, "GET", changes.RevisionPage, reads),
-            (f"{_DOCUMENT}:diff", self.get_diff, "GET", changes.Diff, reads),
-            (f"{_DOCUMENT}:revert", self.revert_document, "POST", shapes.Written, writes),
+            (f"{DOCUMENT}:revisions", self.list_revisions, "GET", changes.RevisionPage, reads),
+            (f"{DOCUMENT}:diff", self.get_diff, "GET", changes.Diff, reads),
+            (f"{DOCUMENT}:revert", self.revert_document, "POST", shapes.Written, writes),
             ("/api/v1/changes", self.list_changes, "GET", changes.ChangePage, reads),
             ("/api/v1/changes:revert", self.revert_changes, "POST", changes.Reversals, writes),
         ):
