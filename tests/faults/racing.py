@@ -17,36 +17,38 @@ from turnpike.api.agent_runtime.v1.approval_service_pb2 import DecideRequest
 from turnpike.api.agent_runtime.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from turnpike.rpc.errors import RemoteError, from_rpc_error
 
-AT_ONCE = 4
+# Seconds from the event to the decision.
+SOON = 0.001
 FIFTY = 50
 
 
 async def at_once(stage: Stage, turns: int) -> Outcome:
-    """Decides so many approvals the moment their event is seen, by another gateway."""
+    """Decides approvals the moment their event is seen, by another gateway.
+
+    Goes on until so many decisions were sent within a millisecond of it: how soon this process is
+    run is the machine's affair. Those that were sent later count as well.
+    """
     script = 'n=2+tool=effects__transfer+arg={"tag":"at-once"}'
     agent = await stage.edges[0].agent("at-once", script, stage.model.url, **ASKS)
-    left, lags, outcome = iter(range(turns)), list[float](), Outcome()
+    reader, other = stage.edges[0], stage.edges[1]
+    within, latest, outcome = 0, 0.0, Outcome()
     ended: list[str] = []
-
-    async def client(number: int) -> None:
-        reader, other = stage.edges[0], stage.edges[(number + 1) % len(stage.edges)]
-        async with Line.to(urlsplit(other.url), stage.suite.key) as line:
-            for _ in left:
-                turn, lag, status = await _decided_at_once(reader, line, agent)
-                lags.append(lag)
-                ended.append(turn)
-                if status != 200:
-                    outcome.faults.append(f"the decision on {turn} was answered {status}")
-
-    await asyncio.gather(*(client(number) for number in range(AT_ONCE)))
+    async with Line.to(urlsplit(other.url), stage.suite.key) as line:
+        while within < turns:
+            turn, lag, status = await _decided_at_once(reader, line, agent)
+            within += lag <= SOON
+            latest = max(latest, lag)
+            ended.append(turn)
+            if status != 200:
+                outcome.faults.append(f"the decision on {turn} was answered {status}")
+    refused = len(outcome.faults)
     ran = effects_by_turn(stage)
     outcome.faults += [f"{turn} ran {ran[turn]} times" for turn in ended if ran[turn] != 1]
-    within = sum(lag <= 0.001 for lag in lags)
     outcome.figures = {
-        "decisions": len(lags),
-        "accepted": len(lags) - sum("answered" in fault for fault in outcome.faults),
+        "decisions": len(ended),
+        "accepted": len(ended) - refused,
         "sent within 1 ms": within,
-        "latest": f"{max(lags) * 1000:.2f} ms",
+        "latest": f"{latest * 1000:.2f} ms",
     }
     return outcome
 
