@@ -5,7 +5,6 @@ import base64
 import binascii
 import logging
 import mimetypes
-import random
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.blobs.model import Announce, BlobStore, BlobsUnavailableError, Kept
 from turnpike.blobs.whole import put_whole
-from turnpike.database.failures import is_unavailable
+from turnpike.database.sweeping import sweep_every
 from turnpike.database.tenancy import system_transaction, tenant_transaction
 from turnpike.rpc.errors import NotFoundError
 from turnpike.tool_registry import artifacts, results
@@ -176,16 +175,12 @@ class Shelf:
 
     async def sweep_forever(self, system: AsyncEngine, retention: timedelta) -> None:
         """Sweeps until cancelled."""
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 # jitter
-            try:
-                await self.sweep(system, retention)
-            except BlobsUnavailableError as error:
-                logger.warning("artifacts are deleted later: %s", error)
-            except Exception as error:
-                if not is_unavailable(error):
-                    raise
-                logger.warning("postgres is away; artifacts are deleted later")
+        await sweep_every(
+            _SWEEP_SECONDS,
+            lambda: self.sweep(system, retention),
+            later="artifacts are deleted later",
+            spared=(BlobsUnavailableError,),
+        )
 
 
 def _found(block: Any, *, is_large: bool) -> _Found | None:

@@ -1,8 +1,6 @@
 """Chaining what was recorded: beside the turns, so that none waits for another one's place."""
 
-import asyncio
 import logging
-import random
 import time
 from collections import OrderedDict
 from uuid import UUID
@@ -11,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.agent_runtime.audit import store
 from turnpike.agent_runtime.audit.model import Head, chained
-from turnpike.database.failures import is_unavailable
+from turnpike.database.sweeping import sweep_every
 from turnpike.database.tenancy import system_transaction
 
 logger = logging.getLogger(__name__)
@@ -31,14 +29,7 @@ class Sealer:
 
     async def serve(self) -> None:
         """Seals what was recorded until cancelled."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 # jitter
-            try:
-                await self.seal()
-            except Exception as error:
-                if not is_unavailable(error):
-                    raise
-                logger.warning("postgres is away; the audit is sealed later")
+        await sweep_every(_LOOK_SECONDS, self.seal, later="the audit is sealed later")
 
     async def seal(self) -> None:
         """Seals what is recorded by now."""

@@ -1,18 +1,12 @@
 """Forgetting files that nobody holds any more."""
 
-import asyncio
-import logging
-import random
-
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.agent_runtime.files.model import blob_of
 from turnpike.blobs.model import BlobStore, BlobsUnavailableError
-from turnpike.database.failures import is_unavailable
+from turnpike.database.sweeping import sweep_every
 from turnpike.database.tenancy import system_transaction
-
-logger = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 15.0
 _MOST_AT_ONCE = 100
@@ -59,13 +53,9 @@ async def sweep(engine: AsyncEngine, blobs: BlobStore) -> int:
 
 async def sweep_forever(engine: AsyncEngine, blobs: BlobStore) -> None:
     """Sweeps until cancelled."""
-    while True:
-        await asyncio.sleep(_SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 # jitter
-        try:
-            await sweep(engine, blobs)
-        except BlobsUnavailableError as error:
-            logger.warning("files are deleted later: %s", error)
-        except Exception as error:
-            if not is_unavailable(error):
-                raise
-            logger.warning("postgres is away; files are deleted later")
+    await sweep_every(
+        _SWEEP_SECONDS,
+        lambda: sweep(engine, blobs),
+        later="files are deleted later",
+        spared=(BlobsUnavailableError,),
+    )

@@ -1,18 +1,13 @@
 """Keeping each tenant's ledgers within bounds: what is old is made again when needed."""
 
-import asyncio
-import logging
-import random
 from datetime import timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.agent_runtime.prefix.counting import EVICTED
-from turnpike.database.failures import is_unavailable
+from turnpike.database.sweeping import sweep_every
 from turnpike.database.tenancy import system_transaction
-
-logger = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 60.0
 # Whoever was asked within this may be asked again any moment.
@@ -61,11 +56,6 @@ async def sweep(engine: AsyncEngine, tenant_bytes: int) -> int:
 
 async def sweep_forever(engine: AsyncEngine, tenant_bytes: int) -> None:
     """Sweeps until cancelled."""
-    while True:
-        await asyncio.sleep(_SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 # jitter
-        try:
-            await sweep(engine, tenant_bytes)
-        except Exception as error:
-            if not is_unavailable(error):
-                raise
-            logger.warning("postgres is away; ledgers are swept later")
+    await sweep_every(
+        _SWEEP_SECONDS, lambda: sweep(engine, tenant_bytes), later="ledgers are swept later"
+    )

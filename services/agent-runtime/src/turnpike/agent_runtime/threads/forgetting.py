@@ -1,8 +1,5 @@
 """Telling the registry which turns were deleted: what their calls brought goes with them."""
 
-import asyncio
-import logging
-import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
@@ -10,11 +7,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.database.failures import is_unavailable
+from turnpike.database.sweeping import sweep_every
 from turnpike.database.tenancy import system_transaction
 from turnpike.rpc.errors import RemoteError
-
-logger = logging.getLogger(__name__)
 
 Forget = Callable[[UUID, Sequence[UUID]], Awaitable[None]]
 """Has the registry forget a tenant's turns; raises `RemoteError`. Once more is harmless."""
@@ -48,13 +43,9 @@ async def sweep(engine: AsyncEngine, forget: Forget) -> int:
 
 async def sweep_forever(engine: AsyncEngine, forget: Forget) -> None:
     """Sweeps until cancelled."""
-    while True:
-        await asyncio.sleep(_SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 # jitter
-        try:
-            await sweep(engine, forget)
-        except RemoteError as error:
-            logger.warning("artifacts of deleted threads go later: %s", error)
-        except Exception as error:
-            if not is_unavailable(error):
-                raise
-            logger.warning("postgres is away; artifacts of deleted threads go later")
+    await sweep_every(
+        _SWEEP_SECONDS,
+        lambda: sweep(engine, forget),
+        later="artifacts of deleted threads go later",
+        spared=(RemoteError,),
+    )

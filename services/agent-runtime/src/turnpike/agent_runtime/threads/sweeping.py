@@ -1,17 +1,12 @@
 """Finishing deletions of threads that were broken off: whoever began them is gone."""
 
-import asyncio
-import logging
-import random
 from datetime import timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.database.failures import is_unavailable
+from turnpike.database.sweeping import sweep_every
 from turnpike.database.tenancy import system_transaction
-
-logger = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 15.0
 # Longer than anybody waits for the end of the turns in a thread that is being deleted.
@@ -57,11 +52,4 @@ async def sweep(engine: AsyncEngine) -> int:
 
 async def sweep_forever(engine: AsyncEngine) -> None:
     """Sweeps until cancelled."""
-    while True:
-        await asyncio.sleep(_SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 # jitter
-        try:
-            await sweep(engine)
-        except Exception as error:
-            if not is_unavailable(error):
-                raise
-            logger.warning("postgres is away; threads are deleted later")
+    await sweep_every(_SWEEP_SECONDS, lambda: sweep(engine), later="threads are deleted later")

@@ -1,20 +1,16 @@
 """Deletes what documents were made of once nothing is made of it any more."""
 
 import asyncio
-import logging
-import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.blobs.model import BlobError, BlobStore, parse_key
+from turnpike.blobs.model import BlobStore, BlobsUnavailableError, parse_key
+from turnpike.database.sweeping import sweep_every
 from turnpike.database.tenancy import system_transaction, tenant_transaction
 from turnpike.embedding.knowledge import leftover_rows
 from turnpike.embedding.knowledge.leftover_rows import Leftover
-
-logger = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 15.0
 
@@ -30,21 +26,17 @@ class Leftovers:
     @asynccontextmanager
     async def sweeping(self) -> AsyncGenerator[None]:
         """Deletes them while the block runs."""
-        task = asyncio.create_task(self._sweep_forever(), name="sweep leftovers")
-        try:
+        async with asyncio.TaskGroup() as tasks:
+            # What was claimed by a sweep that failed is due again later.
+            sweeps = sweep_every(
+                _SWEEP_SECONDS,
+                self.sweep,
+                later="leftovers are deleted later",
+                spared=(BlobsUnavailableError,),
+            )
+            running = tasks.create_task(sweeps, name="sweep leftovers")
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _sweep_forever(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 # jitter
-            try:
-                await self.sweep()
-            except (SQLAlchemyError, BlobError, OSError):
-                # What was claimed is due again later.
-                logger.warning("leftovers are deleted later", exc_info=True)
+            running.cancel()
 
     async def sweep(self) -> int:
         """Looks at all that is due; returns how much it was."""
