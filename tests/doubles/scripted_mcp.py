@@ -97,6 +97,9 @@ class ScriptedServer:
     held: asyncio.Event | None = None
     """While it is set up and not set, lists wait."""
 
+    unheard: asyncio.Event | None = None
+    """While it is set up and not set, whoever wants to be told of changes waits."""
+
     seen: list[str] = field(default_factory=list[str])
     refused: int = 0
     """How many requests came without a token that is accepted."""
@@ -215,6 +218,8 @@ class ScriptedServer:
             self.seen.append("refused")
             connection.reply(404)
             return
+        if self.unheard is not None:
+            await self.unheard.wait()
         connection.start_stream()
         if subscription:
             acknowledged = {

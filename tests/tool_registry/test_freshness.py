@@ -85,11 +85,13 @@ async def test_what_changed_before_anybody_listened_is_seen(
     tenant: Tenant, server: ScriptedServer, place: str, era: str, sessions: bool
 ):
     server.era, server.sessions, server.tells = era, sessions, True
+    server.unheard = asyncio.Event()
     await tenant.connect(url=place)
     await tenant.tools()
 
     # Nobody is told.
     server.tools.append(tool("two"))
+    server.unheard.set()
 
     await until(lambda: _has(tenant, "effects/two"))
 
