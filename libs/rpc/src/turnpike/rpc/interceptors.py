@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -19,6 +19,7 @@ from turnpike.rpc.errors import (
     to_status,
     trailing_metadata,
 )
+from turnpike.rpc.hearing import hear_out
 from turnpike.rpc.identity import Caller
 from turnpike.rpc.observation import observed
 from turnpike.rpc.served import Context, ServedContext
@@ -149,6 +150,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 # `Exception`, so it passes through.
                 meaning = self._meaning(error)
                 observation.code = meaning.code.name if meaning else "INTERNAL"
+                if isinstance(request, AsyncIterator):
+                    await hear_out(request)
                 await self._abort(context, meaning)
 
     def _meaning(self, error: Exception) -> ServiceError | None:
