@@ -21,9 +21,10 @@ from tests.waiting import until
 from turnpike.api.embedding.v1 import document_pb2
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.database.tenancy import system_transaction, tenant_transaction
+from turnpike.embedding.children import Bounds
 from turnpike.embedding.claims import ClaimLostError
 from turnpike.embedding.knowledge import job_rows
-from turnpike.embedding.knowledge.extraction import Bounds, Extraction, ExtractionError
+from turnpike.embedding.knowledge.extraction import Extraction, ExtractionError
 from turnpike.embedding.knowledge.model import Recipe, State
 from turnpike.embedding.model import Priority
 

@@ -1,20 +1,21 @@
 """Where texts of each kind are best divided.
 
-A level is a function from a text to the places where it may be cut. The first
-level of a list is the best; each next one is for what is still too long.
+A level is a function from a part of a text, and where that begins, to the places in the part
+where it may be cut. The first level of a list is the best; each next one is for what is still
+too long. Code of a language that has a grammar is divided by `syntax`'s levels first.
 """
 
 import re
 from collections.abc import Callable, Iterator
 
-Level = Callable[[str], Iterator[int]]
+Level = Callable[[str, int], Iterator[int]]
 
 
 def _after(pattern: str) -> Level:
     """Returns the level that cuts after each match. Patterns must match in linear time."""
     compiled = re.compile(pattern)
 
-    def cuts(text: str) -> Iterator[int]:
+    def cuts(text: str, _start: int) -> Iterator[int]:
         return (match.end() for match in compiled.finditer(text))
 
     return cuts
@@ -24,7 +25,7 @@ def _before_definitions(indent: str) -> Level:
     """Returns the level that cuts before each definition, and the comments right above it."""
     definition = re.compile(indent + DEFINITION)
 
-    def cuts(text: str) -> Iterator[int]:
+    def cuts(text: str, _start: int) -> Iterator[int]:
         start = above = 0
         for line in text.splitlines(keepends=True):
             if definition.match(line):
@@ -53,10 +54,13 @@ PROSE: tuple[Level, ...] = (
     _after(r"[,;:\u2014\u2013)\]}|]\s*|[\uff0c\uff1b\uff1a\u3001]"),  # clauses
     _after(r"\s+"),
 )
-CODE: tuple[Level, ...] = (
-    _before_definitions(""),
-    _before_definitions(r"[ \t]+"),
+LINES: tuple[Level, ...] = (
     _after(r"\n[^\S\n]*\n\s*"),
     _after(r"\n"),
     *PROSE[3:],
+)
+CODE: tuple[Level, ...] = (
+    _before_definitions(""),
+    _before_definitions(r"[ \t]+"),
+    *LINES,
 )

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol, Self
 
-from turnpike.embedding.boundaries import CODE, PROSE, Level
+from turnpike.embedding.boundaries import CODE, LINES, PROSE, Level
 from turnpike.embedding.model import Chunk, InputEmptyError, Strategy
 from turnpike.embedding.outline import Outline
+from turnpike.embedding.syntax import Syntax
 from turnpike.embedding.tables import Region, regions
 from turnpike.rpc.errors import InvalidArgumentError
 
@@ -80,18 +81,28 @@ class _Span:
     overlaps: bool = True
 
 
-def chunk(tokenizer: Tokenizer, text: str, strategy: Strategy, limits: Limits) -> list[Chunk]:
+def chunk(
+    tokenizer: Tokenizer, text: str, strategy: Strategy, limits: Limits, parsed: bytes = b""
+) -> list[Chunk]:
     """Divides a text into chunks that together cover all of it, in order.
+
+    Args:
+        tokenizer: Counts.
+        text: It.
+        strategy: Where it is best divided.
+        limits: Of its chunks.
+        parsed: For code, what its parser wrote; nothing where there is none.
 
     Raises:
         InputEmptyError: The text has no token.
     """
+    syntax = Syntax.read(parsed) if parsed else None
     division = _Division(text, tokenizer.locate(text), limits.max_tokens - tokenizer.markers)
     if division.count(0, len(text)) == 0:
         raise InputEmptyError(0)
-    spans = division.fold_empty(division.divide(strategy, limits.overlap))
+    spans = division.fold_empty(division.divide(strategy, limits.overlap, syntax))
     fitting = _measured(tokenizer, text, division.overlapped(spans, limits.overlap), limits)
-    outline = Outline(text, strategy)
+    outline = Outline(text, strategy, syntax)
     return [_chunk(text, span, tokens, outline) for span, tokens in fitting]
 
 
@@ -104,8 +115,10 @@ class _Division:
         self._room = room
         self.count = tokens.count
 
-    def divide(self, strategy: Strategy, overlap: int) -> Iterator[_Span]:
+    def divide(self, strategy: Strategy, overlap: int, syntax: Syntax | None) -> Iterator[_Span]:
         levels = CODE if strategy is Strategy.CODE else PROSE
+        if syntax is not None:
+            levels = (*syntax.levels, *LINES)
         whole = Region(0, len(self._text), 0)
         for region in regions(self._text) if strategy is Strategy.TABLE else [whole]:
             if region.rows:
@@ -151,7 +164,7 @@ class _Division:
             yield from self._cut_anywhere(start, end, room)
 
     def _cuts(self, start: int, end: int, level: Level) -> Iterator[int]:
-        for cut in level(self._text[start:end]):
+        for cut in level(self._text[start:end], start):
             if 0 < cut < end - start:
                 yield start + cut
         yield end

@@ -21,6 +21,7 @@ from turnpike.embedding.model import (
     TooLong,
 )
 from turnpike.embedding.offload import Offload
+from turnpike.embedding.parsing import Parsing
 from turnpike.embedding.tokens import tokenize
 from turnpike.telemetry import span
 
@@ -57,12 +58,14 @@ class Embedder:
         *,
         tokenizing: Offload,
         chunking: Offload,
+        parsing: Parsing,
         meter: Meter,
     ) -> None:
         self._catalogue = catalogue
         self._cache = cache
         self._tokenizing = tokenizing
         self._chunking = chunking
+        self._parsing = parsing
         self._meter = meter
 
     def model(self, name: str) -> EmbeddingModel:
@@ -133,9 +136,18 @@ class Embedder:
         return [len(ids) - pieces.markers for ids in encoded]
 
     async def chunk(
-        self, text: str, *, model: str, strategy: Strategy, max_tokens: int, overlap: int
+        self,
+        text: str,
+        *,
+        model: str,
+        strategy: Strategy,
+        max_tokens: int,
+        overlap: int,
+        language: str = "",
     ) -> Chunks:
         """Splits a text into chunks of at most `max_tokens`; 0 is the model's own limit.
+
+        Code in a `language` that there is a grammar of is divided by its syntax.
 
         Raises:
             ModelNotFoundError: There is no such model.
@@ -146,7 +158,13 @@ class Embedder:
         found = self._catalogue.find(model)
         limits = chunking.Limits.within(found.max_tokens, max_tokens, overlap)
         pieces = await found.pieces.get()
-        items = await self._chunking.run(len(text), chunking.chunk, pieces, text, strategy, limits)
+        parsed = b""
+        # What has no more characters than a chunk has tokens is hardly ever divided.
+        if strategy is Strategy.CODE and len(text) > limits.max_tokens:
+            parsed = await self._parsing.parse(text, language)
+        items = await self._chunking.run(
+            len(text), chunking.chunk, pieces, text, strategy, limits, parsed
+        )
         return Chunks(model=found.name, items=items)
 
     async def _read(self, model: EmbeddingModel, asked: Asked) -> list[Item]:

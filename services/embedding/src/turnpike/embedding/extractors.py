@@ -5,9 +5,10 @@ of stderr. The libraries are imported once the limits hold.
 """
 
 import io
-import resource
 import sys
 from collections.abc import Callable, Iterator
+
+from turnpike.embedding.confinement import confine
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 _MAX_UNPACKED = 256 << 20
@@ -17,10 +18,7 @@ _MAX_UNPACKED = 256 << 20
 def main() -> None:
     """Extracts what is on stdin."""
     media_type, memory, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    confine(memory, seconds)
     extract = _EXTRACTORS[media_type]
     try:
         text = extract(sys.stdin.buffer.read())

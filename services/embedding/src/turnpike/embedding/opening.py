@@ -18,6 +18,7 @@ from turnpike.embedding.backends.exports import (
 from turnpike.embedding.batcher import Batcher
 from turnpike.embedding.cache import VectorCache
 from turnpike.embedding.catalogue import Catalogue, EmbeddingModel
+from turnpike.embedding.children import Bounds
 from turnpike.embedding.embedder import Embedder
 from turnpike.embedding.engines import Encoder, LocalEngine
 from turnpike.embedding.lazy import Lazy
@@ -25,6 +26,7 @@ from turnpike.embedding.line import Packing
 from turnpike.embedding.metering import Meter
 from turnpike.embedding.model import InputType
 from turnpike.embedding.offload import Offload
+from turnpike.embedding.parsing import Parsing
 from turnpike.embedding.providers.litellm_engine import LitellmEngine
 from turnpike.embedding.providers.openai_engine import OpenAIEngine
 from turnpike.embedding.settings import Settings
@@ -69,6 +71,13 @@ async def open_embedder(
             VectorCache(settings.cache_bytes),
             tokenizing=tokenizing,
             chunking=chunking,
+            parsing=Parsing(
+                Bounds(
+                    seconds=settings.parsing_seconds,
+                    memory_bytes=settings.extraction_memory_bytes,
+                ),
+                at_once=max(1, settings.index_jobs),
+            ),
             meter=meter,
         )
 

@@ -84,6 +84,7 @@ class EmbeddingServicer(EmbeddingServiceServicer):
             strategy=_STRATEGIES[request.strategy],
             max_tokens=request.max_tokens,
             overlap=request.overlap,
+            language=request.language,
         )
         return _chunks_to_proto(chunks)
 

@@ -87,8 +87,11 @@ class Settings(BlobSettings, ServiceSettings):
     extraction_seconds: int = Field(default=120, ge=1)
     """How long the text of one PDF, HTML or Office file may take to be extracted."""
 
+    parsing_seconds: int = Field(default=30, ge=1)
+    """How long one text of code may take to be parsed; then it is divided at its lines."""
+
     extraction_memory_bytes: int = Field(default=1 << 30, ge=256 << 20)
-    """How much address space the process that extracts it may have."""
+    """How much address space the process that extracts or parses it may have."""
 
     @model_validator(mode="after")
     def _know_default_model(self) -> Self:

@@ -64,6 +64,7 @@ def recipe_for(collection: Collection, media_type: str) -> Recipe:
         strategy=kinds.strategy_for(media_type),
         max_tokens=collection.max_tokens,
         overlap=collection.overlap,
+        language=kinds.language_of(media_type),
     )
 
 

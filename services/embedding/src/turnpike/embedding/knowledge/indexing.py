@@ -87,6 +87,7 @@ class Indexer:
                 strategy=job.recipe.strategy,
                 max_tokens=job.recipe.max_tokens,
                 overlap=job.recipe.overlap,
+                language=job.recipe.language,
             )
         except InputEmptyError:
             return []

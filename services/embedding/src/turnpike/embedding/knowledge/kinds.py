@@ -37,8 +37,11 @@ _BY_ENDING = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".mjs": "text/javascript",
+    ".cjs": "text/javascript",
     ".ts": "text/x-typescript",
-    ".tsx": "text/x-typescript",
+    ".mts": "text/x-typescript",
+    ".cts": "text/x-typescript",
+    ".tsx": "text/x-tsx",
     ".jsx": "text/javascript",
     ".py": "text/x-python",
     ".go": "text/x-go",
@@ -49,6 +52,8 @@ _BY_ENDING = {
     ".h": "text/x-c",
     ".cc": "text/x-c++",
     ".cpp": "text/x-c++",
+    ".cxx": "text/x-c++",
+    ".hh": "text/x-c++",
     ".hpp": "text/x-c++",
     ".cs": "text/x-csharp",
     ".rb": "text/x-ruby",
@@ -56,13 +61,33 @@ _BY_ENDING = {
     ".swift": "text/x-swift",
     ".scala": "text/x-scala",
     ".sh": "text/x-shellscript",
+    ".bash": "text/x-shellscript",
     ".sql": "text/x-sql",
     ".lua": "text/x-lua",
     ".proto": "text/x-protobuf",
 }
+_LANGUAGES = {
+    "c#": "text/x-csharp text/x-cs",
+    "bash": "text/x-shellscript text/x-sh application/x-sh application/x-shellscript",
+    "c": "text/x-c text/x-csrc text/x-chdr",
+    "c++": "text/x-c++ text/x-c++src text/x-c++hdr",
+    "go": "text/x-go",
+    "java": "text/x-java text/x-java-source",
+    "javascript": "text/javascript application/javascript text/x-javascript text/jsx",
+    "php": "text/x-php application/x-httpd-php",
+    "python": "text/x-python text/x-script.python",
+    "ruby": "text/x-ruby application/x-ruby",
+    "rust": "text/x-rust text/rust",
+    "tsx": "text/x-tsx text/tsx",
+    "typescript": "text/x-typescript text/typescript application/typescript",
+}
+_BY_TYPE = {
+    media_type: language for language, types in _LANGUAGES.items() for media_type in types.split()
+}
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 _TEXTUAL = re.compile(
-    r"text/.*|application/(json|yaml|toml|xml|javascript|x-[a-z]*script|.*\+(json|xml|yaml))"
+    r"text/.*|application/(json|yaml|toml|xml|javascript|typescript|x-[a-z]*script|x-sh|x-ruby"
+    r"|x-httpd-php|.*\+(json|xml|yaml))"
 )
 _CODE = re.compile(r"text/(x-.*|javascript|css)|application/(javascript|x-.*script)")
 
@@ -85,8 +110,13 @@ def is_text(media_type: str) -> bool:
 
 def strategy_for(media_type: str) -> Strategy:
     """Returns where such a file's text is best divided."""
-    if _CODE.fullmatch(media_type):
+    if media_type in _BY_TYPE or _CODE.fullmatch(media_type):
         return Strategy.CODE
     if media_type == "text/plain" or media_type == PDF:
         return Strategy.RECURSIVE
     return Strategy.TABLE
+
+
+def language_of(media_type: str) -> str:
+    """Returns the language of code whose syntax is known, or nothing."""
+    return _BY_TYPE.get(media_type, "")

@@ -271,12 +271,20 @@ class Recipe:
     strategy: Strategy
     max_tokens: int
     overlap: int
+    language: str = ""
+    """That of code whose syntax is known."""
 
     def __str__(self) -> str:
-        return f"{self.strategy.value}/{self.max_tokens}/{self.overlap}/1"
+        version = f"2:{self.language}" if self.language else "1"
+        return f"{self.strategy.value}/{self.max_tokens}/{self.overlap}/{version}"
 
     @classmethod
     def parse(cls, recipe: str) -> "Recipe":
         """Returns what was written by `str`."""
-        strategy, max_tokens, overlap, _ = recipe.split("/")
-        return cls(strategy=Strategy(strategy), max_tokens=int(max_tokens), overlap=int(overlap))
+        strategy, max_tokens, overlap, version = recipe.split("/")
+        return cls(
+            strategy=Strategy(strategy),
+            max_tokens=int(max_tokens),
+            overlap=int(overlap),
+            language=version.partition(":")[2],
+        )

@@ -14,13 +14,14 @@ from turnpike.api.embedding.v1.document_service_pb2_grpc import (
     add_DocumentServiceServicer_to_server,
 )
 from turnpike.blobs.opening import open_store
+from turnpike.embedding.children import Bounds
 from turnpike.embedding.embedder import Embedder
 from turnpike.embedding.knowledge.collection_servicer import CollectionServicer
 from turnpike.embedding.knowledge.collections import Collections
 from turnpike.embedding.knowledge.comparing import Comparing
 from turnpike.embedding.knowledge.content_rows import Limits
 from turnpike.embedding.knowledge.document_servicer import DocumentServicer
-from turnpike.embedding.knowledge.extraction import Bounds, Extraction
+from turnpike.embedding.knowledge.extraction import Extraction
 from turnpike.embedding.knowledge.indexing import Indexer
 from turnpike.embedding.knowledge.leftovers import Leftovers
 from turnpike.embedding.knowledge.migrating import Migrations

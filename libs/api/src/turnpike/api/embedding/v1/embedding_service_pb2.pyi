@@ -108,18 +108,20 @@ class Embedding(_message.Message):
     def __init__(self, vector: _Optional[bytes] = ..., tokens: _Optional[int] = ..., truncated: _Optional[bool] = ...) -> None: ...
 
 class ChunkRequest(_message.Message):
-    __slots__ = ("text", "strategy", "max_tokens", "overlap", "model")
+    __slots__ = ("text", "strategy", "max_tokens", "overlap", "model", "language")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OVERLAP_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     text: str
     strategy: Strategy
     max_tokens: int
     overlap: int
     model: str
-    def __init__(self, text: _Optional[str] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., max_tokens: _Optional[int] = ..., overlap: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
+    language: str
+    def __init__(self, text: _Optional[str] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., max_tokens: _Optional[int] = ..., overlap: _Optional[int] = ..., model: _Optional[str] = ..., language: _Optional[str] = ...) -> None: ...
 
 class ChunkResponse(_message.Message):
     __slots__ = ("chunks", "model")
