@@ -18,13 +18,15 @@ from tests.doubles.scripted_mcp import Called, Message, ScriptedServer
 from tests.tool_registry.serving import Registry, Tenant, serving, settings_for
 from tests.waiting import refusal, until
 from turnpike.api.tool_registry.v1 import artifact_service_pb2 as pb
+from turnpike.api.tool_registry.v1.effect_service_pb2 import GetEffectRequest
+from turnpike.api.tool_registry.v1.effect_service_pb2_grpc import EffectServiceStub
 from turnpike.api.tool_registry.v1.tool_call_service_pb2 import ForgetTurnsRequest
 from turnpike.blobs.model import BlobStore
 from turnpike.blobs.opening import open_store
 from turnpike.database.engine import open_engine
 from turnpike.database.migration import MigrationUrls
-from turnpike.database.tenancy import tenant_transaction
-from turnpike.tool_registry import artifacts
+from turnpike.database.tenancy import system_transaction, tenant_transaction
+from turnpike.tool_registry import artifacts, orphans
 from turnpike.tool_registry.settings import Settings
 from turnpike.tool_registry.shelving import Shelf
 
@@ -110,6 +112,34 @@ async def test_a_turns_artifacts_are_hidden_at_once_and_then_deleted(
     assert await blobs_of(store, tenant) == {left.id}
 
 
+async def test_a_turns_calls_are_hidden_at_once_and_deleted_once_long_over(
+    tenant: Tenant, server: ScriptedServer, system: AsyncEngine, superuser: asyncpg.Connection
+):
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def answer(_: Called) -> Message:
+        asked.set()
+        await may_answer.wait()
+        return {"content": []}
+
+    server.answer = answer
+    gone, stays = [await tenant.ask("shop/one") for _ in range(2)]
+    running = [asyncio.ensure_future(tenant.run(request)) for request in (gone, stays)]
+    await asked.wait()
+    await tenant.forget(gone.turn)
+    may_answer.set()
+    await asyncio.gather(*running)
+
+    assert (await refusal(_effect(tenant, gone.turn))).reason == "NOT_FOUND"
+    assert (await _effect(tenant, stays.turn)).turn == stays.turn
+    assert await _calls(superuser, gone.turn) == 1
+    await superuser.execute("UPDATE calls SET finished = finished - interval '1 hour'")
+    async with system_transaction(system) as connection:
+        await orphans.forget_calls(connection)
+    assert await _calls(superuser, gone.turn) == 0
+    assert await _calls(superuser, stays.turn) == 1
+
+
 async def test_another_tenants_turn_is_not_forgotten(tenant: Tenant, keeper: Registry):
     request = await tenant.ask("shop/one")
     await tenant.run(request)
@@ -184,6 +214,16 @@ async def test_what_is_being_kept_as_its_turn_is_forgotten_goes_too(
     await engine.dispose()
     await shelf.sweep(system, MONTH)
     assert await _count(superuser, artifact) == 0
+
+
+async def _effect(tenant: Tenant, turn: str) -> Any:
+    request = GetEffectRequest(effect=f"{turn}:1:0")
+    stub = EffectServiceStub(tenant.registry.channel)
+    return (await stub.GetEffect(request, metadata=tenant.as_principal())).effect
+
+
+async def _calls(superuser: asyncpg.Connection, turn: str) -> int:
+    return await superuser.fetchval("SELECT count(*) FROM calls WHERE turn = $1", UUID(turn))
 
 
 async def _is_waiting(superuser: asyncpg.Connection) -> bool:

@@ -17,6 +17,7 @@ from turnpike.tool_registry.ownership import Who
 
 _UNKNOWN = text(
     "SELECT c.*, seconds_left(c) FROM calls c WHERE tenant = :tenant AND status = 'UNKNOWN'"
+    " AND NOT forgotten"
     " AND (:principal = '' OR principal = :principal)"
     " AND (CAST(:before AS timestamptz) IS NULL OR (created, effect) < (:before, :effect))"
     " ORDER BY created DESC, effect DESC LIMIT :limit"
@@ -24,7 +25,7 @@ _UNKNOWN = text(
 _GET = text(
     "SELECT c.*, seconds_left(c), f.fence AS known FROM calls c"
     " JOIN turn_fences f ON f.tenant = c.tenant AND f.turn = c.turn"
-    " WHERE c.tenant = :tenant AND c.effect = :effect"
+    " WHERE c.tenant = :tenant AND c.effect = :effect AND NOT c.forgotten"
 )
 
 

@@ -1,9 +1,10 @@
 """The few statements that see every tenant: leases, orphaned calls, what is due or over."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,10 +19,12 @@ _TAKE = text(
     "  ORDER BY created LIMIT :room FOR UPDATE SKIP LOCKED) due"
     " WHERE c.tenant = due.tenant AND c.effect = due.effect RETURNING c.*, seconds_left(c)"
 )
+# By their tenants too: the key begins with it, and the ledger is long.
 _LOST = text(
-    "SELECT effect, status FROM calls WHERE effect = ANY(:effects)"
-    " AND (status NOT IN ('PENDING', 'DISPATCHED') OR executor IS DISTINCT FROM :executor)"
-).bindparams(bindparam("effects", type_=ARRAY(TEXT)))
+    "SELECT c.effect, c.status FROM unnest(:tenants, :effects) AS mine (tenant, effect)"
+    " JOIN calls c USING (tenant, effect)"
+    " WHERE c.status NOT IN ('PENDING', 'DISPATCHED') OR c.executor IS DISTINCT FROM :executor"
+).bindparams(bindparam("tenants", type_=ARRAY(Uuid)), bindparam("effects", type_=ARRAY(TEXT)))
 _MINE = text(
     "SELECT c.*, seconds_left(c) FROM calls c"
     " WHERE status IN ('PENDING', 'DISPATCHED') AND executor = :executor"
@@ -48,9 +51,15 @@ _MY_EARS = text(
 )
 _LET_GO = text("UPDATE connectors SET listener = NULL WHERE listener = :replica AND tells")
 
-
 _FORGET_SIGN_INS = text(
     "DELETE FROM sign_ins WHERE expires < statement_timestamp() - interval '1 hour'"
+)
+# Not at once: whoever still runs one that is over is told so first.
+_FORGET_CALLS = text(
+    "DELETE FROM calls c USING (SELECT tenant, effect FROM calls WHERE forgotten"
+    " AND finished < statement_timestamp() - interval '10 minutes'"
+    " LIMIT 1000 FOR UPDATE SKIP LOCKED) gone"
+    " WHERE c.tenant = gone.tenant AND c.effect = gone.effect"
 )
 
 
@@ -75,10 +84,15 @@ async def take(connection: AsyncConnection, executor: UUID, *, room: int) -> lis
 
 
 async def find_lost(
-    connection: AsyncConnection, executor: UUID, effects: list[str]
+    connection: AsyncConnection, executor: UUID, calls: Sequence[Call]
 ) -> dict[str, CallStatus]:
-    """Returns those of `effects` that are over or somebody else's by now."""
-    rows = await connection.execute(_LOST, {"executor": executor, "effects": effects})
+    """Returns the effects of those calls that are over or somebody else's by now."""
+    values = {
+        "executor": executor,
+        "tenants": [call.tenant for call in calls],
+        "effects": [call.effect for call in calls],
+    }
+    rows = await connection.execute(_LOST, values)
     return {row.effect: CallStatus(row.status) for row in rows}
 
 
@@ -119,3 +133,8 @@ async def find_due_connectors(connection: AsyncConnection, *, room: int) -> list
 async def forget_sign_ins(connection: AsyncConnection) -> None:
     """Forgets the sign-ins that ended long ago."""
     await connection.execute(_FORGET_SIGN_INS)
+
+
+async def forget_calls(connection: AsyncConnection) -> None:
+    """Deletes calls of forgotten turns that have long been over."""
+    await connection.execute(_FORGET_CALLS)

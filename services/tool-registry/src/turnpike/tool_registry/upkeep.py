@@ -97,10 +97,13 @@ class Upkeep:
         async with system_transaction(self._engine) as connection:
             # Also what a process wrote that did not know yet that it was dead.
             settled = await orphans.settle(connection)
-            lost = await orphans.find_lost(connection, self._lease.id, list(running))
+            lost = await orphans.find_lost(
+                connection, self._lease.id, [run.call for run in running.values()]
+            )
             mine = await orphans.find_mine(connection, self._lease.id)
             taken = await orphans.take(connection, self._lease.id, room=room)
             await orphans.forget_sign_ins(connection)
+            await orphans.forget_calls(connection)
             due = await orphans.find_due_connectors(connection, room=_MAX_DISCOVERIES)
             ears = (
                 await orphans.take_ears(connection, self._lease.id, room=self._listeners.room)

@@ -160,9 +160,9 @@ class ToolCallServiceServicer:
 
     def ForgetTurns(self, request, context):
         """Forgets turns for ever, since their thread is deleted: what their calls
-        brought (see ArtifactService) is deleted soon, a call that still runs keeps
-        nothing more, and a later one is refused with ABORTED (FENCE_STALE). Safe to
-        retry.
+        brought (see ArtifactService), and the calls themselves, are shown no more and
+        deleted soon; a call that still runs keeps nothing more, and a later one is
+        refused with ABORTED (FENCE_STALE). Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

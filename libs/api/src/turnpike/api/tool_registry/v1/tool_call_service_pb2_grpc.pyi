@@ -72,9 +72,9 @@ class ToolCallServiceStub:
     """
     ForgetTurns: _aio.UnaryUnaryMultiCallable[_tool_call_service_pb2.ForgetTurnsRequest, _tool_call_service_pb2.ForgetTurnsResponse]
     """Forgets turns for ever, since their thread is deleted: what their calls
-    brought (see ArtifactService) is deleted soon, a call that still runs keeps
-    nothing more, and a later one is refused with ABORTED (FENCE_STALE). Safe to
-    retry.
+    brought (see ArtifactService), and the calls themselves, are shown no more and
+    deleted soon; a call that still runs keeps nothing more, and a later one is
+    refused with ABORTED (FENCE_STALE). Safe to retry.
     """
 
 class ToolCallServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -177,9 +177,9 @@ class ToolCallServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_tool_call_service_pb2.ForgetTurnsRequest, _abc.Awaitable[_tool_call_service_pb2.ForgetTurnsResponse]],
     ) -> _abc.Awaitable[_tool_call_service_pb2.ForgetTurnsResponse]:
         """Forgets turns for ever, since their thread is deleted: what their calls
-        brought (see ArtifactService) is deleted soon, a call that still runs keeps
-        nothing more, and a later one is refused with ABORTED (FENCE_STALE). Safe to
-        retry.
+        brought (see ArtifactService), and the calls themselves, are shown no more and
+        deleted soon; a call that still runs keeps nothing more, and a later one is
+        refused with ABORTED (FENCE_STALE). Safe to retry.
         """
 
 def add_ToolCallServiceServicer_to_server(servicer: ToolCallServiceServicer, server: _aio.Server) -> None: ...
