@@ -190,6 +190,7 @@ spec:
   - {tool: shop/buy, effect: ALWAYS_ASK, where: [{path: /sum, minimum: 100}]}
   defaults: {allow: ["*/read*"]}
   approvals: {expires_after: 3600, on_expiry: reject}
+  text_filters: [{name: card, pattern: '4\\d{15}', action: MASK, reason: money}]
 ---
 kind: Policy
 name: person

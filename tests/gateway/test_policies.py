@@ -39,6 +39,10 @@ TENANT: dict[str, Any] = {
         "escalate_to_roles": [],
         "incremental": False,
     },
+    "text_filters": [
+        {"name": "card", "pattern": "4\\d{15}", "action": "MASK", "reason": "money"},
+        {"name": "word", "pattern": "(?i)secret", "action": "REFUSE", "reason": ""},
+    ],
 }
 PERSON: dict[str, Any] = {"ask": ["mail/*"], "deny": [], "rules": [], "reason": "mine"}
 

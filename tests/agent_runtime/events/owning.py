@@ -122,6 +122,7 @@ async def new_turn(requests: TurnRequests) -> Claim:
         new_thread=claim.thread,
         version=uuid4(),
         digest=b"",
+        policy=None,
         owner=claim.owner,
         owner_name="tests",
         reserve=RESERVE,

@@ -24,6 +24,7 @@ from turnpike.agent_runtime.events.batches import Batches
 from turnpike.agent_runtime.events.log import TurnLog
 from turnpike.agent_runtime.events.tails import Tails
 from turnpike.agent_runtime.files.sweeping import sweep_forever as sweep_files
+from turnpike.agent_runtime.filters.reading import Screens
 from turnpike.agent_runtime.models.cooldowns import Cooldowns
 from turnpike.agent_runtime.models.outages import Outages
 from turnpike.agent_runtime.models.planning import Planner
@@ -209,7 +210,7 @@ def _new_completions(
     return Completions(
         replica=owner.lease.id,
         door=door,
-        choices=choices(new_models(settings, stores), count()),
+        choices=choices(new_models(settings, stores), Screens(stores.pool), count()),
         client=peers.clients.client,
         sessions=clients,
         settlement=lambda admitted: Settlement(outbox, door, admitted, owner.owed),

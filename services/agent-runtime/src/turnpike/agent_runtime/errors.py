@@ -78,6 +78,18 @@ class IdempotencyKeyReusedError(AgentRuntimeError):
         super().__init__("this idempotency key was used for another payload", turn=turn)
 
 
+class TextRefusedError(AgentRuntimeError):
+    """A filter of the tenant's refuses what somebody wrote."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = _name(ErrorReason.ERROR_REASON_TEXT_REFUSED)
+
+    def __init__(self, field: str, name: str, reason: str) -> None:
+        # Nothing of the text, here or anywhere.
+        told = f"the filter {name!r} refuses this" + (f": {reason}" if reason else "")
+        super().__init__(f"{field}: {told}", fields=((field, told),), field=field, filter=name)
+
+
 class FileTooLargeError(AgentRuntimeError):
     """The file has more bytes than may be kept."""
 

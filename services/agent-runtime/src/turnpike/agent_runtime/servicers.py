@@ -15,6 +15,7 @@ from turnpike.agent_runtime.cursors import Cursors
 from turnpike.agent_runtime.events.batches import Batches
 from turnpike.agent_runtime.events.tails import Tails
 from turnpike.agent_runtime.files.servicer import FileServicer
+from turnpike.agent_runtime.filters.reading import Screens
 from turnpike.agent_runtime.models import store as models_store
 from turnpike.agent_runtime.models.catalogue import ModelCatalogue, create_scripted_model
 from turnpike.agent_runtime.models.probing import Prober
@@ -96,7 +97,7 @@ def add_servicers(
     owner: Owner,
 ) -> None:
     """Adds all services but that of completions, whose own work the caller runs."""
-    engine, requests = stores.engine, TurnRequests(stores.pool)
+    engine, requests, screens = stores.engine, TurnRequests(stores.pool), Screens(stores.pool)
     default = DefaultAgent(engine, create_scripted_model) if settings.default_agent else None
     views = Views(engine=engine, requests=requests, batches=batches, tails=tails, owner=owner)
     files = new_files(settings, stores)
@@ -104,6 +105,7 @@ def add_servicers(
     starter = Starter(
         engine=engine,
         requests=requests,
+        screens=screens,
         owner=owner,
         inline_version=inline_source(engine, peers.registry.check),
         default_agent=default_source(default),
@@ -122,7 +124,7 @@ def add_servicers(
         new_models(settings, stores), peers.clients, patience=settings.first_chunk_timeout
     )
     add_PrefixServiceServicer_to_server(PrefixServicer(Sessions(engine)), server)
-    decider = Decider(engine, wake=owner.wake)
+    decider = Decider(engine, screens=screens, wake=owner.wake)
     add_ApprovalServiceServicer_to_server(ApprovalServicer(decider, Inbox(engine), cursors), server)
     explainer = Explainer(
         Judges(stores.pool),

@@ -1,6 +1,6 @@
 """Where one package has from another what it asks for, without knowing it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -15,10 +15,13 @@ from turnpike.agent_runtime.agents.defaults import DefaultAgent
 from turnpike.agent_runtime.agents.model import AgentSpec
 from turnpike.agent_runtime.agents.wording import CheckText, names_variables
 from turnpike.agent_runtime.callers import Person
+from turnpike.agent_runtime.completions.asking import Choices
 from turnpike.agent_runtime.completions.model import Question
+from turnpike.agent_runtime.completions.screening import screened
 from turnpike.agent_runtime.connections import Stores
 from turnpike.agent_runtime.errors import NotFoundError
 from turnpike.agent_runtime.files.catalogue import Bounds, Files
+from turnpike.agent_runtime.filters.reading import Screens
 from turnpike.agent_runtime.models import store as models_store
 from turnpike.agent_runtime.models.choosing import ordered
 from turnpike.agent_runtime.models.configs import Choice, Models, Wanted
@@ -55,12 +58,10 @@ def new_models(settings: Settings, stores: Stores) -> Models:
     return Models(stores.pool, Envelope(settings.secret_keys), Fingerprints(secret))
 
 
-def choices(
-    models: Models, turns: "count[int]"
-) -> Callable[[Question], Awaitable[Sequence[Model]]]:
+def choices(models: Models, screens: Screens, turns: "count[int]") -> Choices:
     """Returns what finds the models that a proxied call may ask, best first."""
 
-    async def find(question: Question) -> Sequence[Model]:
+    async def find(question: Question) -> tuple[Question, Sequence[Model]]:
         wanted = Wanted(
             tenant=question.tenant,
             principal=question.principal,
@@ -69,9 +70,11 @@ def choices(
         )
         choice = await models.choice(wanted)
         if choice is None:
-            return ()
+            return question, ()
+        screen = await screens.of(question.tenant, choice.policy)
+        question = await screen.passed(screened, question)
         key = question.session or str(question.principal)
-        return [each.model for each in ordered(choice, key, turn_of=next(turns))]
+        return question, [each.model for each in ordered(choice, key, turn_of=next(turns))]
 
     return find
 

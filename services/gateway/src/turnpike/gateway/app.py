@@ -57,9 +57,11 @@ from turnpike.gateway.routes.console import ConsoleRoutes
 from turnpike.gateway.routes.documents import DocumentRoutes
 from turnpike.gateway.routes.effects import EffectRoutes
 from turnpike.gateway.routes.embeddings import EmbeddingRoutes
+from turnpike.gateway.routes.explanations import ExplanationRoutes
 from turnpike.gateway.routes.faults import faults_of
 from turnpike.gateway.routes.files import FileRoutes
 from turnpike.gateway.routes.folders import FolderRoutes
+from turnpike.gateway.routes.grants import GrantRoutes
 from turnpike.gateway.routes.invocations import InvocationRoutes
 from turnpike.gateway.routes.issuers import IssuerRoutes
 from turnpike.gateway.routes.links import LinkRoutes
@@ -175,6 +177,8 @@ def make_app(
         ApprovalRoutes(approvals).router(entrance),
         AuditRoutes(AuditServiceStub(channels.agent_runtime)).router(entrance),
         PolicyRoutes(PolicyServiceStub(channels.agent_runtime)).router(entrance),
+        ExplanationRoutes(PolicyServiceStub(channels.agent_runtime)).router(entrance),
+        GrantRoutes(PolicyServiceStub(channels.agent_runtime)).router(entrance),
         ProviderKeyRoutes(ProviderKeyServiceStub(channels.agent_runtime)).router(entrance),
         PrefixSessionRoutes(PrefixServiceStub(channels.agent_runtime)).router(entrance),
         ConnectorRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),

@@ -17,6 +17,7 @@ CONTENT_TYPE = "application/problem+json"
 _OF_REASON = {
     "INVALID_ARGUMENT": 400,
     "OUT_OF_RANGE": 400,
+    "TEXT_REFUSED": 400,
     "UNAUTHENTICATED": 401,
     "BUDGET_EXHAUSTED": 402,
     "BANNED": 403,

@@ -14,6 +14,7 @@ from turnpike.agent_runtime.approvals import listing, store
 from turnpike.agent_runtime.approvals.checking import check
 from turnpike.agent_runtime.approvals.counting import DECISIONS, WAITED
 from turnpike.agent_runtime.approvals.model import Approval, Decision
+from turnpike.agent_runtime.approvals.screening import screened
 from turnpike.agent_runtime.approvals.stating import decided
 from turnpike.agent_runtime.approvals.store import LockedTurn
 from turnpike.agent_runtime.approvals.visibility import Viewer, may_decide
@@ -24,6 +25,7 @@ from turnpike.agent_runtime.errors import (
     NotFoundError,
 )
 from turnpike.agent_runtime.events.batches import pack
+from turnpike.agent_runtime.filters.reading import Screens
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import ForbiddenError
@@ -44,8 +46,9 @@ class Submission:
 class Decider:
     """Takes people's decisions."""
 
-    def __init__(self, engine: AsyncEngine, *, wake: Wake) -> None:
+    def __init__(self, engine: AsyncEngine, *, screens: Screens, wake: Wake) -> None:
         self._engine = engine
+        self._screens = screens
         self._wake = wake
 
     async def decide(self, viewer: Viewer, submission: Submission) -> Approval:
@@ -54,6 +57,7 @@ class Decider:
         Raises:
             NotFoundError: There is no such approval that they may see.
             ForbiddenError: They may not decide it.
+            TextRefusedError: A filter of the tenant's refuses what they say.
             InvalidArgumentError: Something is wrong, whatever state it is in; nothing is stored.
             ApprovalDecidedError: Others were first.
             ApprovalClosedError: It expired, or its turn ended.
@@ -65,8 +69,10 @@ class Decider:
             raise NotFoundError("approval", str(submission.approval))
         if not may_decide(approval, viewer):
             raise ForbiddenError("somebody else is asked", approval=str(approval.id))
-        check(approval, submission.decisions)
-        digest = _digest(submission.decisions)
+        screen = await self._screens.current(viewer.tenant)
+        decisions = await screen.passed(screened, submission.decisions)
+        check(approval, decisions)
+        digest = _digest(decisions)
         said = [
             replace(
                 each,
@@ -74,7 +80,7 @@ class Decider:
                 request_id=submission.request_id,
                 payload_digest=digest,
             )
-            for each in submission.decisions
+            for each in decisions
         ]
         try:
             async with tenant_transaction(self._engine, viewer.tenant) as connection:

@@ -34,10 +34,11 @@ _RENEWAL_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 2.0
 _LAST_SETTLEMENTS_SECONDS = 5.0
 
-Choices = Callable[[Question], Awaitable[Sequence[Model]]]
-"""Returns the models that a question's name means, the first choice first.
+Choices = Callable[[Question], Awaitable[tuple[Question, Sequence[Model]]]]
+"""Returns a question as its tenant's filters leave it, and the models that its name means, the
+first choice first.
 
-Raises `ModelError` when they are unusable.
+Raises `ModelError` when they are unusable, and what filters raise.
 """
 
 
@@ -107,10 +108,11 @@ class Completions:
 
         Raises:
             NotFoundError: There is no such model.
+            TextRefusedError: A filter of the tenant's refuses what is said.
             AgentRuntimeError: The call failed.
             NotAdmittedError: It was not admitted.
         """
-        models = await self._models(question)
+        question, models = await self._models(question)
         admitted = await self._admit(question, models)
         told = Told()
         settlement = self._settlement(admitted)
@@ -133,14 +135,14 @@ class Completions:
         except RemoteError as refusal:
             raise NotAdmittedError(refusal, question.id) from refusal
 
-    async def _models(self, question: Question) -> Sequence[Model]:
+    async def _models(self, question: Question) -> tuple[Question, Sequence[Model]]:
         try:
-            models = await self._choices(question)
+            question, models = await self._choices(question)
         except ModelError as error:
             raise failed(error) from error
         if not models:
             raise NotFoundError("model", question.model)
-        return models
+        return question, models
 
     async def _answer(
         self, admitted: Admitted, models: Sequence[Model], told: Told

@@ -20,7 +20,7 @@ from turnpike.database.envelope import Envelope, SealBrokenError
 logger = logging.getLogger(__name__)
 
 # On the way to each first word: one round trip, by the driver's pool.
-_READ = "SELECT * FROM read_ways($1, $2, $3, $4, $5, $6)"
+_READ = "SELECT *, counting_policy($1) AS policy FROM read_ways($1, $2, $3, $4, $5, $6)"
 _PIN = "SELECT pin_thread($1, $2, $3, $4, $5)"
 
 _FRESH_SECONDS = 1.0
@@ -79,6 +79,9 @@ class Choice:
     pinned_keys: Mapping[str, str] = field(default_factory=dict[str, str])
     """Which candidate of a model the thread is pinned to, where it has several credentials."""
 
+    policy: UUID | None = None
+    """The version of the tenant's policy, whose filters what is said passes."""
+
     read_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -132,6 +135,7 @@ class Models:
             pinned=rows[0]["pinned"],
             candidates=tuple(candidates),
             pinned_keys={row["name"]: row["pinned_key"] for row in rows},
+            policy=rows[0]["policy"],
         )
 
     async def pin(self, wanted: Wanted, pool: str, member: str, *, instead_of: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf import struct_pb2
 
 from turnpike.agent_runtime.approvals.rules import rules_from_proto, rules_to_proto
+from turnpike.agent_runtime.filters.conversion import filters_from_proto, filters_to_proto
 from turnpike.agent_runtime.policy.model import (
     NO_POLICY,
     Comparison,
@@ -48,6 +49,7 @@ def tenant_from_proto(policy: pb.TenantPolicy, path: str) -> TenantPolicy:
         reason=_text(policy.reason),
         defaults=_policy(policy.defaults, f"{path}.defaults", _OF_DEFAULTS),
         approvals=rules_from_proto(policy.approvals),
+        text_filters=filters_from_proto(policy.text_filters, f"{path}.text_filters"),
     )
 
 
@@ -83,6 +85,7 @@ def tenant_to_proto(policy: TenantPolicy) -> pb.TenantPolicy:
         reason=policy.reason,
         defaults=None if policy.defaults == NO_POLICY else policy_to_proto(policy.defaults),
         approvals=rules_to_proto(policy.approvals),
+        text_filters=filters_to_proto(policy.text_filters),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from turnpike.agent_runtime.approvals.model import ApprovalRules
+from turnpike.agent_runtime.filters.model import TextFilter
 from turnpike.agent_runtime.policy.model import (
     Comparison,
     Effect,
@@ -61,8 +62,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, ApprovalRules):
         return value.as_dict()
     if isinstance(value, tuple):
-        return [_plain_rule(each) if isinstance(each, Rule) else each for each in value]
+        return [_plain_item(each) for each in value]
     return value
+
+
+def _plain_item(item: Any) -> Any:
+    if isinstance(item, Rule):
+        return _plain_rule(item)
+    return item.as_dict() if isinstance(item, TextFilter) else item
 
 
 def _plain_rule(rule: Rule) -> Stored:
@@ -96,6 +103,10 @@ def _rules(stored: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
     )
 
 
+def _text_filters(stored: Iterable[Mapping[str, Any]]) -> tuple[TextFilter, ...]:
+    return tuple(map(TextFilter.from_dict, stored))
+
+
 def _predicate(stored: Mapping[str, Any]) -> Predicate:
     test, operand = Comparison(stored["test"]), stored["operand"]
     several = test in (Comparison.IN, Comparison.RANGE)
@@ -109,5 +120,6 @@ _READERS: dict[str, Any] = {
     "rules": _rules,
     "defaults": policy_of,
     "approvals": ApprovalRules.from_dict,
+    "text_filters": _text_filters,
     **dict.fromkeys(("allow", "ask", "deny", "always_ask"), tuple),
 }

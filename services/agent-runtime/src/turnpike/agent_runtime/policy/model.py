@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from turnpike.agent_runtime.approvals.model import DEFAULT_RULES, ApprovalRules
+from turnpike.agent_runtime.filters.model import TextFilter
 
 
 class Effect(StrEnum):
@@ -252,6 +253,8 @@ class TenantPolicy:
 
     approvals: ApprovalRules = DEFAULT_RULES
     """Who decides what agents ask for that say nothing of it."""
+
+    text_filters: tuple[TextFilter, ...] = ()
 
     @property
     def layer(self) -> Layer:

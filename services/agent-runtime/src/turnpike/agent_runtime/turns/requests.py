@@ -14,8 +14,7 @@ import orjson
 from turnpike.agent_runtime.turns.model import StartRequest
 from turnpike.rpc.errors import InvalidArgumentError
 
-_CLAIM = "SELECT * FROM claim_turn({})".format(", ".join(f"${i}" for i in range(1, 21)))  # noqa: S608 # placeholders
-_CLAIM_CALL = _CLAIM.replace("claim_turn", "claim_call")
+_CLAIM = "SELECT * FROM claim_filtered({})".format(", ".join(f"${i}" for i in range(1, 23)))  # noqa: S608 # placeholders
 _CANCEL = "SELECT * FROM cancel_turn($1, $2, $3, $4)"
 _FILE_GONE = "TPF01"
 _QUEUE_DEADLINE = timedelta(hours=24)
@@ -23,7 +22,10 @@ _QUEUE_DEADLINE = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """What became of a claim: CREATED, QUEUED, EXISTS, REUSED, BUSY, NO_THREAD, NO_AGENT."""
+    """What became of a claim: CREATED, QUEUED, EXISTS, REUSED, BUSY, NO_THREAD, NO_AGENT, POLICY.
+
+    POLICY says that another version of the tenant's counts than that whose filters it passed.
+    """
 
     outcome: str
     turn: UUID
@@ -48,13 +50,15 @@ class TurnRequests:
         new_thread: UUID,
         version: UUID | None,
         digest: bytes,
+        policy: UUID | None,
         owner: UUID,
         owner_name: str,
         reserve: int,
     ) -> Claimed:
         """Claims the request's id and its thread, or finds who did."""
         row = await self._claimed(
-            _CLAIM if request.asks_model else _CLAIM_CALL,
+            policy,
+            not request.asks_model,
             request.tenant,
             turn,
             request.thread or new_thread,
@@ -79,9 +83,9 @@ class TurnRequests:
         assert row is not None, "a function with OUT parameters returns one row"  # noqa: S101
         return Claimed(**dict(row))
 
-    async def _claimed(self, statement: str, *values: object) -> asyncpg.Record | None:
+    async def _claimed(self, *values: object) -> asyncpg.Record | None:
         try:
-            return await self._pool.fetchrow(statement, *values)
+            return await self._pool.fetchrow(_CLAIM, *values)
         except asyncpg.PostgresError as error:
             if error.sqlstate == _FILE_GONE:
                 # It was deleted between its look-up and the claim that would have held it.

@@ -11,17 +11,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from turnpike.agent_runtime.errors import (
     IdempotencyKeyReusedError,
     NotFoundError,
+    TextRefusedError,
     ThreadBusyError,
 )
 from turnpike.agent_runtime.events.writer import RESERVE
+from turnpike.agent_runtime.filters.reading import Screens
+from turnpike.agent_runtime.filters.screens import Screen
 from turnpike.agent_runtime.refusing import NotAdmittedError
 from turnpike.agent_runtime.turns import queries
 from turnpike.agent_runtime.turns.invocation import NO_VERSION
 from turnpike.agent_runtime.turns.model import NO_USAGE, StartRequest, Turn
 from turnpike.agent_runtime.turns.ownership import Owner
 from turnpike.agent_runtime.turns.requests import Claimed, TurnRequests
+from turnpike.agent_runtime.turns.screening import screened
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import InvalidArgumentError, RemoteError, UnavailableError
+
+_CHANGES = 5
+"""How many changes of a tenant's policy a claim outlives."""
 
 InlineVersion = Callable[[UUID, UUID, Mapping[str, Any]], Coroutine[None, None, UUID]]
 """Returns the version that an inline spec of a tenant's principal stands for."""
@@ -46,6 +53,7 @@ class Starter:
         *,
         engine: AsyncEngine,
         requests: TurnRequests,
+        screens: Screens,
         owner: Owner,
         inline_version: InlineVersion,
         default_agent: EnsureDefault,
@@ -54,6 +62,7 @@ class Starter:
     ) -> None:
         self._engine = engine
         self._requests = requests
+        self._screens = screens
         self._owner = owner
         self._inline_version = inline_version
         self._default_agent = default_agent
@@ -73,6 +82,7 @@ class Starter:
             NotFoundError: There is no such agent or thread.
             ThreadBusyError: The thread runs a turn, and queueing was not asked for.
             IdempotencyKeyReusedError: The request id stands for another payload.
+            TextRefusedError: A filter of the tenant's refuses what is said.
             InvalidArgumentError: A file is none, or the agent's model can not be shown it.
             UnavailableError: This replica takes no turns now.
             ServiceError: Gatekeeper refused the turn; it has ended as REFUSED.
@@ -81,7 +91,7 @@ class Starter:
             raise UnavailableError("this replica takes no more turns; try again")
         request = await self._pin_files(request)
         await self._check_sight(request)
-        claimed = await self._claim(request)
+        request, claimed = await self._claim_screened(request)
         if claimed.outcome == "CREATED":
             turn = self._new_turn(request, claimed)
             try:
@@ -102,7 +112,28 @@ class Starter:
         if not known:
             raise InvalidArgumentError(f"input[{place}].file", f"model {blind!r} takes no images")
 
-    async def _claim(self, request: StartRequest) -> Claimed:
+    async def _claim_screened(self, request: StartRequest) -> tuple[StartRequest, Claimed]:
+        """Claims what the tenant's filters leave of a request.
+
+        The claim says if a later policy counts than the one that was read last, so that
+        it need not be read before each.
+        """
+        screen = self._screens.known(request.tenant)
+        for _ in range(_CHANGES):
+            try:
+                passed = await screen.passed(screened, request)
+                claimed = await self._claim(passed, screen)
+            except TextRefusedError:
+                if (current := await self._screens.current(request.tenant)) is screen:
+                    raise
+                screen = current
+                continue
+            if claimed.outcome != "POLICY":
+                return passed, claimed
+            screen = await self._screens.current(request.tenant)
+        raise UnavailableError("the tenant's policy is being changed; try again")
+
+    async def _claim(self, request: StartRequest, screen: Screen) -> Claimed:
         version = None if request.asks_model else NO_VERSION
         if request.inline_agent is not None:
             version = await self._inline_version(
@@ -118,6 +149,7 @@ class Starter:
                 new_thread=thread,
                 version=version,
                 digest=_digest(request),
+                policy=screen.version,
                 owner=lease.id,
                 owner_name=lease.name,
                 reserve=RESERVE,

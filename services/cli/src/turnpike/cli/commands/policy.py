@@ -12,6 +12,18 @@ from turnpike.cli.errors import CommandError
 from turnpike.cli.setup.yaml_lines import YamlError, read_documents
 from turnpike.cli.terminal import Terminal
 
+_NAMES = (
+    "enabled",
+    "deny",
+    "always_ask",
+    "ask",
+    "rules",
+    "defaults",
+    "approvals",
+    "text_filters",
+    "reason",
+)
+
 app = typer.Typer(no_args_is_help=True, help="Say which calls of tools run, and see why.")
 
 
@@ -100,8 +112,7 @@ def _text(said: dict[str, Any]) -> str:
     """Writes a policy as a file of its own would have it."""
     version = f"version {said['number']}" if said["number"] else "nobody said anything"
     lines = [f"# {version}, etag {said['etag']}" if said["number"] else f"# {version}"]
-    names = ("enabled", "deny", "always_ask", "ask", "rules", "defaults", "approvals", "reason")
-    for name in names:
+    for name in _NAMES:
         if said.get(name) is not None:
             lines.append(f"{name}: {orjson.dumps(said[name]).decode()}")
     return "\n".join(lines)

@@ -86,6 +86,15 @@ class ApprovalRules(_Strict):
     incremental: bool = False
 
 
+class TextFilter(_Strict):
+    """What becomes of texts that people write and that a pattern matches."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
+    pattern: str = Field(min_length=1, max_length=1000)
+    action: Literal["REFUSE", "MASK"]
+    reason: str = Field(default="", max_length=500)
+
+
 class PolicySpec(_Strict):
     """What a tenant says of all agents' calls, or a person of their own turns'."""
 
@@ -97,8 +106,10 @@ class PolicySpec(_Strict):
     reason: Reason = ""
     defaults: Defaults = Defaults()
     approvals: ApprovalRules | None = None
+    text_filters: list[TextFilter] = Field(default=[], max_length=32)
 
     def not_for(self, whose: str) -> list[str]:
         """Returns the fields that are not for the tenant, or not for a person."""
-        others = {"tenant": {"ask"}, "person": {"enabled", "always_ask", "defaults", "approvals"}}
+        of_tenants = {"enabled", "always_ask", "defaults", "approvals", "text_filters"}
+        others = {"tenant": {"ask"}, "person": of_tenants}
         return sorted(others[whose] & self.model_fields_set)

@@ -1,10 +1,9 @@
-"""What the tenant and its people say of tool calls, what that comes to, and grants."""
+"""What the tenant and its people say of tool calls."""
 
-from typing import Annotated, Any
+from typing import Any
 
-import orjson
-from fastapi import APIRouter, Query, Response
-from pydantic import Field, StringConstraints
+from fastapi import APIRouter, Response
+from pydantic import Field
 
 from turnpike.api.agent_runtime.v1 import policy_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import PolicyServiceStub
@@ -13,12 +12,10 @@ from turnpike.gateway.routes.approval_rules import ApprovalRulesReply, rules_rep
 from turnpike.gateway.routes.policy_shapes import (
     PersonPolicy,
     PolicyReply,
-    Predicate,
     RuleReply,
     TenantPolicy,
     person_message,
     policy_reply,
-    predicate_replies,
     rule_replies,
     tenant_message,
 )
@@ -26,15 +23,13 @@ from turnpike.gateway.routes.replies import ETAG, RESULT, changed, problems, rep
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
-    Name,
     PageSize,
     PageToken,
     Reply,
-    Request,
-    Text,
     Time,
     ValidateOnly,
 )
+from turnpike.gateway.routes.text_filters import TextFilterReply, filter_replies
 
 _NAMES = {"tenant.": "", "person.": ""}
 _SCOPES = {"tenant": "SCOPE_TENANT", "person": "SCOPE_PERSON"}
@@ -58,6 +53,7 @@ class TenantPolicyReply(_Version):
     reason: str
     defaults: PolicyReply
     approvals: ApprovalRulesReply | None
+    text_filters: list[TextFilterReply]
 
 
 class PersonPolicyReply(_Version):
@@ -83,61 +79,8 @@ class PersonPolicyPage(Reply):
     next_page_token: str
 
 
-class Question(Request):
-    """A call that nobody makes."""
-
-    agent: Name
-    tool: Annotated[
-        str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_./-]+$", max_length=300)
-    ]
-    arguments: dict[str, Any] = Field(default={})
-    principal: Annotated[
-        Text, Field(max_length=64, description="For whom: a principal's id; yourself else.")
-    ] = ""
-
-
-class Explanation(Reply):
-    """What would become of a call, and why."""
-
-    verdict: str = Field(description="`ALLOW`, `ASK`, `DENY` or `REJECT`.")
-    reason: str
-    source: str = Field(
-        description="What decided: `OFF`, `TENANT`, `AGENT`, `MODE`, `DEFAULTS`, `PERSON`,"
-        " `GRANT`, `ANNOTATION` or `NOTHING`."
-    )
-    rule: str
-    decisions: list[str] = Field(description="What a person may decide, when one is asked.")
-    known: bool = Field(description="Whether the agent has the tool.")
-    tenant_policy: str
-    person_policy: str
-    agent_version: str
-
-
-class Grant(Reply):
-    """A person's standing approval of calls of one tool, as it is defined."""
-
-    id: str
-    principal: str
-    tool: str
-    definition_digest: str
-    where: list[Predicate]
-    expires: Time | None
-    granted_by: str
-    approval: str
-    created: Time | None
-    revoked: Time | None
-    revoked_by: str
-
-
-class GrantPage(Reply):
-    """A page of grants, newest first."""
-
-    grants: list[Grant]
-    next_page_token: str
-
-
 class PolicyRoutes:
-    """`/api/v1/policies` and `/api/v1/grants`."""
+    """`/api/v1/policies`."""
 
     def __init__(self, policies: PolicyServiceStub) -> None:
         self._policies = policies
@@ -176,31 +119,7 @@ class PolicyRoutes:
                 response_model=page,
                 responses=problems(),
             )
-        router.add_api_route(
-            "/api/v1/policies:explain",
-            self.explain,
-            methods=["POST"],
-            response_model=Explanation,
-            responses=problems(404, 413, 415),
-        )
-        self._add_grants(router)
         return router
-
-    def _add_grants(self, router: APIRouter) -> None:
-        router.add_api_route(
-            "/api/v1/grants",
-            self.list_grants,
-            methods=["GET"],
-            response_model=GrantPage,
-            responses=problems(),
-        )
-        router.add_api_route(
-            "/api/v1/grants/{grant}",
-            self.revoke_grant,
-            methods=["DELETE"],
-            status_code=204,
-            responses=problems(404, 413, 415),
-        )
 
     async def get_tenant_policy(self, call: CurrentCall) -> Response:
         """Returns what the tenant says now."""
@@ -264,53 +183,6 @@ class PolicyRoutes:
             )
         )
 
-    async def explain(self, call: CurrentCall, body: Question) -> Response:
-        """Says what would become of a call, and why; nothing is called."""
-        request = pb.ExplainRequest(
-            agent=body.agent,
-            tool=body.tool,
-            arguments=orjson.dumps(body.arguments).decode(),
-            principal=body.principal,
-        )
-        told = await call.read(self._policies.Explain, request)
-        return reply(
-            Explanation(
-                verdict=pb.Verdict.Name(told.verdict).removeprefix("VERDICT_"),
-                reason=told.reason,
-                source=told.source,
-                rule=told.rule,
-                decisions=list(told.decisions),
-                known=told.known,
-                tenant_policy=told.tenant_policy,
-                person_policy=told.person_policy,
-                agent_version=told.agent_version,
-            )
-        )
-
-    async def list_grants(
-        self,
-        call: CurrentCall,
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
-        show_ended: Annotated[bool, Query(description="Those that ended, too.")] = False,
-    ) -> Response:
-        """Lists grants, newest first: your own; an admin sees everybody's."""
-        request = pb.ListGrantsRequest(
-            page_size=page_size, page_token=page_token, show_ended=show_ended
-        )
-        page = await call.read(self._policies.ListGrants, request)
-        return reply(
-            GrantPage(
-                grants=[_grant(each) for each in page.grants],
-                next_page_token=page.next_page_token,
-            )
-        )
-
-    async def revoke_grant(self, call: CurrentCall, grant: str) -> Response:
-        """Revokes a grant: no call that is judged after this runs by it."""
-        await call.read(self._policies.RevokeGrant, pb.RevokeGrantRequest(id=grant))
-        return Response(status_code=204)
-
     async def _get(self, call: CurrentCall, whose: str) -> pb.PolicyVersion:
         request = pb.GetPolicyRequest(scope=_SCOPES[whose])
         return (await call.read(self._policies.GetPolicy, request)).version
@@ -339,6 +211,7 @@ def _tenant(version: pb.PolicyVersion) -> TenantPolicyReply:
         reason=policy.reason,
         defaults=policy_reply(policy.defaults),
         approvals=rules_reply(policy.approvals) if policy.HasField("approvals") else None,
+        text_filters=filter_replies(policy.text_filters),
     )
 
 
@@ -361,19 +234,3 @@ def _said(version: pb.PolicyVersion) -> dict[str, Any]:
         "etag": version.etag,
         "updated": time_of(version, "create_time"),
     }
-
-
-def _grant(grant: pb.Grant) -> Grant:
-    return Grant(
-        id=grant.id,
-        principal=grant.principal,
-        tool=grant.tool,
-        definition_digest=grant.definition_digest,
-        where=predicate_replies(grant.where),
-        expires=time_of(grant, "expire_time"),
-        granted_by=grant.granted_by,
-        approval=grant.approval,
-        created=time_of(grant, "create_time"),
-        revoked=time_of(grant, "revoke_time"),
-        revoked_by=grant.revoked_by,
-    )

@@ -9,6 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from turnpike.api.agent_runtime.v1 import policy_pb2 as pb
 from turnpike.gateway.routes.approval_rules import ApprovalRules, rules_message
 from turnpike.gateway.routes.shapes import Pattern, Reply, Request, Text
+from turnpike.gateway.routes.text_filters import TextFilter, filter_messages
 
 Patterns = Annotated[list[Pattern], Field(max_length=1000)]
 Reason = Annotated[Text, Field(max_length=1000, description="`{tool}` stands for the tool.")]
@@ -124,6 +125,9 @@ class TenantPolicy(Request):
     approvals: ApprovalRules | None = Field(
         default=None, description="Who decides what agents ask for that say nothing of it."
     )
+    text_filters: Annotated[list[TextFilter], Field(max_length=32)] = Field(
+        default=[], description="What people write passes these, in this order."
+    )
 
 
 class PersonPolicy(Request):
@@ -177,6 +181,7 @@ def tenant_message(policy: TenantPolicy) -> pb.TenantPolicy:
         reason=policy.reason,
         defaults=policy_message(policy.defaults),
         approvals=rules_message(policy.approvals) if policy.approvals else None,
+        text_filters=filter_messages(policy.text_filters),
     )
 
 

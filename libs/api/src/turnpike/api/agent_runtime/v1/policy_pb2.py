@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from turnpike.api.agent_runtime.v1 import approval_pb2 as turnpike_dot_api_dot_agent__runtime_dot_v1_dot_approval__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*turnpike/api/agent_runtime/v1/policy.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a,turnpike/api/agent_runtime/v1/approval.proto\"Q\n\x0bNumberRange\x12\x14\n\x07minimum\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_minimumB\n\n\x08_maximum\"\xf9\x01\n\tPredicate\x12+\n\x04path\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xe8\x07\x32\x13^(/([^~]|~[01])*)?$\x12(\n\x06\x65quals\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12,\n\x06one_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.ListValueH\x00\x12\x1b\n\x07pattern\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07H\x00\x12;\n\x05range\x18\x05 \x01(\x0b\x32*.turnpike.api.agent_runtime.v1.NumberRangeH\x00\x42\r\n\x04test\x12\x05\xbaH\x02\x08\x01\"\xe8\x01\n\x04Rule\x12<\n\x04tool\x18\x01 \x01(\tB.\xbaH+r)\x18\xac\x02\x32$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x45\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32).turnpike.api.agent_runtime.v1.RuleEffectB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x41\n\x05where\x18\x03 \x03(\x0b\x32(.turnpike.api.agent_runtime.v1.PredicateB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"\xed\x02\n\x06Policy\x12\x42\n\x05\x61llow\x18\x01 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12@\n\x03\x61sk\x18\x02 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x41\n\x04\x64\x65ny\x18\x03 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x41\n\x04mode\x18\x04 \x01(\x0e\x32).turnpike.api.agent_runtime.v1.PolicyModeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\x05rules\x18\x05 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x18\n\x06reason\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"\xff\x02\n\x0cTenantPolicy\x12\x10\n\x08\x64isabled\x18\x01 \x01(\x08\x12\x41\n\x04\x64\x65ny\x18\x02 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12G\n\nalways_ask\x18\x03 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12=\n\x05rules\x18\x04 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x18\n\x06reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x37\n\x08\x64\x65\x66\x61ults\x18\x06 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Policy\x12?\n\tapprovals\x18\x07 \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.ApprovalRules\"\xec\x01\n\x0cPersonPolicy\x12@\n\x03\x61sk\x18\x01 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x41\n\x04\x64\x65ny\x18\x02 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12=\n\x05rules\x18\x03 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07*t\n\nPolicyMode\x12\x1b\n\x17POLICY_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13POLICY_MODE_DEFAULT\x10\x01\x12\x16\n\x12POLICY_MODE_BYPASS\x10\x02\x12\x18\n\x14POLICY_MODE_DONT_ASK\x10\x03*\x87\x01\n\nRuleEffect\x12\x1b\n\x17RULE_EFFECT_UNSPECIFIED\x10\x00\x12\x15\n\x11RULE_EFFECT_ALLOW\x10\x01\x12\x13\n\x0fRULE_EFFECT_ASK\x10\x02\x12\x14\n\x10RULE_EFFECT_DENY\x10\x03\x12\x1a\n\x16RULE_EFFECT_ALWAYS_ASK\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*turnpike/api/agent_runtime/v1/policy.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a,turnpike/api/agent_runtime/v1/approval.proto\"Q\n\x0bNumberRange\x12\x14\n\x07minimum\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_minimumB\n\n\x08_maximum\"\xf9\x01\n\tPredicate\x12+\n\x04path\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xe8\x07\x32\x13^(/([^~]|~[01])*)?$\x12(\n\x06\x65quals\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12,\n\x06one_of\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.ListValueH\x00\x12\x1b\n\x07pattern\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07H\x00\x12;\n\x05range\x18\x05 \x01(\x0b\x32*.turnpike.api.agent_runtime.v1.NumberRangeH\x00\x42\r\n\x04test\x12\x05\xbaH\x02\x08\x01\"\xe8\x01\n\x04Rule\x12<\n\x04tool\x18\x01 \x01(\tB.\xbaH+r)\x18\xac\x02\x32$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x45\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32).turnpike.api.agent_runtime.v1.RuleEffectB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x41\n\x05where\x18\x03 \x03(\x0b\x32(.turnpike.api.agent_runtime.v1.PredicateB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"\xed\x02\n\x06Policy\x12\x42\n\x05\x61llow\x18\x01 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12@\n\x03\x61sk\x18\x02 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x41\n\x04\x64\x65ny\x18\x03 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x41\n\x04mode\x18\x04 \x01(\x0e\x32).turnpike.api.agent_runtime.v1.PolicyModeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\x05rules\x18\x05 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x18\n\x06reason\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"\xc2\x01\n\nTextFilter\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12\x1b\n\x07pattern\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12K\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32/.turnpike.api.agent_runtime.v1.TextFilterActionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"\xca\x03\n\x0cTenantPolicy\x12\x10\n\x08\x64isabled\x18\x01 \x01(\x08\x12\x41\n\x04\x64\x65ny\x18\x02 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12G\n\nalways_ask\x18\x03 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12=\n\x05rules\x18\x04 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x18\n\x06reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x37\n\x08\x64\x65\x66\x61ults\x18\x06 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Policy\x12?\n\tapprovals\x18\x07 \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.ApprovalRules\x12I\n\x0ctext_filters\x18\x08 \x03(\x0b\x32).turnpike.api.agent_runtime.v1.TextFilterB\x08\xbaH\x05\x92\x01\x02\x10 \"\xec\x01\n\x0cPersonPolicy\x12@\n\x03\x61sk\x18\x01 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x41\n\x04\x64\x65ny\x18\x02 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12=\n\x05rules\x18\x03 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07*t\n\nPolicyMode\x12\x1b\n\x17POLICY_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13POLICY_MODE_DEFAULT\x10\x01\x12\x16\n\x12POLICY_MODE_BYPASS\x10\x02\x12\x18\n\x14POLICY_MODE_DONT_ASK\x10\x03*\x87\x01\n\nRuleEffect\x12\x1b\n\x17RULE_EFFECT_UNSPECIFIED\x10\x00\x12\x15\n\x11RULE_EFFECT_ALLOW\x10\x01\x12\x13\n\x0fRULE_EFFECT_ASK\x10\x02\x12\x14\n\x10RULE_EFFECT_DENY\x10\x03\x12\x1a\n\x16RULE_EFFECT_ALWAYS_ASK\x10\x04*r\n\x10TextFilterAction\x12\"\n\x1eTEXT_FILTER_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n\x19TEXT_FILTER_ACTION_REFUSE\x10\x01\x12\x1b\n\x17TEXT_FILTER_ACTION_MASK\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,6 +60,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POLICY'].fields_by_name['rules']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_POLICY'].fields_by_name['reason']._loaded_options = None
   _globals['_POLICY'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_TEXTFILTER'].fields_by_name['name']._loaded_options = None
+  _globals['_TEXTFILTER'].fields_by_name['name']._serialized_options = b'\272H\037r\0352\033^[a-z0-9][a-z0-9._-]{0,62}$'
+  _globals['_TEXTFILTER'].fields_by_name['pattern']._loaded_options = None
+  _globals['_TEXTFILTER'].fields_by_name['pattern']._serialized_options = b'\272H\007r\005\020\001\030\350\007'
+  _globals['_TEXTFILTER'].fields_by_name['action']._loaded_options = None
+  _globals['_TEXTFILTER'].fields_by_name['action']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_TEXTFILTER'].fields_by_name['reason']._loaded_options = None
+  _globals['_TEXTFILTER'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\364\003'
   _globals['_TENANTPOLICY'].fields_by_name['deny']._loaded_options = None
   _globals['_TENANTPOLICY'].fields_by_name['deny']._serialized_options = b'\272H0\222\001-\020\350\007\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$'
   _globals['_TENANTPOLICY'].fields_by_name['always_ask']._loaded_options = None
@@ -68,6 +76,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TENANTPOLICY'].fields_by_name['rules']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_TENANTPOLICY'].fields_by_name['reason']._loaded_options = None
   _globals['_TENANTPOLICY'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_TENANTPOLICY'].fields_by_name['text_filters']._loaded_options = None
+  _globals['_TENANTPOLICY'].fields_by_name['text_filters']._serialized_options = b'\272H\005\222\001\002\020 '
   _globals['_PERSONPOLICY'].fields_by_name['ask']._loaded_options = None
   _globals['_PERSONPOLICY'].fields_by_name['ask']._serialized_options = b'\272H0\222\001-\020\350\007\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$'
   _globals['_PERSONPOLICY'].fields_by_name['deny']._loaded_options = None
@@ -76,10 +86,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONPOLICY'].fields_by_name['rules']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_PERSONPOLICY'].fields_by_name['reason']._loaded_options = None
   _globals['_PERSONPOLICY'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
-  _globals['_POLICYMODE']._serialized_start=1745
-  _globals['_POLICYMODE']._serialized_end=1861
-  _globals['_RULEEFFECT']._serialized_start=1864
-  _globals['_RULEEFFECT']._serialized_end=1999
+  _globals['_POLICYMODE']._serialized_start=2017
+  _globals['_POLICYMODE']._serialized_end=2133
+  _globals['_RULEEFFECT']._serialized_start=2136
+  _globals['_RULEEFFECT']._serialized_end=2271
+  _globals['_TEXTFILTERACTION']._serialized_start=2273
+  _globals['_TEXTFILTERACTION']._serialized_end=2387
   _globals['_NUMBERRANGE']._serialized_start=182
   _globals['_NUMBERRANGE']._serialized_end=263
   _globals['_PREDICATE']._serialized_start=266
@@ -88,8 +100,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RULE']._serialized_end=750
   _globals['_POLICY']._serialized_start=753
   _globals['_POLICY']._serialized_end=1118
-  _globals['_TENANTPOLICY']._serialized_start=1121
-  _globals['_TENANTPOLICY']._serialized_end=1504
-  _globals['_PERSONPOLICY']._serialized_start=1507
-  _globals['_PERSONPOLICY']._serialized_end=1743
+  _globals['_TEXTFILTER']._serialized_start=1121
+  _globals['_TEXTFILTER']._serialized_end=1315
+  _globals['_TENANTPOLICY']._serialized_start=1318
+  _globals['_TENANTPOLICY']._serialized_end=1776
+  _globals['_PERSONPOLICY']._serialized_start=1779
+  _globals['_PERSONPOLICY']._serialized_end=2015
 # @@protoc_insertion_point(module_scope)

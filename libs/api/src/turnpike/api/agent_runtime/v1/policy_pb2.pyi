@@ -24,6 +24,12 @@ class RuleEffect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RULE_EFFECT_ASK: _ClassVar[RuleEffect]
     RULE_EFFECT_DENY: _ClassVar[RuleEffect]
     RULE_EFFECT_ALWAYS_ASK: _ClassVar[RuleEffect]
+
+class TextFilterAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TEXT_FILTER_ACTION_UNSPECIFIED: _ClassVar[TextFilterAction]
+    TEXT_FILTER_ACTION_REFUSE: _ClassVar[TextFilterAction]
+    TEXT_FILTER_ACTION_MASK: _ClassVar[TextFilterAction]
 POLICY_MODE_UNSPECIFIED: PolicyMode
 POLICY_MODE_DEFAULT: PolicyMode
 POLICY_MODE_BYPASS: PolicyMode
@@ -33,6 +39,9 @@ RULE_EFFECT_ALLOW: RuleEffect
 RULE_EFFECT_ASK: RuleEffect
 RULE_EFFECT_DENY: RuleEffect
 RULE_EFFECT_ALWAYS_ASK: RuleEffect
+TEXT_FILTER_ACTION_UNSPECIFIED: TextFilterAction
+TEXT_FILTER_ACTION_REFUSE: TextFilterAction
+TEXT_FILTER_ACTION_MASK: TextFilterAction
 
 class NumberRange(_message.Message):
     __slots__ = ("minimum", "maximum")
@@ -84,8 +93,20 @@ class Policy(_message.Message):
     reason: str
     def __init__(self, allow: _Optional[_Iterable[str]] = ..., ask: _Optional[_Iterable[str]] = ..., deny: _Optional[_Iterable[str]] = ..., mode: _Optional[_Union[PolicyMode, str]] = ..., rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., reason: _Optional[str] = ...) -> None: ...
 
+class TextFilter(_message.Message):
+    __slots__ = ("name", "pattern", "action", "reason")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PATTERN_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    pattern: str
+    action: TextFilterAction
+    reason: str
+    def __init__(self, name: _Optional[str] = ..., pattern: _Optional[str] = ..., action: _Optional[_Union[TextFilterAction, str]] = ..., reason: _Optional[str] = ...) -> None: ...
+
 class TenantPolicy(_message.Message):
-    __slots__ = ("disabled", "deny", "always_ask", "rules", "reason", "defaults", "approvals")
+    __slots__ = ("disabled", "deny", "always_ask", "rules", "reason", "defaults", "approvals", "text_filters")
     DISABLED_FIELD_NUMBER: _ClassVar[int]
     DENY_FIELD_NUMBER: _ClassVar[int]
     ALWAYS_ASK_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +114,7 @@ class TenantPolicy(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     DEFAULTS_FIELD_NUMBER: _ClassVar[int]
     APPROVALS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FILTERS_FIELD_NUMBER: _ClassVar[int]
     disabled: bool
     deny: _containers.RepeatedScalarFieldContainer[str]
     always_ask: _containers.RepeatedScalarFieldContainer[str]
@@ -100,7 +122,8 @@ class TenantPolicy(_message.Message):
     reason: str
     defaults: Policy
     approvals: _approval_pb2.ApprovalRules
-    def __init__(self, disabled: _Optional[bool] = ..., deny: _Optional[_Iterable[str]] = ..., always_ask: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., reason: _Optional[str] = ..., defaults: _Optional[_Union[Policy, _Mapping]] = ..., approvals: _Optional[_Union[_approval_pb2.ApprovalRules, _Mapping]] = ...) -> None: ...
+    text_filters: _containers.RepeatedCompositeFieldContainer[TextFilter]
+    def __init__(self, disabled: _Optional[bool] = ..., deny: _Optional[_Iterable[str]] = ..., always_ask: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., reason: _Optional[str] = ..., defaults: _Optional[_Union[Policy, _Mapping]] = ..., approvals: _Optional[_Union[_approval_pb2.ApprovalRules, _Mapping]] = ..., text_filters: _Optional[_Iterable[_Union[TextFilter, _Mapping]]] = ...) -> None: ...
 
 class PersonPolicy(_message.Message):
     __slots__ = ("ask", "deny", "rules", "reason")

@@ -1,0 +1,1 @@
+"""A tenant's filters of what people write."""
