@@ -73,11 +73,16 @@ class Registry:
     connectors: ConnectorServiceStub = field(init=False)
     calls: ToolCallServiceStub = field(init=False)
     artifacts: ArtifactServiceStub = field(init=False)
+    _signers: dict[str, Signer] = field(default_factory=dict[str, Signer])
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "connectors", ConnectorServiceStub(self.channel))
         object.__setattr__(self, "calls", ToolCallServiceStub(self.channel))
         object.__setattr__(self, "artifacts", ArtifactServiceStub(self.channel))
+
+    def signer(self, service: str) -> Signer:
+        """Returns a service's signer, which gives a token again while it holds."""
+        return self._signers.setdefault(service, Signer(service, self.keys.seeds[service]))
 
     def new_tenant(self) -> "Tenant":
         """Returns a tenant that nobody has heard of."""
@@ -102,7 +107,7 @@ class Tenant:
         return bearer(token)
 
     def as_service(self, name: str = "agent-runtime") -> tuple[tuple[str, str], ...]:
-        return Signer(name, self.registry.keys.seeds[name]).metadata_for(self.id)
+        return self.registry.signer(name).metadata_for(self.id)
 
     async def connect(self, name: str = "effects", **fields: Any) -> tool_pb2.Connector:
         """Makes a connector what the fields say."""

@@ -22,7 +22,7 @@ from turnpike.tool_registry.execution import Executor
 from turnpike.tool_registry.ledger import Ledger, Readiness
 from turnpike.tool_registry.links.pool import Links
 from turnpike.tool_registry.model import Call, CallRequest, CallStatus, Reply, Resolution
-from turnpike.tool_registry.preparation import NotRunnableError, Plans
+from turnpike.tool_registry.preparation import NotRunnableError, Plan, Plans, Prepared
 from turnpike.tool_registry.runs import Sight
 
 SILENCE_SECONDS = 4.0
@@ -160,11 +160,12 @@ class Calls:
 
     async def _begin(self, request: CallRequest) -> Call:
         self._require_room()
+        prepared = self._prepared(request)
         begun = await self._ledger.begin(
             request,
             digest=_digest(request),
             executor=self._lease.id,
-            ready=self._readiness(request),
+            ready=Readiness() if prepared is None else _readiness(prepared.plan),
         )
         _require(begun.outcome != "STALE", request.turn, begun.known)
         if begun.call is None or begun.outcome == "MISMATCH":
@@ -175,19 +176,18 @@ class Calls:
         else:
             # `OWN` too: the reply to an earlier attempt may have been lost.
             is_cleared = begun.outcome == "CREATED" and begun.call.status is CallStatus.DISPATCHED
-            self._executor.start(begun.call, is_cleared=is_cleared)
+            self._executor.start(begun.call, cleared=prepared if is_cleared else None)
         return begun.call
 
-    def _readiness(self, request: CallRequest) -> Readiness:
+    def _prepared(self, request: CallRequest) -> Prepared | None:
         plan = self._plans.remembered(request)
         conversation = request.conversation or str(request.turn)
         if plan is None or plan.is_filled or not self._links.is_warm(plan.link, conversation):
-            return Readiness()
+            return None
         try:
-            plan.check(request.arguments)
+            return Prepared(plan, plan.check(request.arguments))
         except NotRunnableError:
-            return Readiness()
-        return Readiness(etag=plan.etag, repeatable=plan.is_repeatable, credential=plan.credential)
+            return None
 
     async def _poll(self, call: Call) -> AsyncGenerator[Sight]:
         """Yields a call that another process runs, as the ledger tells."""
@@ -202,6 +202,10 @@ class Calls:
                 told, told_at = call, loop.time()
             if self._executor.run_of(call) is not None:
                 return
+
+
+def _readiness(plan: Plan) -> Readiness:
+    return Readiness(etag=plan.etag, repeatable=plan.is_repeatable, credential=plan.credential)
 
 
 def _digest(request: CallRequest) -> str:

@@ -16,7 +16,7 @@ from turnpike.tool_registry.links import faults
 from turnpike.tool_registry.links.pool import Links
 from turnpike.tool_registry.model import Call, Fault, Outcome
 from turnpike.tool_registry.persistence import persistently
-from turnpike.tool_registry.preparation import NotRunnableError, Plan, Plans
+from turnpike.tool_registry.preparation import NotRunnableError, Plan, Plans, Prepared
 from turnpike.tool_registry.runs import Run
 from turnpike.tool_registry.sending import METHOD_NOT_FOUND, NotSentError, Sender
 from turnpike.tool_registry.shelving import Shelf
@@ -86,20 +86,20 @@ class Executor:
         if tasks:
             await asyncio.wait(tasks, timeout=grace.total_seconds())
 
-    def start(self, call: Call, *, is_cleared: bool = False) -> Run:
+    def start(self, call: Call, *, cleared: Prepared | None = None) -> Run:
         """Runs a call that the ledger gave to this process, or finds it running.
 
-        Unless it `is_cleared`, the ledger is asked again before the request leaves:
-        what is known of the call may be old, and the call be over.
+        One that is not `cleared` is prepared anew, and the ledger asked again before the
+        request leaves: what is known of the call may be old, and the call be over.
         """
         key = (str(call.tenant), call.effect)
         known = self._runs.get(key)
         if known is not None:
             return known
         run = self._runs[key] = Run(call)
-        run.is_cleared = is_cleared
+        run.is_cleared = cleared is not None
         metrics.RUNNING.inc()
-        run.task = self._tasks.create_task(self._own(run), name=f"call {call.effect}")
+        run.task = self._tasks.create_task(self._own(run, cleared), name=f"call {call.effect}")
         run.task.add_done_callback(lambda _: self._forget(key, run))
         return run
 
@@ -110,11 +110,11 @@ class Executor:
         self._runs.pop(key, None)
         run.end()
 
-    async def _own(self, run: Run) -> None:
+    async def _own(self, run: Run, cleared: Prepared | None) -> None:
         adopt(run.call.traceparent)
         attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": run.call.tool}
         with span(f"execute_tool {run.call.tool}", "internal", attributes):
-            outcome = await self._outcome(run)
+            outcome = await self._outcome(run, cleared)
             if outcome is None:
                 return
             outcome = await self._shelf.shelved(run.call, _veiled(outcome, run.veil))
@@ -122,10 +122,10 @@ class Executor:
         metrics.CALLS.labels(call.status.value, call.reason).inc()
         run.become(call)
 
-    async def _outcome(self, run: Run) -> Outcome | None:
+    async def _outcome(self, run: Run, cleared: Prepared | None) -> Outcome | None:
         try:
             async with asyncio.timeout_at(run.deadline):
-                return await self._perform(run)
+                return await self._perform(run, cleared or await self._prepared(run))
         except NotRunnableError as refusal:
             if refusal.outcome.reason == "AUTH_REQUIRED":
                 # What has ended is nobody's to find out by asking.
@@ -138,12 +138,14 @@ class Executor:
             logger.exception("the call %s failed", run.call.effect)
             return _ended(run, "TOOL_ERROR", "the call failed for a reason of the registry's own")
 
-    async def _perform(self, run: Run) -> Outcome | None:
-        plan = self._plans.remembered(run.call)
-        if plan is None or not run.is_cleared:
-            plan = await persistently(lambda: self._plans.prepare(run.call))
+    async def _prepared(self, run: Run) -> Prepared:
+        plan = await persistently(lambda: self._plans.prepare(run.call))
         run.veil = plan.veil
-        arguments = plan.check(run.call.arguments)
+        return Prepared(plan, plan.check(run.call.arguments))
+
+    async def _perform(self, run: Run, prepared: Prepared) -> Outcome | None:
+        plan, arguments = prepared.plan, prepared.arguments
+        run.veil = plan.veil
         try:
             return await self._sent(run, plan, arguments)
         except _RefusedForSignInError as refusal:

@@ -88,6 +88,15 @@ class Plan:
             raise _refusal("INVALID_ARGUMENTS", str(error)) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call that can be sent as soon as the ledger lets it go."""
+
+    plan: Plan
+    arguments: dict[str, Any]
+    """Those of the request, checked against the tool's schema."""
+
+
 class Plans:
     """Prepares calls, and remembers what it prepared.
 

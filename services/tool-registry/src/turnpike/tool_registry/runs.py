@@ -9,6 +9,8 @@ from turnpike.tool_registry.links.exchange import Progress
 from turnpike.tool_registry.model import Call
 from turnpike.tool_registry.veils import NONE
 
+# What is over so soon is told of once.
+_AT_ONCE_SECONDS = 0.01
 # What a server says of its progress is passed on this often at most.
 _PROGRESS_SECONDS = 0.25
 
@@ -77,6 +79,8 @@ class Run:
     async def watch(self, *, at_least_every: float) -> AsyncGenerator[Sight]:
         """Yields the call at each change, and now and then, until the run is over."""
         told: Progress | None = None
+        if not self.is_over:
+            await _wait(self._changed, _AT_ONCE_SECONDS)
         while True:
             changed, moved, progress = self._changed, self._moved, self._progress
             yield Sight(self.call, None if progress is told else progress)

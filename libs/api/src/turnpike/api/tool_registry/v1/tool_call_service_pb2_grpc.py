@@ -101,7 +101,8 @@ class ToolCallServiceServicer:
 
         The call is the registry's own: hanging up does not end it. Responses
         come at each change of its status and at least every five seconds; the
-        last one's status is final. Fails with ABORTED (FENCE_STALE), and with
+        last one's status is final, and of a call that is over within ten
+        milliseconds it is the only one. Fails with ABORTED (FENCE_STALE), and with
         FAILED_PRECONDITION (EFFECT_MISMATCH) when the effect's id stands for
         another call. Safe to retry: the same effect never runs twice, except a
         read-only or idempotent one whose executor died.
