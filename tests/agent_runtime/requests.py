@@ -14,6 +14,7 @@ from turnpike.api.agent_runtime.v1 import (
     agent_service_pb2,
     approval_service_pb2,
     model_service_pb2,
+    skill_service_pb2,
     thread_service_pb2,
     turn_service_pb2,
 )
@@ -22,6 +23,7 @@ _FILES = (
     agent_service_pb2,
     approval_service_pb2,
     model_service_pb2,
+    skill_service_pb2,
     thread_service_pb2,
     turn_service_pb2,
 )

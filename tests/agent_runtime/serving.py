@@ -24,6 +24,7 @@ from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import FileServiceStub
 from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStub
 from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import PolicyServiceStub
 from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import ProviderKeyServiceStub
+from turnpike.api.agent_runtime.v1.skill_service_pb2_grpc import SkillServiceStub
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
 from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
 from turnpike.api.agent_runtime.v1.turn_service_pb2 import (
@@ -84,6 +85,7 @@ class Runtime:
     policies: PolicyServiceStub = field(init=False)
     audit: AuditServiceStub = field(init=False)
     files: FileServiceStub = field(init=False)
+    skills: SkillServiceStub = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "turns", TurnServiceStub(self.channel))
@@ -95,6 +97,7 @@ class Runtime:
         object.__setattr__(self, "policies", PolicyServiceStub(self.channel))
         object.__setattr__(self, "audit", AuditServiceStub(self.channel))
         object.__setattr__(self, "files", FileServiceStub(self.channel))
+        object.__setattr__(self, "skills", SkillServiceStub(self.channel))
 
 
 @dataclass(frozen=True)

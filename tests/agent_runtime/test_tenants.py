@@ -13,10 +13,14 @@ from grpc import StatusCode
 
 from tests.agent_runtime.requests import METHODS, NAMES, Texts, call
 from tests.agent_runtime.serving import Runtime, Tenant
+from tests.agent_runtime.skills.keeping import put_skill, skill
 from tests.waiting import refusal
 from turnpike.rpc.errors import from_rpc_error
 
-TABLES = ("agents", "agent_versions", "models", "threads", "turns", "steps", "calls", "batches")
+TABLES = (
+    *("agents", "agent_versions", "models", "skills", "skill_versions", "threads", "turns"),
+    *("turn_skills", "steps", "calls", "batches"),
+)
 
 NewTenant = Callable[[], Awaitable[Tenant]]
 
@@ -24,7 +28,8 @@ NewTenant = Callable[[], Awaitable[Tenant]]
 async def theirs(tenant: Tenant) -> Texts:
     """Gives a tenant one of everything, and returns the ids."""
     await tenant.model("shared")
-    agent = await tenant.agent("shared", model="shared")
+    await put_skill(tenant, skill("shared"))
+    agent = await tenant.agent("shared", model="shared", skills=["shared"])
     turn = await tenant.ended((await tenant.start(agent="shared")).id)
     names = dict.fromkeys(("name", "agent", "model", "inline_agent"), "shared")
     return Texts(
@@ -36,6 +41,9 @@ async def theirs(tenant: Tenant) -> Texts:
             "version": agent.version,
             "provider": "scripted",
             "text": "hello",
+            "skills": "shared",
+            "description": "hello",
+            "instructions": "hello",
             "key": "region",
         }
     )

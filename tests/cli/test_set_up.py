@@ -45,6 +45,18 @@ def test_what_others_name_comes_first():
     assert [document.kind for document in load(GOOD)] == ["Model", "Connector", "Agent"]
 
 
+def test_an_agent_s_skills_come_before_it():
+    skill = "kind: Skill\nname: s\nspec: {description: d, instructions: i}\n"
+    agent = "kind: Agent\nname: a\nspec: {model: m, skills: [s]}\n"
+    wrong = agent.replace("[s]", "s") + "---\n" + skill.replace("d,", "'',")
+
+    assert [document.kind for document in load(f"{agent}---\n{skill}")] == ["Skill", "Agent"]
+    assert [mistake.field.rpartition(": ")[2] for mistake in mistakes_in(wrong)] == [
+        "spec.skills",
+        "spec.description",
+    ]
+
+
 def test_the_commands_of_stdio_connectors_are_known():
     assert stdio_commands(load(GOOD)) == [["mcp-server-time", "--local-timezone", "UTC"]]
 

@@ -57,6 +57,7 @@ FIXED: dict[str, Any] = {
 _TURN = {"agent": "{agent}", "input": [{"text": "hello"}]}
 _AGENT = {"name": "{agent}", "spec": {"model": "scripted"}}
 _MODEL = {"name": "{agent}", "provider": "openai", "model": "m", "base_url": "{url}"}
+_SKILL = {"name": "{skill}", "description": "n", "instructions": "n"}
 _ISSUER = {"name": "{agent}", "issuer": "https://example.com", "audience": "n"}
 _KEY = {"name": "{agent}", "provider": "openai", "api_key": "k"}
 _NEW = {"name": "{new}"}
@@ -68,6 +69,8 @@ SHAPED: dict[str, Any] = {
     "StreamCompletion": {"model": "{agent}", "messages": ['{{"role":"user","content":"hello"}}']},
     "AskPlanner": {"instructions": "n", "text": "n", "max_output_tokens": 1},
     "UploadFile": {"header": {"name": "a.txt"}},
+    "CreateSkill": {"skill": {**_SKILL, **_NEW}},
+    "UpdateSkill": {"skill": _SKILL},
     "CreateModel": {"model": {**_MODEL, **_NEW}},
     "UpdateModel": {"model": _MODEL},
     "UpdatePolicy": {"tenant": {}},
@@ -229,7 +232,7 @@ def _is_wanted(field: FieldDescriptor, values: Values) -> bool:
 def _noun_of(name: str) -> str:
     """Returns what a request is about, such as `thread`."""
     nouns = (
-        *("collection", "document", "variable", "plan", "subscription", "agent", "model"),
+        *("collection", "document", "variable", "plan", "subscription", "agent", "model", "skill"),
         *("thread", "turn", "connector", "key", "ban", "budget", "file", "principal"),
     )
     return next((noun for noun in nouns if noun in name.lower()), "nothing")

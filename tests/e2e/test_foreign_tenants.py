@@ -32,6 +32,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "ProviderKeyService": (
         *("CreateProviderKey", "ListProviderKeys", "GetKeyMode", "UpdateKeyMode"),
     ),
+    "SkillService": ("CreateSkill", "ListSkills"),
     "ThreadService": ("CreateThread", "ListThreads"),
     "CollectionService": ("CreateCollection", "ListCollections"),
     "EmbeddingService": ("Embed", "EmbedStream", "Chunk"),
@@ -72,12 +73,13 @@ async def ours(edge: Edge, agent: MakeAgent, tag: str) -> dict[str, Any]:
     key = (await edge.call("GET", "/keys"))["keys"][0]
     budget = f"agent.{name}.total"
     await edge.call("PUT", f"/budgets/{budget}", {"limit_micro_usd": 10**15})
+    await edge.call("PUT", f"/skills/{name}", {"description": "ours", "instructions": "ours"})
     await edge.call("POST", "/collections", {"name": tag})
     await edge.call("PUT", f"/collections/{tag}/documents/a.md", {"text": "ours"})
     await edge.call("PUT", f"/variables/{name.replace('-', '_')}", {"value": "ours"})
     file = await edge.http.post("/api/v1/files", content=b"ours", params={"name": "ours.txt"})
     return {
-        **dict.fromkeys(("agent", "model", "plan"), name),
+        **dict.fromkeys(("agent", "model", "plan", "skill"), name),
         **dict.fromkeys(("approval", "artifact", "ban", "grant", "nothing", "replica"), NOWHERE),
         "new": f"new-{tag}",
         "turn": turn["id"],

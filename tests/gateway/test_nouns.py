@@ -31,6 +31,7 @@ SPEC: dict[str, Any] = {
     "instructions": "Be kind.",
     "tools": ["time/*"],
     "max_steps": 5,
+    "skills": ["careful"],
     "policy": {
         "mode": "DONT_ASK",
         "allow": ["*/*"],
@@ -74,6 +75,7 @@ AGENT_JSON = {
     **SPEC,
     "approvals": None,
     "tool_search": {"percent": 0, "pinned": []},
+    "skills": ["careful"],
     "version": "v-1",
     "version_number": 1,
     "etag": "e1",
@@ -171,6 +173,7 @@ async def test_a_version_is_activated(upstream: Upstream, client: httpx.AsyncCli
                 **SPEC,
                 "approvals": None,
                 "tool_search": {"percent": 0, "pinned": []},
+                "skills": ["careful"],
             },
             "created": CREATED,
         }

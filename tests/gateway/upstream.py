@@ -39,6 +39,9 @@ from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import (
 from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import (
     add_ProviderKeyServiceServicer_to_server,
 )
+from turnpike.api.agent_runtime.v1.skill_service_pb2_grpc import (
+    add_SkillServiceServicer_to_server,
+)
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import (
     add_ThreadServiceServicer_to_server,
 )
@@ -419,6 +422,7 @@ class Upstream:
             add_ProviderKeyServiceServicer_to_server,
             add_PolicyServiceServicer_to_server,
             add_AuditServiceServicer_to_server,
+            add_SkillServiceServicer_to_server,
             add_ConnectorServiceServicer_to_server,
             add_EffectServiceServicer_to_server,
             add_VariableServiceServicer_to_server,

@@ -29,6 +29,7 @@ _CONFIGURATION = frozenset(
         "CollectionService",
         "ConnectorService",
         "ModelService",
+        "SkillService",
         "SourceService",
     }
 )

@@ -36,6 +36,7 @@ from turnpike.agent_runtime.prefix.store import PrefixStore
 from turnpike.agent_runtime.prefix.sweeping import sweep_forever as sweep_ledgers
 from turnpike.agent_runtime.servicers import SERVICES, add_servicers
 from turnpike.agent_runtime.settings import Settings
+from turnpike.agent_runtime.skills.pinning import skill_pins
 from turnpike.agent_runtime.sources import (
     choices,
     contents_source,
@@ -190,6 +191,7 @@ def _new_owner(
             version=Versions(stores.engine).get,
             models=model_source(ways.models),
             contents=contents_source(new_files(settings, stores)),
+            skills=skill_pins(stores.pool),
             ledger=PrefixStore(stores.pool),
             salt=_salt(settings),
             tool_search_percent=settings.tool_search_percent,

@@ -16,7 +16,6 @@ from turnpike.agent_runtime.events.batches import Batches
 from turnpike.agent_runtime.events.tails import Tails
 from turnpike.agent_runtime.files.servicer import FileServicer
 from turnpike.agent_runtime.filters.reading import Screens
-from turnpike.agent_runtime.models import store as models_store
 from turnpike.agent_runtime.models.catalogue import ModelCatalogue, create_scripted_model
 from turnpike.agent_runtime.models.probing import Prober
 from turnpike.agent_runtime.models.servicer import ModelServicer
@@ -29,7 +28,10 @@ from turnpike.agent_runtime.prefix.servicer import PrefixServicer
 from turnpike.agent_runtime.provider_keys.catalogue import ProviderKeys
 from turnpike.agent_runtime.provider_keys.servicer import ProviderKeyServicer
 from turnpike.agent_runtime.settings import Settings
+from turnpike.agent_runtime.skills.catalogue import Skills
+from turnpike.agent_runtime.skills.servicer import SkillServicer
 from turnpike.agent_runtime.sources import (
+    HOLDS,
     blind_source,
     default_source,
     explained_source,
@@ -62,6 +64,7 @@ from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import (
 from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import (
     add_ProviderKeyServiceServicer_to_server,
 )
+from turnpike.api.agent_runtime.v1.skill_service_pb2_grpc import add_SkillServiceServicer_to_server
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import (
     add_ThreadServiceServicer_to_server,
 )
@@ -82,6 +85,7 @@ SERVICES = tuple(
         "ApprovalService",
         "PolicyService",
         "AuditService",
+        "SkillService",
     )
 )
 
@@ -101,7 +105,7 @@ def add_servicers(
     default = DefaultAgent(engine, create_scripted_model) if settings.default_agent else None
     views = Views(engine=engine, requests=requests, batches=batches, tails=tails, owner=owner)
     files = new_files(settings, stores)
-    agents = Agents(engine, models_store.hold_model)
+    agents = Agents(engine, HOLDS)
     starter = Starter(
         engine=engine,
         requests=requests,
@@ -134,6 +138,7 @@ def add_servicers(
     policies = PolicyServicer(Policies(engine), Grants(engine), explainer)
     add_PolicyServiceServicer_to_server(policies, server)
     add_AuditServiceServicer_to_server(AuditServicer(engine), server)
+    add_SkillServiceServicer_to_server(SkillServicer(Skills(engine, store.user_of_skill)), server)
     keys = ProviderKeys(engine, envelope)
     add_ProviderKeyServiceServicer_to_server(ProviderKeyServicer(keys), server)
     add_ModelServiceServicer_to_server(

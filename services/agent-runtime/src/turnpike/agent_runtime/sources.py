@@ -10,7 +10,7 @@ import grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.agent_runtime.agents import defaults, store
-from turnpike.agent_runtime.agents.catalogue import Agents
+from turnpike.agent_runtime.agents.catalogue import Agents, Holds
 from turnpike.agent_runtime.agents.defaults import DefaultAgent
 from turnpike.agent_runtime.agents.model import AgentSpec
 from turnpike.agent_runtime.agents.wording import CheckText, names_variables
@@ -31,6 +31,7 @@ from turnpike.agent_runtime.models.refusals import REASONS
 from turnpike.agent_runtime.policy.explaining import Asked, Find, Found
 from turnpike.agent_runtime.policy.matching import Pattern
 from turnpike.agent_runtime.settings import Settings
+from turnpike.agent_runtime.skills import store as skills_store
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.turns.attaching import ReadContents
 from turnpike.agent_runtime.turns.model import StartRequest, Turn, TurnFailedError
@@ -39,7 +40,10 @@ from turnpike.agent_runtime.turns.starting import Blind, EnsureDefault, InlineVe
 from turnpike.blobs.model import BlobError, BlobsUnavailableError
 from turnpike.database.envelope import Envelope
 from turnpike.database.tenancy import tenant_transaction
-from turnpike.rpc.errors import InvalidArgumentError, RemoteError
+from turnpike.rpc.errors import RemoteError
+
+HOLDS = Holds(models_store.hold_model, skills_store.hold_skills)
+"""What keeps the models and skills that agents name."""
 
 
 def new_files(settings: Settings, stores: Stores) -> Files:
@@ -135,10 +139,7 @@ def inline_source(engine: AsyncEngine, check: CheckText) -> InlineVersion:
         if names_variables(agent.instructions):
             await check(tenant, principal, agent.instructions, "inline_agent.instructions")
         async with tenant_transaction(engine, tenant) as connection:
-            if not await models_store.hold_model(connection, tenant, agent.model):
-                raise InvalidArgumentError(
-                    "inline_agent.model", f"there is no model {agent.model!r}"
-                )
+            await HOLDS.check(connection, tenant, agent, "inline_agent")
             return await store.inline_version(connection, tenant, agent, principal)
 
     return find

@@ -23,6 +23,7 @@ from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStu
 from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import PolicyServiceStub
 from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import PrefixServiceStub
 from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import ProviderKeyServiceStub
+from turnpike.api.agent_runtime.v1.skill_service_pb2_grpc import SkillServiceStub
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
 from turnpike.api.agent_runtime.v1.turn_service_pb2_grpc import TurnServiceStub
 from turnpike.api.embedding.v1.collection_service_pb2_grpc import CollectionServiceStub
@@ -81,6 +82,7 @@ from turnpike.gateway.routes.route import Entrance
 from turnpike.gateway.routes.search import SearchRoutes
 from turnpike.gateway.routes.sessions import SessionRoutes
 from turnpike.gateway.routes.sign_ins import SignInRoutes
+from turnpike.gateway.routes.skills import SkillRoutes
 from turnpike.gateway.routes.sources import SourceRoutes
 from turnpike.gateway.routes.streams import StreamRoutes
 from turnpike.gateway.routes.system import SystemRoutes
@@ -179,6 +181,7 @@ def make_app(
         PolicyRoutes(PolicyServiceStub(channels.agent_runtime)).router(entrance),
         ExplanationRoutes(PolicyServiceStub(channels.agent_runtime)).router(entrance),
         GrantRoutes(PolicyServiceStub(channels.agent_runtime)).router(entrance),
+        SkillRoutes(SkillServiceStub(channels.agent_runtime)).router(entrance),
         ProviderKeyRoutes(ProviderKeyServiceStub(channels.agent_runtime)).router(entrance),
         PrefixSessionRoutes(PrefixServiceStub(channels.agent_runtime)).router(entrance),
         ConnectorRoutes(ConnectorServiceStub(channels.tool_registry)).router(entrance),

@@ -1,6 +1,6 @@
 """What may be done to agents."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,8 +13,43 @@ from turnpike.agent_runtime.errors import ConflictError, EtagMismatchError, NotF
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import InvalidArgumentError
 
+_SPEC = "agent.spec"
+
 HoldModel = Callable[[AsyncConnection, UUID, str], Awaitable[bool]]
 """Keeps a tenant's model or pool for the transaction; False when none has that name."""
+
+HoldSkills = Callable[[AsyncConnection, Sequence[str]], Awaitable[Container[str]]]
+"""Keeps skills for the transaction; returns the names of those that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Keeps what agents name for a transaction."""
+
+    model: HoldModel
+    skills: HoldSkills
+
+    async def check(
+        self, connection: AsyncConnection, tenant: UUID, spec: AgentSpec, path: str
+    ) -> None:
+        """Keeps what a spec names; `path` is where the request has it.
+
+        Raises:
+            InvalidArgumentError: Something of it is not there.
+        """
+        wrong = [
+            (f"{path}.skills[{place}]", f"there is no skill {spec.skills[place]!r}")
+            for place in await self.unknown(connection, spec)
+        ]
+        if not await self.model(connection, tenant, spec.model):
+            wrong.insert(0, (f"{path}.model", f"there is no model {spec.model!r}"))
+        if wrong:
+            raise InvalidArgumentError(*wrong[0], *wrong[1:])
+
+    async def unknown(self, connection: AsyncConnection, spec: AgentSpec) -> list[int]:
+        """Keeps a spec's skills; returns the places of those that there are not."""
+        known = await self.skills(connection, spec.skills)
+        return [place for place, name in enumerate(spec.skills) if name not in known]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,22 +68,22 @@ class Agents:
 
     Args:
         engine: Where they are.
-        hold_model: See `HoldModel`.
+        holds: Keeps what they name.
     """
 
-    def __init__(self, engine: AsyncEngine, hold_model: HoldModel) -> None:
+    def __init__(self, engine: AsyncEngine, holds: Holds) -> None:
         self._engine = engine
-        self._hold_model = hold_model
+        self._holds = holds
 
     async def create(self, wish: Wish) -> Agent:
         """Creates an agent.
 
         Raises:
             ConflictError: The name is taken.
-            InvalidArgumentError: There is no such model.
+            InvalidArgumentError: There is no such model or skill.
         """
         async with tenant_transaction(self._engine, wish.tenant) as connection:
-            await self._check(connection, wish)
+            await self._holds.check(connection, wish.tenant, wish.spec, _SPEC)
             return await self._create(connection, wish)
 
     async def update(self, wish: Wish, *, etag: str, allow_missing: bool) -> tuple[Agent, Change]:
@@ -57,14 +92,14 @@ class Agents:
         Raises:
             NotFoundError: There is none, and it may not be created.
             EtagMismatchError: It was changed meanwhile.
-            InvalidArgumentError: There is no such model.
+            InvalidArgumentError: There is no such model or skill.
         """
         async with tenant_transaction(self._engine, wish.tenant) as connection:
             # The lock keeps two updates from both adding the next version.
             current = await store.lock_agent(connection, wish.name)
             if current is None and (etag or not allow_missing):
                 raise NotFoundError("agent", wish.name)
-            await self._check(connection, wish)
+            await self._holds.check(connection, wish.tenant, wish.spec, _SPEC)
             if current is None:
                 return await self._create(connection, wish), "CREATED"
             if etag and etag != current:
@@ -113,7 +148,7 @@ class Agents:
 
         Raises:
             NotFoundError: There is no such agent, or version of it.
-            InvalidArgumentError: The version's model is gone.
+            InvalidArgumentError: The version's model, or a skill of it, is gone.
         """
         async with tenant_transaction(self._engine, tenant) as connection:
             if await store.lock_agent(connection, name) is None:
@@ -121,8 +156,10 @@ class Agents:
             spec = await store.spec_of(connection, name, version)
             if spec is None:
                 raise NotFoundError("agent version", str(version))
-            if not await self._hold_model(connection, tenant, spec.model):
+            if not await self._holds.model(connection, tenant, spec.model):
                 raise InvalidArgumentError("version", f"its model {spec.model!r} is gone")
+            if gone := await self._holds.unknown(connection, spec):
+                raise InvalidArgumentError("version", f"its skill {spec.skills[gone[0]]!r} is gone")
             await store.activate(connection, name, version)
             return await self._existing(connection, name)
 
@@ -142,7 +179,3 @@ class Agents:
         if agent is None:
             raise NotFoundError("agent", name)
         return agent
-
-    async def _check(self, connection: AsyncConnection, wish: Wish) -> None:
-        if not await self._hold_model(connection, wish.tenant, wish.spec.model):
-            raise InvalidArgumentError("agent.spec.model", f"there is no model {wish.spec.model!r}")

@@ -36,6 +36,7 @@ def spec_from_proto(spec: agent_pb2.AgentSpec, path: str) -> AgentSpec:
         tool_search=ToolSearch(
             percent=spec.tool_search.percent, pinned=tuple(spec.tool_search.pinned)
         ),
+        skills=tuple(spec.skills),
     )
 
 
@@ -51,4 +52,5 @@ def spec_to_proto(spec: AgentSpec) -> agent_pb2.AgentSpec:
         policy=policy_to_proto(spec.policy),
         approvals=rules_to_proto(spec.approvals),
         tool_search=searching if asked != NO_TOOL_SEARCH else None,
+        skills=spec.skills,
     )

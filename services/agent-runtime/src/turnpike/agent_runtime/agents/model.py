@@ -46,6 +46,8 @@ class AgentSpec:
     """Who decides what it asks for, and for how long."""
 
     tool_search: ToolSearch = NO_TOOL_SEARCH
+    skills: tuple[str, ...] = ()
+    """Names, in the order in which its model is told of them."""
 
     def as_dict(self) -> dict[str, Any]:
         """Returns what is stored of it."""
@@ -55,6 +57,7 @@ class AgentSpec:
             "tools": list(self.tools),
             "max_steps": self.max_steps,
             **self._searching(),
+            **({"skills": list(self.skills)} if self.skills else {}),
             # There even when they are empty: a replica of before reads them.
             **{"allow": [], "deny": []} | document_of(self.policy),
         } | self._asking()
@@ -79,6 +82,7 @@ class AgentSpec:
             tools=tuple(stored["tools"]),
             max_steps=stored["max_steps"],
             tool_search=_tool_search(stored.get("tool_search", {})),
+            skills=tuple(stored.get("skills", ())),
             policy=policy_of(
                 {name: value for name, value in stored.items() if name in POLICY_NAMES}
             ),

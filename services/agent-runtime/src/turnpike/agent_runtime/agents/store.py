@@ -49,6 +49,10 @@ _USER_OF_MODEL = text(
     "SELECT a.name FROM agents a JOIN agent_versions v ON v.id = a.active_version"
     " WHERE v.spec ->> 'model' = :model ORDER BY a.name LIMIT 1"
 )
+_USER_OF_SKILL = text(
+    "SELECT a.name FROM agents a JOIN agent_versions v ON v.id = a.active_version"
+    " WHERE v.spec -> 'skills' @> to_jsonb(CAST(:skill AS text)) ORDER BY a.name LIMIT 1"
+)
 
 Change = Literal["CREATED", "CHANGED", "UNCHANGED"]
 
@@ -195,6 +199,11 @@ async def inline_version(
 async def user_of_model(connection: AsyncConnection, model: str) -> str | None:
     """Returns the name of an agent whose active version names the model."""
     return await connection.scalar(_USER_OF_MODEL, {"model": model})
+
+
+async def user_of_skill(connection: AsyncConnection, skill: str) -> str | None:
+    """Returns the name of an agent whose active version names the skill."""
+    return await connection.scalar(_USER_OF_SKILL, {"skill": skill})
 
 
 async def _add_version(

@@ -68,6 +68,6 @@ class Versions:
 
 
 def _size(spec: AgentSpec) -> int:
-    texts = (spec.model, spec.instructions, *spec.tools)
+    texts = (spec.model, spec.instructions, *spec.tools, *spec.skills)
     rules = len(spec.policy.layer.rules)
     return _OVERHEAD_BYTES + rules * _RULE_BYTES + sum(getsizeof(text) for text in texts)

@@ -1,7 +1,7 @@
 """Running the tool calls of one step."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,6 @@ import orjson
 
 from turnpike.agent_runtime.approvals.model import Item, Kind, Subject
 from turnpike.agent_runtime.events.writer import LogWriter
-from turnpike.agent_runtime.tools.builtin import SEARCH
 from turnpike.agent_runtime.tools.effects import Effect, EffectState, Progress
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.turns.counting import TOOL_CALLS
@@ -30,8 +29,8 @@ _OUTCOMES = {
 }
 
 
-Search = Callable[[Effect, str], Awaitable[EffectState]]
-"""Searches the turn's tools for what the arguments say."""
+Answer = Callable[[Effect, str], Awaitable[EffectState]]
+"""Returns what a tool of this service's own says to arguments; it changes nothing."""
 
 
 class Caller:
@@ -43,10 +42,10 @@ class Caller:
         reviewer: Reviewer,
         writer: LogWriter,
         *,
-        search: Search,
+        own: Mapping[str, Answer],
         timeout: timedelta,
     ) -> None:
-        self._search = search
+        self._own = own
         self._registry = registry
         self._reviewer = reviewer
         self._writer = writer
@@ -103,8 +102,8 @@ class Caller:
                 return await self._run(call, effect, plan)
 
     async def _run(self, call: Call, effect: Effect, run: Run) -> Item | None:
-        if call.name == SEARCH:
-            return await self._find(call, effect, run)
+        if (answer := self._own.get(call.name)) is not None:
+            return await self._answer(call, effect, run, answer)
         with span(f"execute_tool {call.name}", attributes=_calling(call, effect)) as calling:
             try:
                 await self._meet(effect, run)
@@ -119,10 +118,10 @@ class Caller:
                 calling.fail(call.outcome or "ASKED")
             return item
 
-    async def _find(self, call: Call, effect: Effect, run: Run) -> None:
-        # It changes nothing: an owner that comes after may search again.
+    async def _answer(self, call: Call, effect: Effect, run: Run, answer: Answer) -> None:
+        # It changes nothing: an owner that comes after may ask again.
         self._writer.emit(tool_started=ToolStarted(call_id=call.call_id))
-        self._close(call, await self._search(effect, run.arguments))
+        self._close(call, await answer(effect, run.arguments))
 
     async def _refuse(self, call: Call, effect: Effect, plan: Close) -> Item | None:
         # An owner before this one may have run it, by what was said then.

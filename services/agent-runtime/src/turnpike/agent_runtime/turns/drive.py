@@ -11,6 +11,7 @@ from turnpike.agent_runtime.events.model import Batch, CancelDesiredError, Claim
 from turnpike.agent_runtime.events.writer import Body, LogWriter
 from turnpike.agent_runtime.policy.judging import Judge, Subject
 from turnpike.agent_runtime.prefix.model import Entry
+from turnpike.agent_runtime.tools.builtin import SEARCH
 from turnpike.agent_runtime.turns import stating
 from turnpike.agent_runtime.turns.allowance import Allowance
 from turnpike.agent_runtime.turns.asking import ProviderWaitError
@@ -18,6 +19,7 @@ from turnpike.agent_runtime.turns.calling import Caller
 from turnpike.agent_runtime.turns.course import Course
 from turnpike.agent_runtime.turns.endings import Ending
 from turnpike.agent_runtime.turns.invocation import Invocation, invocation_of
+from turnpike.agent_runtime.turns.loading import LOAD_SKILL
 from turnpike.agent_runtime.turns.model import Reply, Step, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.parts import Parts
 from turnpike.agent_runtime.turns.pausing import pause_for
@@ -94,7 +96,10 @@ class Driver:
             parts.registry,
             Reviewer(prepared.toolset, self._judge, prepared.reviews),
             self._writer,
-            search=partial(parts.search.answer, prepared.toolset),
+            own={
+                SEARCH: partial(parts.search.answer, prepared.toolset),
+                LOAD_SKILL.name: prepared.skills.answer,
+            },
             timeout=parts.patience.tool,
         )
         self._tries = Tries(parts, claim, turn, prepared, allowance, self._course, self._writer)

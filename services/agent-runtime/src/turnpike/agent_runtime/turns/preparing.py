@@ -25,6 +25,7 @@ from turnpike.agent_runtime.policy.model import NO_POLICY, Policy
 from turnpike.agent_runtime.prefix.keys import Salt
 from turnpike.agent_runtime.prefix.model import EMPTY, Ledger
 from turnpike.agent_runtime.prefix.store import PrefixStore
+from turnpike.agent_runtime.skills.pinning import PinSkills
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.tools.toolset import Tool, Toolset
 from turnpike.agent_runtime.turns import queries
@@ -49,6 +50,7 @@ from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.inheriting import Left, left_behind
 from turnpike.agent_runtime.turns.invocation import invocation_of
 from turnpike.agent_runtime.turns.ledgering import Said
+from turnpike.agent_runtime.turns.loading import LOAD_SKILL, NO_SKILLS, Skillset
 from turnpike.agent_runtime.turns.model import PastTurn, Step, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.prompting import Shown, answer_messages, messages
 from turnpike.agent_runtime.turns.uses import found_before
@@ -107,6 +109,7 @@ class Prepared:
     reviews: Reviews = field(default_factory=Reviews)
     """What people decided of the step whose calls have not ended."""
 
+    skills: Skillset = NO_SKILLS
     rules: ApprovalRules = field(default_factory=ApprovalRules)
     """Who decides what the turn asks for."""
 
@@ -128,6 +131,8 @@ class Chosen:
     head: int
     """What the thread's prompt has at most before this turn, in tokens; 0 when nobody knows."""
 
+    skills: Skillset = NO_SKILLS
+
     @property
     def model(self) -> Model:
         """What is asked first; of a turn of one call nothing is."""
@@ -140,7 +145,7 @@ class Chosen:
         """
         if not self.models:
             return None
-        before = self.head or text_bound(self.spec.instructions)
+        before = self.head or text_bound(self.spec.instructions + self.skills.section)
         return Estimate(
             model=self.model.name,
             input_tokens=before + _input_bound(turn),
@@ -181,7 +186,7 @@ class Sources:
     models: ModelSource
 
     contents: ReadContents
-
+    skills: PinSkills
     ledger: PrefixStore
     salt: Salt
     tool_search_percent: int
@@ -200,6 +205,7 @@ async def choose(sources: Sources, turn: Turn, *, new_thread: bool) -> Chosen:
     try:
         async with asyncio.TaskGroup() as group:
             choosing = group.create_task(sources.models(turn, version.spec.model))
+            pinning = group.create_task(_skills(sources, turn, version.spec))
             head = None if new_thread else group.create_task(_head(sources.engine, turn))
     except ExceptionGroup as failures:
         raise first_of(failures) from failures
@@ -209,7 +215,8 @@ async def choose(sources: Sources, turn: Turn, *, new_thread: bool) -> Chosen:
         agent_owner=version.created_by,
         choice=choosing.result(),
         models=[each.model for each in ordered(choosing.result(), str(turn.thread))],
-        head=head.result() if head else 0,
+        head=_head_with(head.result() if head else 0, pinning.result()),
+        skills=pinning.result(),
     )
 
 
@@ -235,7 +242,7 @@ async def prepare(
     try:
         async with asyncio.TaskGroup() as group:
             opening = group.create_task(_opened(sources.log, claim, turn))
-            tools = group.create_task(_tools(sources.registry, turn, spec))
+            tools = group.create_task(_tools(sources.registry, turn, chosen))
             worded = group.create_task(_instructions(sources.registry, turn, spec))
             said = None if fresh else group.create_task(_said(sources.engine, turn))
             ledger = None if fresh else group.create_task(_ledger(sources, turn))
@@ -260,6 +267,7 @@ async def prepare(
         toolset=toolset,
         policy=spec.policy,
         reviews=reviews,
+        skills=chosen.skills,
         rules=spec.approvals,
         max_steps=spec.max_steps,
         said=_telling(sources, turn, chosen, held, past, steps, toolset, full, contents)
@@ -281,7 +289,7 @@ def _toolset(
     window = chosen.model.context_window
     if percent >= _ALL or not window or tools_reckoned(tools) * _ALL <= percent * window:
         return Toolset(tools, seen=seen)
-    patterns = [Pattern(each) for each in asked.pinned]
+    patterns = [Pattern(each) for each in (*asked.pinned, LOAD_SKILL.name)]
     return Toolset(
         tools, pinned=lambda tool: any(each.matches(tool) for each in patterns), seen=seen
     )
@@ -311,11 +319,12 @@ def _telling(
             summary=full.summary if full else held.head.summary,
             summarised=full.through if full else held.head.summarised,
             shown=shown,
+            skills=chosen.skills.section,
         ),
         toolset,
         pictures=data_urls(given(past, turn), contents),
         compaction=full,
-        template=hashlib.sha256(spec.instructions.encode()).hexdigest(),
+        template=_digest(spec.instructions + chosen.skills.section),
         salt=sources.salt,
         tenant=turn.tenant,
         thread=turn.thread,
@@ -382,8 +391,23 @@ async def _head(engine: AsyncEngine, turn: Turn) -> int:
         return await queries.head_tokens(connection, turn)
 
 
-async def _tools(registry: Registry, turn: Turn, spec: AgentSpec) -> list[Tool]:
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def _skills(sources: Sources, turn: Turn, spec: AgentSpec) -> Skillset:
+    return Skillset(await sources.skills(turn.tenant, turn.id, spec.skills))
+
+
+def _head_with(head: int, skills: Skillset) -> int:
+    # What the thread's last turn was told of its skills may have been less.
+    return head + text_bound(skills.section) if head and skills.section else head
+
+
+async def _tools(registry: Registry, turn: Turn, chosen: Chosen) -> list[Tool]:
+    spec = chosen.spec
     own = [_ASK_PERSON] if any(each in _ASKING for each in spec.tools) else []
+    own += chosen.skills.tools
     others = [each for each in spec.tools if not each.startswith("turnpike/")]
     if not others:
         return own

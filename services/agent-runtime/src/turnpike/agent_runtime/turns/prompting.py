@@ -56,13 +56,14 @@ def messages(
     summary: str = "",
     summarised: int = 0,
     shown: Shown = NOTHING,
+    skills: str = "",
 ) -> list[Message]:
     """Returns the prompt's messages: what was said before, and the turn so far.
 
     Of a step whose calls have not ended, only what the model said. A summary stands for the
-    turns up to the position `summarised`.
+    turns up to the position `summarised`. What is said of skills ends the instructions.
     """
-    system = instructions(template, turn, past)
+    system = "\n\n".join(filter(None, (instructions(template, turn, past), skills)))
     said = [Message(role="system", text=system)] if system else []
     first = past[0] if past else turn
     told = _variables(turn.agent, first.created, first.time_zone)

@@ -102,7 +102,14 @@ def _comes_with_it(
         return fault.field == "members" and any(
             ("Model", member.model) in specs for member in spec.members
         )
-    return isinstance(spec, AgentSpec) and fault.field == "model" and ("Model", spec.model) in specs
+    return isinstance(spec, AgentSpec) and _comes_with_agent(spec, fault, specs)
+
+
+def _comes_with_agent(
+    spec: AgentSpec, fault: FieldFault, specs: Mapping[tuple[str, ...], Spec]
+) -> bool:
+    named = {f"skills[{place}]": ("Skill", name) for place, name in enumerate(spec.skills)}
+    return (named | {"model": ("Model", spec.model)}).get(fault.field, ("", "")) in specs
 
 
 def _apply(client: GatewayClient, document: Document, place: str, spec: Spec) -> Outcome:

@@ -24,6 +24,7 @@ from turnpike.cli.setup.specs import (
     ModelSpec,
     OwnKeysSpec,
     ProviderKeySpec,
+    SkillSpec,
     SourceSpec,
     Spec,
     ToolSpec,
@@ -70,6 +71,12 @@ class _Agent(_Envelope):
     kind: str
     name: names.Name
     spec: AgentSpec
+
+
+class _Skill(_Envelope):
+    kind: str
+    name: names.Name
+    spec: SkillSpec
 
 
 class _Connector(_Envelope):
@@ -132,6 +139,7 @@ _AnyEnvelope = (
     | _OwnKeys
     | _Policy
     | _Agent
+    | _Skill
     | _Connector
     | _Tool
     | _Variable
@@ -143,7 +151,7 @@ _AnyEnvelope = (
     | _Issuer
 )
 
-# In the order in which they are applied: an agent names models and connectors, a
+# In the order in which they are applied: an agent names models, connectors and skills, a
 # subscription its plan, and a budget stays below what the plan, or the tenant's own
 # limits, give. Keys come before they are required, variables before they are named.
 _KINDS: dict[str, type[_AnyEnvelope]] = {
@@ -160,6 +168,7 @@ _KINDS: dict[str, type[_AnyEnvelope]] = {
     "Connector": _Connector,
     "Tool": _Tool,
     "Source": _Source,
+    "Skill": _Skill,
     "Agent": _Agent,
 }
 KINDS = tuple(_KINDS)

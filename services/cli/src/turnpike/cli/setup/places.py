@@ -18,6 +18,7 @@ _COLLECTIONS = {
     "Plan": "plans",
     "Policy": "policies",
     "ProviderKey": "provider-keys",
+    "Skill": "skills",
     "Source": "sources",
     "Subscription": "subscriptions",
     "TenantLimits": "limits",

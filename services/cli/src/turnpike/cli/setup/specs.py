@@ -112,6 +112,14 @@ class AgentSpec(_Strict):
     policy: Policy = Policy()
     approvals: ApprovalRules | None = None
     tool_search: ToolSearch = ToolSearch()
+    skills: list[Name] = Field(default=[], max_length=100)
+
+
+class SkillSpec(_Strict):
+    """Instructions that agents' models load when they need them."""
+
+    description: str = Field(min_length=1, max_length=1024)
+    instructions: str = Field(min_length=1, max_length=65_536)
 
 
 class ConnectorSpec(_Strict):
@@ -194,6 +202,7 @@ Spec = (
     | OwnKeysSpec
     | PolicySpec
     | AgentSpec
+    | SkillSpec
     | ConnectorSpec
     | SourceSpec
     | ToolSpec

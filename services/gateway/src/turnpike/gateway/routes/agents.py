@@ -63,6 +63,9 @@ class AgentSpec(Request):
     policy: Policy = Policy()
     approvals: ApprovalRules | None = None
     tool_search: ToolSearch = ToolSearch()
+    skills: Annotated[
+        list[Name], Field(max_length=100, description="Names, in the order of its prompt.")
+    ] = Field(default=[])
 
 
 class NewAgent(AgentSpec):
@@ -100,6 +103,7 @@ class Spec(Reply):
     policy: PolicyReply
     approvals: ApprovalRulesReply | None
     tool_search: ToolSearchReply
+    skills: list[str]
 
 
 class Agent(Reply):
@@ -113,6 +117,7 @@ class Agent(Reply):
     policy: PolicyReply
     approvals: ApprovalRulesReply | None
     tool_search: ToolSearchReply
+    skills: list[str]
     version: str = Field(description="The id of the active version.")
     version_number: int
     etag: str
@@ -271,6 +276,7 @@ def spec_message(spec: AgentSpec) -> agent_pb2.AgentSpec:
         tool_search=agent_pb2.ToolSearch(
             percent=spec.tool_search.percent, pinned=spec.tool_search.pinned
         ),
+        skills=spec.skills,
     )
 
 
@@ -285,6 +291,7 @@ def _fields(spec: agent_pb2.AgentSpec) -> dict[str, Any]:
         "tool_search": ToolSearchReply(
             percent=spec.tool_search.percent, pinned=list(spec.tool_search.pinned)
         ),
+        "skills": list(spec.skills),
     }
 
 

@@ -28,7 +28,7 @@ from turnpike.api.agent_runtime.v1 import approval_pb2 as turnpike_dot_api_dot_a
 from turnpike.api.agent_runtime.v1 import policy_pb2 as turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)turnpike/api/agent_runtime/v1/agent.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a,turnpike/api/agent_runtime/v1/approval.proto\x1a*turnpike/api/agent_runtime/v1/policy.proto\"j\n\nToolSearch\x12\x18\n\x07percent\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x42\n\x06pinned\x18\x02 \x03(\tB2\xbaH/\x92\x01,\x10\x64\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\"\xf8\x02\n\tAgentSpec\x12\x31\n\x05model\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12\x1f\n\x0cinstructions\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\xc0\x9a\x0c\x12\x42\n\x05tools\x18\x03 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x1b\n\tmax_steps\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x35\n\x06policy\x18\x05 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Policy\x12?\n\tapprovals\x18\x06 \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.ApprovalRules\x12>\n\x0btool_search\x18\n \x01(\x0b\x32).turnpike.api.agent_runtime.v1.ToolSearch\"\x92\x02\n\x05\x41gent\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12>\n\x04spec\x18\x02 \x01(\x0b\x32(.turnpike.api.agent_runtime.v1.AgentSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x16\n\x0eversion_number\x18\x04 \x01(\r\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x01\n\x0c\x41gentVersion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x36\n\x04spec\x18\x03 \x01(\x0b\x32(.turnpike.api.agent_runtime.v1.AgentSpec\x12\x0e\n\x06\x61\x63tive\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)turnpike/api/agent_runtime/v1/agent.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a,turnpike/api/agent_runtime/v1/approval.proto\x1a*turnpike/api/agent_runtime/v1/policy.proto\"j\n\nToolSearch\x12\x18\n\x07percent\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x42\n\x06pinned\x18\x02 \x03(\tB2\xbaH/\x92\x01,\x10\x64\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\"\xb5\x03\n\tAgentSpec\x12\x31\n\x05model\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12\x1f\n\x0cinstructions\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\xc0\x9a\x0c\x12\x42\n\x05tools\x18\x03 \x03(\tB3\xbaH0\x92\x01-\x10\xe8\x07\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$\x12\x1b\n\tmax_steps\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x35\n\x06policy\x18\x05 \x01(\x0b\x32%.turnpike.api.agent_runtime.v1.Policy\x12?\n\tapprovals\x18\x06 \x01(\x0b\x32,.turnpike.api.agent_runtime.v1.ApprovalRules\x12>\n\x0btool_search\x18\n \x01(\x0b\x32).turnpike.api.agent_runtime.v1.ToolSearch\x12;\n\x06skills\x18\x0b \x03(\tB+\xbaH(\x92\x01%\x10\x64\x18\x01\"\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\"\x92\x02\n\x05\x41gent\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12>\n\x04spec\x18\x02 \x01(\x0b\x32(.turnpike.api.agent_runtime.v1.AgentSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x16\n\x0eversion_number\x18\x04 \x01(\r\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x01\n\x0c\x41gentVersion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x36\n\x04spec\x18\x03 \x01(\x0b\x32(.turnpike.api.agent_runtime.v1.AgentSpec\x12\x0e\n\x06\x61\x63tive\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGENTSPEC'].fields_by_name['tools']._serialized_options = b'\272H0\222\001-\020\350\007\"(r&2$^[A-Za-z0-9_.*-]+/[A-Za-z0-9_.*/-]+$'
   _globals['_AGENTSPEC'].fields_by_name['max_steps']._loaded_options = None
   _globals['_AGENTSPEC'].fields_by_name['max_steps']._serialized_options = b'\272H\005*\003\030\350\007'
+  _globals['_AGENTSPEC'].fields_by_name['skills']._loaded_options = None
+  _globals['_AGENTSPEC'].fields_by_name['skills']._serialized_options = b'\272H(\222\001%\020d\030\001\"\037r\0352\033^[a-z0-9][a-z0-9._-]{0,62}$'
   _globals['_AGENT'].fields_by_name['name']._loaded_options = None
   _globals['_AGENT'].fields_by_name['name']._serialized_options = b'\272H\037r\0352\033^[a-z0-9][a-z0-9._-]{0,62}$'
   _globals['_AGENT'].fields_by_name['spec']._loaded_options = None
@@ -54,9 +56,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOOLSEARCH']._serialized_start=228
   _globals['_TOOLSEARCH']._serialized_end=334
   _globals['_AGENTSPEC']._serialized_start=337
-  _globals['_AGENTSPEC']._serialized_end=713
-  _globals['_AGENT']._serialized_start=716
-  _globals['_AGENT']._serialized_end=990
-  _globals['_AGENTVERSION']._serialized_start=993
-  _globals['_AGENTVERSION']._serialized_end=1156
+  _globals['_AGENTSPEC']._serialized_end=774
+  _globals['_AGENT']._serialized_start=777
+  _globals['_AGENT']._serialized_end=1051
+  _globals['_AGENTVERSION']._serialized_start=1054
+  _globals['_AGENTVERSION']._serialized_end=1217
 # @@protoc_insertion_point(module_scope)

@@ -21,7 +21,7 @@ class ToolSearch(_message.Message):
     def __init__(self, percent: _Optional[int] = ..., pinned: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AgentSpec(_message.Message):
-    __slots__ = ("model", "instructions", "tools", "max_steps", "policy", "approvals", "tool_search")
+    __slots__ = ("model", "instructions", "tools", "max_steps", "policy", "approvals", "tool_search", "skills")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
     TOOLS_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,7 @@ class AgentSpec(_message.Message):
     POLICY_FIELD_NUMBER: _ClassVar[int]
     APPROVALS_FIELD_NUMBER: _ClassVar[int]
     TOOL_SEARCH_FIELD_NUMBER: _ClassVar[int]
+    SKILLS_FIELD_NUMBER: _ClassVar[int]
     model: str
     instructions: str
     tools: _containers.RepeatedScalarFieldContainer[str]
@@ -36,7 +37,8 @@ class AgentSpec(_message.Message):
     policy: _policy_pb2.Policy
     approvals: _approval_pb2.ApprovalRules
     tool_search: ToolSearch
-    def __init__(self, model: _Optional[str] = ..., instructions: _Optional[str] = ..., tools: _Optional[_Iterable[str]] = ..., max_steps: _Optional[int] = ..., policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., approvals: _Optional[_Union[_approval_pb2.ApprovalRules, _Mapping]] = ..., tool_search: _Optional[_Union[ToolSearch, _Mapping]] = ...) -> None: ...
+    skills: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., instructions: _Optional[str] = ..., tools: _Optional[_Iterable[str]] = ..., max_steps: _Optional[int] = ..., policy: _Optional[_Union[_policy_pb2.Policy, _Mapping]] = ..., approvals: _Optional[_Union[_approval_pb2.ApprovalRules, _Mapping]] = ..., tool_search: _Optional[_Union[ToolSearch, _Mapping]] = ..., skills: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Agent(_message.Message):
     __slots__ = ("name", "spec", "version", "version_number", "etag", "create_time", "update_time")

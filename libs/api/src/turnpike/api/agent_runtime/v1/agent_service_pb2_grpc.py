@@ -90,7 +90,7 @@ class AgentServiceServicer:
         """Creates an agent with its first version.
 
         Fails with ALREADY_EXISTS (CONFLICT), and with INVALID_ARGUMENT when the
-        model is unknown or a policy asks. Safe to retry after looking.
+        model or a skill is unknown. Safe to retry after looking.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,8 +139,8 @@ class AgentServiceServicer:
     def ActivateAgentVersion(self, request, context):
         """Makes a version the active one, at once: roll back or forward.
 
-        Fails with NOT_FOUND, or INVALID_ARGUMENT when the version's model is
-        gone. Safe to retry.
+        Fails with NOT_FOUND, or INVALID_ARGUMENT when the version's model or a
+        skill of it is gone. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,7 @@ class AgentServiceStub:
     """Creates an agent with its first version.
 
     Fails with ALREADY_EXISTS (CONFLICT), and with INVALID_ARGUMENT when the
-    model is unknown or a policy asks. Safe to retry after looking.
+    model or a skill is unknown. Safe to retry after looking.
     """
     GetAgent: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.GetAgentRequest, _agent_service_pb2.GetAgentResponse]
     """Returns an agent, or NOT_FOUND. Safe to retry."""
@@ -48,8 +48,8 @@ class AgentServiceStub:
     ActivateAgentVersion: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.ActivateAgentVersionRequest, _agent_service_pb2.ActivateAgentVersionResponse]
     """Makes a version the active one, at once: roll back or forward.
 
-    Fails with NOT_FOUND, or INVALID_ARGUMENT when the version's model is
-    gone. Safe to retry.
+    Fails with NOT_FOUND, or INVALID_ARGUMENT when the version's model or a
+    skill of it is gone. Safe to retry.
     """
 
 class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -70,7 +70,7 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates an agent with its first version.
 
         Fails with ALREADY_EXISTS (CONFLICT), and with INVALID_ARGUMENT when the
-        model is unknown or a policy asks. Safe to retry after looking.
+        model or a skill is unknown. Safe to retry after looking.
         """
 
     @_abc_1.abstractmethod
@@ -128,8 +128,8 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_agent_service_pb2.ActivateAgentVersionResponse]:
         """Makes a version the active one, at once: roll back or forward.
 
-        Fails with NOT_FOUND, or INVALID_ARGUMENT when the version's model is
-        gone. Safe to retry.
+        Fails with NOT_FOUND, or INVALID_ARGUMENT when the version's model or a
+        skill of it is gone. Safe to retry.
         """
 
 def add_AgentServiceServicer_to_server(servicer: AgentServiceServicer, server: _aio.Server) -> None: ...

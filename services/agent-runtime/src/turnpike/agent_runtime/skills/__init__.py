@@ -1,0 +1,1 @@
+"""Skills: instructions that models load when they need them."""

@@ -1,0 +1,38 @@
+"""Skills on the wire."""
+
+from turnpike.agent_runtime.skills.model import SkillSpec
+from turnpike.agent_runtime.skills.store import Skill
+from turnpike.api.agent_runtime.v1 import skill_service_pb2 as pb
+from turnpike.rpc.errors import InvalidArgumentError
+
+
+def spec_from_proto(skill: pb.Skill, path: str) -> SkillSpec:
+    """Returns what a request says of a skill; `path` is where the request has it.
+
+    Raises:
+        InvalidArgumentError: Nothing is in it.
+    """
+    description, instructions = _text(skill.description), _text(skill.instructions)
+    for name, said in (("description", description), ("instructions", instructions)):
+        if not said.strip():
+            raise InvalidArgumentError(f"{path}.{name}", "says nothing")
+    return SkillSpec(description=description, instructions=instructions)
+
+
+def skill_to_proto(skill: Skill) -> pb.Skill:
+    """Returns a skill for a response."""
+    return pb.Skill(
+        name=skill.name,
+        description=skill.spec.description,
+        instructions=skill.spec.instructions,
+        version=str(skill.version),
+        version_number=skill.number,
+        etag=skill.etag,
+        create_time=skill.created,
+        update_time=skill.updated,
+    )
+
+
+def _text(text: str) -> str:
+    # No database stores it.
+    return text.replace("\0", "")

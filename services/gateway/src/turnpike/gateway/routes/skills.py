@@ -1,0 +1,173 @@
+"""Skills: instructions that agents' models load when they need them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from turnpike.api.agent_runtime.v1 import skill_service_pb2 as pb
+from turnpike.api.agent_runtime.v1.skill_service_pb2_grpc import SkillServiceStub
+from turnpike.gateway.documents import rfc3339
+from turnpike.gateway.requests import if_match
+from turnpike.gateway.routes.configured import Configured
+from turnpike.gateway.routes.replies import changed, created, reply
+from turnpike.gateway.routes.route import CurrentCall, Entrance
+from turnpike.gateway.routes.shapes import (
+    IfMatch,
+    Name,
+    PageSize,
+    PageToken,
+    Reply,
+    Request,
+    Text,
+    Time,
+    ValidateOnly,
+    check_name,
+)
+
+_NAMES = {"skill.": ""}
+
+
+class SkillSpec(Request):
+    """Instructions for one kind of task."""
+
+    description: Annotated[
+        Text,
+        Field(
+            min_length=1,
+            max_length=1024,
+            description="What it is for: all that a model sees of it before it loads it.",
+        ),
+    ]
+    instructions: Annotated[
+        Text, Field(min_length=1, max_length=65_536, description="Markdown; 64 KiB at most.")
+    ]
+
+
+class NewSkill(SkillSpec):
+    """A skill to create."""
+
+    name: Name
+
+
+class ChangedSkill(SkillSpec):
+    """A skill as it shall be."""
+
+    name: Name | None = None
+
+
+class Skill(Reply):
+    """Instructions for one kind of task."""
+
+    name: str
+    description: str
+    instructions: str
+    version: str = Field(description="The id of the version that turns get that begin now.")
+    version_number: int
+    etag: str
+    created: Time
+    updated: Time
+
+
+class SkillPage(Reply):
+    """A page of skills, by name."""
+
+    skills: list[Skill]
+    next_page_token: str
+
+
+class SkillRoutes:
+    """`/api/v1/skills`."""
+
+    def __init__(self, skills: SkillServiceStub) -> None:
+        self._skills = skills
+
+    def router(self, entrance: Entrance) -> APIRouter:
+        """Returns the routes."""
+        router = entrance.router()
+        Configured(
+            noun=Skill,
+            page=SkillPage,
+            list_page=self.list_skills,
+            create=self.create_skill,
+            get=self.get_skill,
+            put=self.put_skill,
+            delete=self.delete_skill,
+        ).add_to(router, "/api/v1/skills")
+        return router
+
+    async def list_skills(
+        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
+    ) -> Response:
+        """Lists skills by name."""
+        request = pb.ListSkillsRequest(page_size=page_size, page_token=page_token)
+        response = await call.read(self._skills.ListSkills, request)
+        return reply(
+            SkillPage(
+                skills=[_skill(each) for each in response.skills],
+                next_page_token=response.next_page_token,
+            )
+        )
+
+    async def create_skill(
+        self, call: CurrentCall, body: NewSkill, validate_only: ValidateOnly = False
+    ) -> Response:
+        """Creates a skill with its first version."""
+        request = pb.CreateSkillRequest(
+            skill=_message(body.name, body), validate_only=validate_only
+        )
+        response = await call.change(self._skills.CreateSkill, request, _NAMES)
+        made = _skill(response.skill)
+        location = f"/api/v1/skills/{made.name}"
+        return created(made, made.etag, location, validate_only=validate_only)
+
+    async def get_skill(self, call: CurrentCall, name: str) -> Response:
+        """Returns a skill as it is now."""
+        response = await call.read(self._skills.GetSkill, pb.GetSkillRequest(name=name))
+        skill = _skill(response.skill)
+        return reply(skill, headers={"etag": f'"{skill.etag}"'})
+
+    async def put_skill(
+        self,
+        call: CurrentCall,
+        name: str,
+        body: ChangedSkill,
+        if_match_header: IfMatch = None,
+        validate_only: ValidateOnly = False,
+    ) -> Response:
+        """Makes a skill what the body says, for turns that begin after this."""
+        check_name(body.name, name)
+        request = pb.UpdateSkillRequest(
+            skill=_message(name, body),
+            etag=if_match(if_match_header),
+            allow_missing=if_match_header is None,
+            validate_only=validate_only,
+        )
+        response = await call.read(self._skills.UpdateSkill, request, _NAMES)
+        skill = _skill(response.skill)
+        return changed(skill, skill.etag, response.change, validate_only=validate_only)
+
+    async def delete_skill(
+        self, call: CurrentCall, name: str, if_match_header: IfMatch = None
+    ) -> Response:
+        """Deletes a skill that no agent names; turns that run keep it."""
+        request = pb.DeleteSkillRequest(name=name, etag=if_match(if_match_header))
+        await call.change(self._skills.DeleteSkill, request)
+        return Response(status_code=204)
+
+
+def _message(name: str, spec: SkillSpec) -> pb.Skill:
+    return pb.Skill(name=name, description=spec.description, instructions=spec.instructions)
+
+
+def _skill(skill: pb.Skill) -> Skill:
+    return Skill(
+        name=skill.name,
+        description=skill.description,
+        instructions=skill.instructions,
+        version=skill.version,
+        version_number=skill.version_number,
+        etag=skill.etag,
+        created=rfc3339(skill.create_time),
+        updated=rfc3339(skill.update_time),
+    )
