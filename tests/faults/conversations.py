@@ -2,8 +2,8 @@
 `python -m tests.faults.conversations [--conversations N]`.
 
 Each is a turn of one call through the whole suite. In the end, when what was kept warm has gone
-idle, every process of the suite has as many children and sockets as before, the server no session,
-and what the first fifth did not need in memory the rest did not either.
+idle, every process of the suite has as many children and sockets as before, the server one session
+at most, and what the first fifth did not need in memory the rest did not either.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,19 +78,21 @@ async def main() -> int:
         ):
             await edge.call("PUT", "/connectors/effects", {"transport": "http", "url": place})
             await edge.call("POST", "/tools/effects/count:call", {})
+            # One may be what its tools were last listed in.
             await until(lambda: len(server.open_sessions) <= 1)
             before = held(suite)
             fifth = options.conversations // 5
             most = await converse(edge, server, fifth)
             warm = held(suite)
             most = max(most, await converse(edge, server, options.conversations - fifth))
-            await until(lambda: not server.open_sessions, seconds=IDLE_SECONDS)
-            after = held(suite)
+            with suppress(TimeoutError):
+                await until(lambda: len(server.open_sessions) <= 1, seconds=IDLE_SECONDS)
+            after, left = held(suite), len(server.open_sessions)
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    print(f"{options.conversations} conversations, {most} sessions at once at most")
+    print(f"{options.conversations} conversations, {most} sessions at most, {left} in the end")
     for name in before:
         print(f"{name}: before {before[name]}, at a fifth {warm[name]}, after {after[name]}")
-    small = most <= MOST_SESSIONS + AT_ONCE
+    small = most <= MOST_SESSIONS + AT_ONCE and left <= 1
     back = all(is_back(before[name], warm[name], after[name]) for name in before)
     return 0 if small and back else 1
 
