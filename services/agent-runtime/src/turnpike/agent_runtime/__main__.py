@@ -11,6 +11,7 @@ import grpc
 
 from turnpike.agent_runtime.agents.versions import Versions
 from turnpike.agent_runtime.approvals.expiring import Expiry
+from turnpike.agent_runtime.audit.forgetting import forget_forever as forget_audit
 from turnpike.agent_runtime.audit.sealing import Sealer
 from turnpike.agent_runtime.callers import require_person
 from turnpike.agent_runtime.completions.admission import Door
@@ -147,6 +148,7 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             completions.serve(),
             ways.cooldowns.follow(),
             Sealer(stores.system_engine).serve(),
+            forget_audit(stores.system_engine, settings.audit_retention),
             sweep_ledgers(stores.system_engine, settings.prefix_tenant_bytes),
             sweep_threads(stores.system_engine),
             sweep_turns(stores.system_engine, peers.forgetting.forget),

@@ -71,6 +71,9 @@ class Settings(BlobSettings, ServiceSettings):
     file_retention: Seconds = timedelta(days=7)
     """How many seconds a file is kept that never was of a turn."""
 
+    audit_retention: Seconds | None = None
+    """How many seconds the audit is kept, a day at least; for ever if it is not set."""
+
     first_chunk_timeout: Seconds = timedelta(seconds=120)
     """How many seconds a model may take to say the first thing."""
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.agent_runtime.audit import store
+from turnpike.agent_runtime.audit.model import Head
 from turnpike.agent_runtime.audit.store import Recorded
 from turnpike.agent_runtime.callers import person_of
 from turnpike.api.agent_runtime.v1 import audit_service_pb2 as pb
@@ -26,30 +27,36 @@ class AuditServicer(AuditServiceServicer):
         tenant = person_of(context, least="admin").tenant
         size, cursor = page_size(request.page_size), cursor_of(request.page_token, number, number)
         after = cursor or (request.after_position, 0)
+        anchor = None
         if request.turn:
             found = await self._of_turn(tenant, request.turn, after[1], size + 1)
         else:
-            found = await self._chain(tenant, after, size + 1)
+            anchor, found = await self._chain(tenant, after, size + 1)
         more = _token(found[size - 1], is_chain=not request.turn) if len(found) > size else ""
         return pb.ListAuditEntriesResponse(
-            entries=[_entry_to_proto(each) for each in found[:size]], next_page_token=more
+            entries=[_entry_to_proto(each) for each in found[:size]],
+            next_page_token=more,
+            anchor=pb.AuditAnchor(position=anchor.position, hash=anchor.hash) if anchor else None,
         )
 
     async def _of_turn(self, tenant: UUID, turn: str, after: int, limit: int) -> list[Recorded]:
         async with tenant_transaction(self._engine, tenant) as connection:
             return await store.of_turn(connection, tenant, turn, after, limit)
 
-    async def _chain(self, tenant: UUID, after: tuple[int, int], limit: int) -> list[Recorded]:
-        """Returns what is sealed, and then what is not yet."""
+    async def _chain(
+        self, tenant: UUID, after: tuple[int, int], limit: int
+    ) -> tuple[Head | None, list[Recorded]]:
+        """Returns where the chain begins, if that is after there, what is sealed, what is not."""
         position, beyond = after
         async with tenant_transaction(self._engine, tenant) as connection:
             if beyond:
-                return await store.unsealed_after(connection, tenant, beyond, limit)
+                return None, await store.unsealed_after(connection, tenant, beyond, limit)
             # What is sealed between the two is found by both, and not by neither.
             beyond_it = await store.unsealed_after(connection, tenant, 0, limit)
-            found = await store.sealed_after(connection, tenant, position, limit)
+            anchor, found = await store.sealed_after(connection, tenant, position, limit)
         known = {each.number for each in found}
-        return [*found, *(each for each in beyond_it if each.number not in known)][:limit]
+        both = [*found, *(each for each in beyond_it if each.number not in known)]
+        return anchor, both[:limit]
 
 
 def _token(last: Recorded, *, is_chain: bool) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,13 +28,25 @@ _SEAL = text(
     "  CAST(:entries AS text[]), CAST(:hashes AS text[])) AS s(position, entry, hash)"
 )
 _SEALED = text("DELETE FROM audit_unsealed WHERE tenant = :tenant AND number = ANY (:numbers)")
-# Of a seal whose entry is gone the document is null, and whoever verifies sees it.
+# Of a seal whose entry is gone the document is null, and whoever verifies sees it. One statement,
+# so that what is forgotten meanwhile is in it, or the anchor in its place.
 _LIST = text(
-    "SELECT s.position, s.hash, e.number, CAST(e.entry AS text) AS document FROM audit_seals s"
-    " LEFT JOIN audit_entries e ON e.tenant = s.tenant AND e.id = s.entry"
-    " WHERE s.tenant = :tenant AND s.position > :after"
-    " ORDER BY s.position LIMIT :limit"
+    "SELECT a.position, a.hash, CAST(NULL AS bigint) AS number, CAST(NULL AS text) AS document,"
+    " true AS is_anchor FROM audit_anchors a WHERE a.tenant = :tenant AND a.position > :after"
+    " UNION ALL (SELECT s.position, s.hash, e.number, CAST(e.entry AS text), false"
+    " FROM audit_seals s LEFT JOIN audit_entries e ON e.tenant = s.tenant AND e.id = s.entry"
+    " WHERE s.tenant = :tenant AND s.position > :after ORDER BY s.position LIMIT :limit)"
+    " ORDER BY position"
 )
+# Jumps from tenant to tenant by the index, and reads no more.
+_SEALED_TENANTS = text(
+    "WITH RECURSIVE found(tenant) AS ("
+    " (SELECT tenant FROM audit_seals ORDER BY tenant LIMIT 1)"
+    " UNION ALL SELECT (SELECT s.tenant FROM audit_seals s WHERE s.tenant > found.tenant"
+    "  ORDER BY s.tenant LIMIT 1) FROM found WHERE found.tenant IS NOT NULL)"
+    " SELECT tenant FROM found WHERE tenant IS NOT NULL"
+)
+_FORGET = text("SELECT forget_audit(:tenant, :keep, :most)")
 _LIST_UNSEALED = text(
     "SELECT 0 AS position, '' AS hash, e.number, CAST(e.entry AS text) AS document"
     " FROM audit_entries e WHERE e.tenant = :tenant AND e.number > :after"
@@ -110,10 +123,35 @@ async def seal(
 
 async def sealed_after(
     connection: AsyncConnection, tenant: UUID, after: int, limit: int
-) -> list[Recorded]:
-    """Returns sealed entries after a position, in their order."""
+) -> tuple[Head | None, list[Recorded]]:
+    """Returns sealed entries after a position, in their order; first where they begin by now.
+
+    That is None where nothing after the position was forgotten.
+    """
     values = {"tenant": tenant, "after": after, "limit": limit}
-    return [Recorded(**_values(row)) for row in await connection.execute(_LIST, values)]
+    anchor: Head | None = None
+    found: list[Recorded] = []
+    for row in await connection.execute(_LIST, values):
+        if row.is_anchor:
+            anchor = Head(row.position, row.hash)
+        else:
+            found.append(_recorded(row))
+    return anchor, found
+
+
+async def tenants_with_seals(connection: AsyncConnection) -> list[UUID]:
+    """Returns tenants that have a chain; as the system role."""
+    return list((await connection.execute(_SEALED_TENANTS)).scalars())
+
+
+async def forget(connection: AsyncConnection, tenant: UUID, keep: timedelta, most: int) -> int:
+    """Deletes a tenant's oldest entries, and writes down where the chain begins then.
+
+    Returns:
+        How many were deleted; 0, too, while somebody else is at the chain.
+    """
+    values = {"tenant": tenant, "keep": keep, "most": most}
+    return (await connection.execute(_FORGET, values)).scalar_one()
 
 
 async def unsealed_after(
@@ -121,7 +159,7 @@ async def unsealed_after(
 ) -> list[Recorded]:
     """Returns entries without a seal, after a number."""
     values = {"tenant": tenant, "after": after, "limit": limit}
-    return [Recorded(**_values(row)) for row in await connection.execute(_LIST_UNSEALED, values)]
+    return [_recorded(row) for row in await connection.execute(_LIST_UNSEALED, values)]
 
 
 async def of_turn(
@@ -129,7 +167,11 @@ async def of_turn(
 ) -> list[Recorded]:
     """Returns a turn's entries after a number, oldest first."""
     values = {"tenant": tenant, "turn": turn, "after": after, "limit": limit}
-    return [Recorded(**_values(row)) for row in await connection.execute(_OF_TURN, values)]
+    return [_recorded(row) for row in await connection.execute(_OF_TURN, values)]
+
+
+def _recorded(row: Any) -> Recorded:
+    return Recorded(position=row.position, hash=row.hash, number=row.number, document=row.document)
 
 
 def _values(row: Any) -> Any:

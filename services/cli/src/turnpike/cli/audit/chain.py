@@ -28,6 +28,9 @@ class Report:
     head: Head = field(default_factory=Head)
     """As far as the chain goes, and is whole."""
 
+    begins: Head = field(default_factory=Head)
+    """What was up to there is deleted, as the audit says itself; nothing at position 0."""
+
     unsealed: int = 0
     """Entries that have no place yet."""
 
@@ -51,9 +54,19 @@ def verify(lines: Iterable[bytes | str], *, known: Head | None = None) -> Report
     """
     report = Report()
     last = Head()
+    forgotten: set[Head] = set()
     for line in lines:
         if line.strip():
-            last = _check(report, last, orjson.loads(line), known)
+            said = orjson.loads(line)
+            if "anchor" in said:
+                last = report.begins = _anchored(report, last, said["anchor"], known)
+            else:
+                last = _check(report, last, said, known)
+                forgotten |= _forgotten(said["entry"])
+    if report.begins.position and report.begins not in forgotten:
+        report.faults.append(
+            f"it begins after {report.begins.position}, and nothing in it says why"
+        )
     if known is not None and last.position < known.position:
         report.faults.append(
             f"the chain ends at {last.position}, and it had come to {known.position}"
@@ -61,6 +74,26 @@ def verify(lines: Iterable[bytes | str], *, known: Head | None = None) -> Report
     if not report.faults:
         report.head = last
     return report
+
+
+def _anchored(report: Report, last: Head, anchor: dict[str, Any], known: Head | None) -> Head:
+    begins = Head(anchor["position"], anchor["hash"])
+    if begins.position < last.position:
+        report.faults.append(f"it goes on after {begins.position}, and had come to {last.position}")
+    if known is not None and begins.position == known.position and begins != known:
+        report.faults.append(_made_anew(known))
+    return begins
+
+
+def _forgotten(entry: dict[str, Any] | None) -> set[Head]:
+    """Returns up to where an entry says that what was before is deleted."""
+    if not entry or entry.get("kind") != "FORGOTTEN":
+        return set()
+    return {Head(entry["position"], entry["hash"])}
+
+
+def _made_anew(known: Head) -> str:
+    return f"{known.position}: the chain was made anew, its hash was {known.hash}"
 
 
 def _check(report: Report, last: Head, said: dict[str, Any], known: Head | None) -> Head:
@@ -75,7 +108,7 @@ def _check(report: Report, last: Head, said: dict[str, Any], known: Head | None)
     elif _hash(last.hash, position, entry) != hash_:
         report.faults.append(f"{position}: it is not what was sealed there ({entry.get('id')})")
     if known is not None and position == known.position and hash_ != known.hash:
-        report.faults.append(f"{position}: the chain was made anew, its hash was {known.hash}")
+        report.faults.append(_made_anew(known))
     # From here on by what it says it is: each fault is told once.
     return Head(position, hash_)
 

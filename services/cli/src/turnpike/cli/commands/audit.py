@@ -71,8 +71,16 @@ def verify_audit(
         report = verify(lines, known=known)
     if report.faults:
         raise CommandError("the audit is not whole: " + "; ".join(report.faults[:20]))
-    told = {"head": str(report.head), "sealed": report.head.position, "unsealed": report.unsealed}
-    text = f"whole: {report.head.position} entries, {report.unsealed} not sealed yet"
+    sealed = report.head.position - report.begins.position
+    told = {
+        "head": str(report.head),
+        "begins": str(report.begins) if report.begins.position else "",
+        "sealed": sealed,
+        "unsealed": report.unsealed,
+    }
+    text = f"whole: {sealed} entries, {report.unsealed} not sealed yet"
+    if report.begins.position:
+        text += f"\nbegins after {report.begins}; what was before is deleted"
     Terminal(as_json=as_json).result(told, f"{text}\nhead {report.head}")
 
 

@@ -29,11 +29,21 @@ class AuditEntry(Reply):
     entry: dict[str, Any] | None = Field(description="Null where a seal's entry is gone.")
 
 
+class AuditAnchor(Reply):
+    """Where a chain begins whose oldest entries were deleted."""
+
+    position: int = Field(description="The last place that is gone.")
+    hash: str
+
+
 class AuditPage(Reply):
     """A page of entries, in the order of the chain."""
 
     entries: list[AuditEntry]
     next_page_token: str
+    anchor: AuditAnchor | None = Field(
+        description="Where the chain goes on, if what comes before this page was deleted."
+    )
 
 
 class AuditRoutes:
@@ -60,7 +70,8 @@ class AuditRoutes:
             responses=problems()
             | {
                 200: {
-                    "description": "One entry a line, in the order of the chain.",
+                    "description": "One entry a line, in the order of the chain; a line with"
+                    " `anchor` where it begins, or goes on, if what was before is deleted.",
                     "content": {_NDJSON: {"schema": {"type": "string"}}},
                 }
             },
@@ -84,6 +95,11 @@ class AuditRoutes:
             AuditPage(
                 entries=[_entry(each) for each in page.entries],
                 next_page_token=page.next_page_token,
+                anchor=(
+                    AuditAnchor(position=page.anchor.position, hash=page.anchor.hash)
+                    if page.HasField("anchor")
+                    else None
+                ),
             )
         )
 
@@ -96,7 +112,7 @@ class AuditRoutes:
         async def lines() -> AsyncGenerator[bytes]:
             page = first
             while True:
-                yield b"".join(map(_line, page.entries))
+                yield _beginning(page) + b"".join(map(_line, page.entries))
                 if not page.next_page_token:
                     return
                 request.page_token = page.next_page_token
@@ -111,6 +127,13 @@ def _entry(entry: pb.AuditEntry) -> AuditEntry:
         hash=entry.hash,
         entry=orjson.loads(entry.entry) if entry.entry else None,
     )
+
+
+def _beginning(page: pb.ListAuditEntriesResponse) -> bytes:
+    if not page.HasField("anchor"):
+        return b""
+    anchor = {"position": page.anchor.position, "hash": page.anchor.hash}
+    return orjson.dumps({"anchor": anchor}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _line(entry: pb.AuditEntry) -> bytes:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1turnpike/api/agent_runtime/v1/audit_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\";\n\nAuditEntry\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\t\x12\r\n\x05\x65ntry\x18\x03 \x01(\t\"\x94\x01\n\x17ListAuditEntriesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\'\n\x0e\x61\x66ter_position\x18\x03 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12\x15\n\x04turn\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"o\n\x18ListAuditEntriesResponse\x12:\n\x07\x65ntries\x18\x01 \x03(\x0b\x32).turnpike.api.agent_runtime.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x94\x01\n\x0c\x41uditService\x12\x83\x01\n\x10ListAuditEntries\x12\x36.turnpike.api.agent_runtime.v1.ListAuditEntriesRequest\x1a\x37.turnpike.api.agent_runtime.v1.ListAuditEntriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1turnpike/api/agent_runtime/v1/audit_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\";\n\nAuditEntry\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\t\x12\r\n\x05\x65ntry\x18\x03 \x01(\t\"-\n\x0b\x41uditAnchor\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\t\"\x94\x01\n\x17ListAuditEntriesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\'\n\x0e\x61\x66ter_position\x18\x03 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12\x15\n\x04turn\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xab\x01\n\x18ListAuditEntriesResponse\x12:\n\x07\x65ntries\x18\x01 \x03(\x0b\x32).turnpike.api.agent_runtime.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12:\n\x06\x61nchor\x18\x03 \x01(\x0b\x32*.turnpike.api.agent_runtime.v1.AuditAnchor2\x94\x01\n\x0c\x41uditService\x12\x83\x01\n\x10ListAuditEntries\x12\x36.turnpike.api.agent_runtime.v1.ListAuditEntriesRequest\x1a\x37.turnpike.api.agent_runtime.v1.ListAuditEntriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,10 +42,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTAUDITENTRIESREQUEST'].fields_by_name['turn']._serialized_options = b'\272H\004r\002\030@'
   _globals['_AUDITENTRY']._serialized_start=113
   _globals['_AUDITENTRY']._serialized_end=172
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=175
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=323
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=325
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=436
-  _globals['_AUDITSERVICE']._serialized_start=439
-  _globals['_AUDITSERVICE']._serialized_end=587
+  _globals['_AUDITANCHOR']._serialized_start=174
+  _globals['_AUDITANCHOR']._serialized_end=219
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=222
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=370
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=373
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=544
+  _globals['_AUDITSERVICE']._serialized_start=547
+  _globals['_AUDITSERVICE']._serialized_end=695
 # @@protoc_insertion_point(module_scope)

@@ -17,6 +17,14 @@ class AuditEntry(_message.Message):
     entry: str
     def __init__(self, position: _Optional[int] = ..., hash: _Optional[str] = ..., entry: _Optional[str] = ...) -> None: ...
 
+class AuditAnchor(_message.Message):
+    __slots__ = ("position", "hash")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    hash: str
+    def __init__(self, position: _Optional[int] = ..., hash: _Optional[str] = ...) -> None: ...
+
 class ListAuditEntriesRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "after_position", "turn")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -30,9 +38,11 @@ class ListAuditEntriesRequest(_message.Message):
     def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., after_position: _Optional[int] = ..., turn: _Optional[str] = ...) -> None: ...
 
 class ListAuditEntriesResponse(_message.Message):
-    __slots__ = ("entries", "next_page_token")
+    __slots__ = ("entries", "next_page_token", "anchor")
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ANCHOR_FIELD_NUMBER: _ClassVar[int]
     entries: _containers.RepeatedCompositeFieldContainer[AuditEntry]
     next_page_token: str
-    def __init__(self, entries: _Optional[_Iterable[_Union[AuditEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    anchor: AuditAnchor
+    def __init__(self, entries: _Optional[_Iterable[_Union[AuditEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., anchor: _Optional[_Union[AuditAnchor, _Mapping]] = ...) -> None: ...

@@ -23,6 +23,11 @@ class AuditServiceStub:
     after it; a head that was noted elsewhere (replicas log one each minute)
     shows that.
 
+    Where operators do not keep it for ever, the oldest entries are deleted, from
+    the chain's beginning on and without gaps. The chain then begins at an anchor:
+    the last place that is gone, with its hash. An entry of the kind `FORGOTTEN`
+    says so in the chain, with the same `position` and `hash`.
+
     It is for admins; others fail with PERMISSION_DENIED (FORBIDDEN).
     """
 
@@ -42,6 +47,11 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     changes, removes, adds or moves something unseen must change every seal
     after it; a head that was noted elsewhere (replicas log one each minute)
     shows that.
+
+    Where operators do not keep it for ever, the oldest entries are deleted, from
+    the chain's beginning on and without gaps. The chain then begins at an anchor:
+    the last place that is gone, with its hash. An entry of the kind `FORGOTTEN`
+    says so in the chain, with the same `position` and `hash`.
 
     It is for admins; others fail with PERMISSION_DENIED (FORBIDDEN).
     """
