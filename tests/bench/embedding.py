@@ -24,12 +24,17 @@ from tests.bench.disturbance import disturbed
 from tests.conftest import FLEETING, SERVICES, Keys, Schemas
 from tests.embedding.knowledge.serving import Library, library
 from tests.embedding.knowledge.serving import settings_for as library_settings
-from tests.embedding.serving import encoder, served, settings_for, single_tokens, word_pieces
-from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
+from tests.embedding.serving import (
+    encoder,
+    meter_on,
+    served,
+    settings_for,
+    single_tokens,
+    word_pieces,
+)
 from turnpike.cli.stack.postgres import LocalPostgres
 from turnpike.embedding.embedder import Asked, Embedder
 from turnpike.embedding.engines import Encoder as AnyEncoder
-from turnpike.embedding.metering import Meter
 from turnpike.embedding.model import Priority
 from turnpike.embedding.opening import open_embedder
 from turnpike.rpc.channel import open_channel
@@ -209,7 +214,7 @@ async def opened(model: AnyEncoder | None = None, **settings: int) -> AsyncGener
         open_channel("dns:///nobody.invalid:1") as nobody,
         open_embedder(
             settings_for(**settings),
-            Meter(GatekeeperServiceStub(nobody)),
+            meter_on(nobody),
             load_encoder=lambda: model or encoder(),
         ) as embedder,
     ):

@@ -57,6 +57,10 @@ class ModelServer:
 
         self.closes: list[Close] = []
         self.open_streams = 0
+        self.embeddings_released = asyncio.Event()
+        """Cleared, embeddings wait for it."""
+
+        self.embeddings_released.set()
         self._connections: set[Connection] = set()
         self._tries: Counter[tuple[str, ...]] = Counter()
         self._cache = PromptCache()
@@ -104,6 +108,7 @@ class ModelServer:
             connection.reply(200, {"object": "list", "data": [{"id": "n=20", "object": "model"}]})
         elif path.endswith("/embeddings"):
             self._note(request, request.json())
+            await self.embeddings_released.wait()
             connection.reply(200, self._embeddings(request.json()))
         elif path.endswith("/chat/completions"):
             await self._complete(connection, request)

@@ -18,6 +18,7 @@ from turnpike.api.embedding.v1.embedding_service_pb2_grpc import (
     add_EmbeddingServiceServicer_to_server,
 )
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
+from turnpike.database.engine import open_engine
 from turnpike.embedding.backends import minilm
 from turnpike.embedding.backends.encoder import Encoder
 from turnpike.embedding.backends.word_pieces import WordPieces
@@ -25,6 +26,7 @@ from turnpike.embedding.embedder import Embedder
 from turnpike.embedding.engines import Encoder as AnyEncoder
 from turnpike.embedding.metering import Meter
 from turnpike.embedding.opening import open_embedder
+from turnpike.embedding.owing import Outbox
 from turnpike.embedding.servicer import EmbeddingServicer
 from turnpike.embedding.settings import Settings
 from turnpike.rpc.channel import open_channel
@@ -86,6 +88,11 @@ def settings_for(**others: Any) -> Settings:
     return Settings(**values)
 
 
+def meter_on(gatekeeper: grpc.aio.Channel, database: str = "postgresql://nobody.invalid/") -> Meter:
+    """Returns a meter whose outbox is in a database; without one, it is for services' calls."""
+    return Meter(GatekeeperServiceStub(gatekeeper), Outbox(open_engine(database)))
+
+
 @asynccontextmanager
 async def embedding(
     model: AnyEncoder | None = None,
@@ -102,7 +109,7 @@ async def embedding(
     async with AsyncExitStack() as stack:
         if meter is None:
             nobody = open_channel("dns:///nobody.invalid:1")
-            meter = Meter(GatekeeperServiceStub(await stack.enter_async_context(nobody)))
+            meter = meter_on(await stack.enter_async_context(nobody))
         opened = open_embedder(
             settings_for(**settings), meter, load_encoder=lambda: model or encoder()
         )

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import grpc
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tests.conftest import Keys, Schemas
 from tests.doubles.model_server import ModelServer
@@ -23,9 +26,14 @@ from turnpike.api.embedding.v1 import embedding_service_pb2 as pb
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.cli.stack.redis import LocalRedis
+from turnpike.database.engine import open_engine
+from turnpike.database.migration import MigrationUrls
+from turnpike.database.tenancy import system_transaction, tenant_transaction
 from turnpike.embedding.engines import Encoder
 from turnpike.embedding.metering import Meter
+from turnpike.embedding.owing import Outbox, Owed
 from turnpike.gatekeeper.__main__ import open_server
+from turnpike.gatekeeper.settings import Settings
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.identity import Signer
 
@@ -40,6 +48,9 @@ class Door:
     tenant: Tenant
     bank: Bank
     meter: Meter
+    system: AsyncEngine
+    target: str
+    serving: "Serving"
 
     @asynccontextmanager
     async def embedding(
@@ -49,6 +60,49 @@ class Door:
         person = (self.tenant.id, self.tenant.principal)
         async with embedding(model, meter=self.meter, person=person, **settings) as service:
             yield service
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Opens a transaction of the tenant's in which vectors may be kept."""
+        return tenant_transaction(self.system, self.tenant.id)
+
+    async def owed(self) -> list[Owed]:
+        """Returns what the tenant owes."""
+        statement = text(
+            "SELECT call, tenant, snapshot, model, tokens, cached_tokens, estimated, tries"
+            " FROM usage_outbox WHERE tenant = :tenant"
+        )
+        async with system_transaction(self.system) as connection:
+            rows = await connection.execute(statement, {"tenant": UUID(self.tenant.id)})
+            return [Owed(**row) for row in rows.mappings()]
+
+    async def fall_due(self) -> None:
+        """Lets the time pass after which what the tenant owes is somebody else's to settle."""
+        statement = text(
+            "UPDATE usage_outbox SET due_at = statement_timestamp() WHERE tenant = :tenant"
+        )
+        async with system_transaction(self.system) as connection:
+            await connection.execute(statement, {"tenant": UUID(self.tenant.id)})
+
+    async def is_settled(self) -> bool:
+        return not await self.owed()
+
+
+@dataclass
+class Serving:
+    """A gatekeeper that can go away, and come back under its address."""
+
+    settings: Settings
+    port: int = 0
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def come(self) -> None:
+        server = await self.stack.enter_async_context(open_server(self.settings))
+        self.port = server.add_insecure_port(f"127.0.0.1:{self.port}")
+        await server.start()
+        self.stack.push_async_callback(server.stop, None)
+
+    async def leave(self) -> None:
+        await self.stack.aclose()
 
 
 @asynccontextmanager
@@ -60,27 +114,32 @@ async def _closing(connection: asyncpg.Connection) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def door(schemas: Schemas, valkey: LocalRedis, keys: Keys) -> AsyncGenerator[Door]:
+async def door(
+    schemas: Schemas, own: MigrationUrls, valkey: LocalRedis, keys: Keys
+) -> AsyncGenerator[Door]:
     urls = await schemas.of("gatekeeper")
     signer = Signer("embedding", keys.seeds["embedding"])
     superuser = await asyncpg.connect(urls.migration, server_settings={"search_path": "gatekeeper"})
-    async with (
-        _closing(superuser),
-        open_server(gatekeeper_settings(urls, valkey.url, keys)) as server,
-    ):
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        target = f"ipv4:127.0.0.1:{port}"
-        async with open_channel(target, authorization=signer.for_tenant) as channel:
+    serving, system = Serving(gatekeeper_settings(urls, valkey.url, keys)), open_engine(own.system)
+    await serving.come()
+    target = f"ipv4:127.0.0.1:{serving.port}"
+    try:
+        async with (
+            _closing(superuser),
+            open_channel(target, authorization=signer.for_tenant) as channel,
+        ):
             tenant = await Gatekeeper(channel, keys).create_tenant()
-            yield Door(tenant, Bank(superuser), Meter(GatekeeperServiceStub(channel)))
-        await server.stop(None)
+            meter = Meter(GatekeeperServiceStub(channel), Outbox(system))
+            yield Door(tenant, Bank(superuser), meter, system, target, serving)
+    finally:
+        await serving.leave()
+        await system.dispose()
 
 
 async def test_what_is_embedded_is_billed_once_and_what_is_kept_is_free(
-    schemas: Schemas, valkey: LocalRedis, keys: Keys
+    schemas: Schemas, outbox_urls: MigrationUrls, valkey: LocalRedis, keys: Keys
 ) -> None:
-    async with door(schemas, valkey, keys) as gate, ModelServer().listening() as url:
+    async with door(schemas, outbox_urls, valkey, keys) as gate, ModelServer().listening() as url:
         await gate.bank.budget(gate.tenant, 1_000_000)
         far = provider(url, input_price=PRICE)
         async with gate.embedding(models=[far]) as service:
@@ -96,10 +155,10 @@ async def test_what_is_embedded_is_billed_once_and_what_is_kept_is_free(
 
 
 async def test_a_call_beyond_the_budget_asks_no_provider(
-    schemas: Schemas, valkey: LocalRedis, keys: Keys
+    schemas: Schemas, outbox_urls: MigrationUrls, valkey: LocalRedis, keys: Keys
 ) -> None:
     server = ModelServer()
-    async with door(schemas, valkey, keys) as gate, server.listening() as url:
+    async with door(schemas, outbox_urls, valkey, keys) as gate, server.listening() as url:
         await gate.bank.budget(gate.tenant, 400)
         far = provider(url, input_price=PRICE)
         async with gate.embedding(models=[far]) as service:
@@ -117,9 +176,9 @@ async def test_a_call_beyond_the_budget_asks_no_provider(
 
 
 async def test_the_plans_rate_applies_and_says_when_to_come_again(
-    schemas: Schemas, valkey: LocalRedis, keys: Keys
+    schemas: Schemas, outbox_urls: MigrationUrls, valkey: LocalRedis, keys: Keys
 ) -> None:
-    async with door(schemas, valkey, keys) as gate:
+    async with door(schemas, outbox_urls, valkey, keys) as gate:
         await gate.bank.limit(gate.tenant, api_per_minute=1, api_burst=1)
         async with gate.embedding() as service:
             await service.Embed(pb.EmbedRequest(input=["a"]))
@@ -130,9 +189,9 @@ async def test_the_plans_rate_applies_and_says_when_to_come_again(
 
 
 async def test_a_caller_who_hangs_up_is_billed_nothing_and_holds_nothing(
-    schemas: Schemas, valkey: LocalRedis, keys: Keys
+    schemas: Schemas, outbox_urls: MigrationUrls, valkey: LocalRedis, keys: Keys
 ) -> None:
-    async with door(schemas, valkey, keys) as gate:
+    async with door(schemas, outbox_urls, valkey, keys) as gate:
         await gate.bank.limit(gate.tenant, slots=1)
         held = HeldEncoder(FIRST)
         async with gate.embedding(held) as service:

@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.conftest import Keys
+from tests.embedding.serving import meter_on
 from turnpike.api.embedding.v1 import collection_service_pb2 as collections_pb
 from turnpike.api.embedding.v1 import document_pb2
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
@@ -27,7 +28,6 @@ from turnpike.api.embedding.v1.source_service_pb2_grpc import (
     SourceServiceStub,
     add_SourceServiceServicer_to_server,
 )
-from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.database.engine import open_engine
 from turnpike.database.migration import MigrationUrls
 from turnpike.embedding.__main__ import translate
@@ -36,6 +36,7 @@ from turnpike.embedding.knowledge.opening import open_knowledge
 from turnpike.embedding.metering import Meter
 from turnpike.embedding.model import Embeddings, Priority
 from turnpike.embedding.opening import open_embedder
+from turnpike.embedding.owing import Owed
 from turnpike.embedding.planner import Planner
 from turnpike.embedding.settings import Settings
 from turnpike.embedding.sources.opening import open_sources
@@ -63,6 +64,13 @@ class Counted:
         self.texts.setdefault(asked.tenant, []).extend(asked.texts)
         self.priorities.add(asked.priority)
         return await self.embedder.embed(asked)
+
+    @asynccontextmanager
+    async def keeping(self, asked: Asked) -> AsyncGenerator[tuple[Embeddings, Owed | None]]:
+        self.texts.setdefault(asked.tenant, []).extend(asked.texts)
+        self.priorities.add(asked.priority)
+        async with self.embedder.keeping(asked) as both:
+            yield both
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.embedder, name)
@@ -214,7 +222,11 @@ def settings_for(urls: MigrationUrls, keys: Keys, blobs: Path, **others: Any) ->
 
 @asynccontextmanager
 async def library(
-    settings: Settings, keys: Keys, urls: MigrationUrls, planner: Planner | None = None
+    settings: Settings,
+    keys: Keys,
+    urls: MigrationUrls,
+    planner: Planner | None = None,
+    meter: Meter | None = None,
 ) -> AsyncGenerator[Library]:
     """Serves documents while the block runs, with a planner or with none."""
     planner = planner or Planner(None, Signer("embedding", keys.seeds["embedding"]))
@@ -223,7 +235,7 @@ async def library(
     async with (
         open_stores(settings) as stores,
         open_channel(settings.gatekeeper_target) as nobody,
-        open_embedder(settings, Meter(GatekeeperServiceStub(nobody))) as embedder,
+        open_embedder(settings, meter or meter_on(nobody)) as embedder,
     ):
         counted = Counted(embedder)
         async with (

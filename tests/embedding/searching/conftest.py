@@ -4,8 +4,7 @@ import pytest
 
 from tests.conftest import Schemas
 from tests.embedding.searching.shelves import Library, library
-from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
-from turnpike.embedding.metering import Meter
+from tests.embedding.serving import meter_on
 from turnpike.rpc.channel import open_channel
 
 
@@ -15,6 +14,6 @@ async def books(schemas: Schemas) -> AsyncGenerator[Library]:
     urls = await schemas.of("embedding")
     async with (
         open_channel("dns:///nobody.invalid:1") as nobody,
-        library(urls, Meter(GatekeeperServiceStub(nobody))) as opened,
+        library(urls, meter_on(nobody)) as opened,
     ):
         yield opened

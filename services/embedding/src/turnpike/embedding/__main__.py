@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import grpc
+
 from turnpike.api.agent_runtime.v1.completion_service_pb2_grpc import CompletionServiceStub
 from turnpike.api.embedding.v1 import embedding_service_pb2, search_service_pb2
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import (
@@ -16,6 +18,7 @@ from turnpike.embedding.knowledge.opening import SERVICES as KNOWLEDGE_SERVICES
 from turnpike.embedding.knowledge.opening import open_knowledge
 from turnpike.embedding.metering import METERING, Meter
 from turnpike.embedding.opening import open_embedder
+from turnpike.embedding.owing import Outbox
 from turnpike.embedding.planner import Planner
 from turnpike.embedding.reranking import open_reranker
 from turnpike.embedding.searching.planned import PlannedSearch
@@ -25,7 +28,7 @@ from turnpike.embedding.servicer import EmbeddingServicer
 from turnpike.embedding.settings import Settings
 from turnpike.embedding.sources.opening import SERVICES as SOURCE_SERVICES
 from turnpike.embedding.sources.opening import open_sources
-from turnpike.embedding.stores import open_stores
+from turnpike.embedding.stores import Stores, open_stores
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.errors import InvalidArgumentError, ServiceError, UnavailableError
 from turnpike.rpc.gatekeeper import AUTHENTICATE, watched_credentials
@@ -57,7 +60,8 @@ async def serve(settings: Settings) -> None:
         ) as gatekeeper,
         watched_credentials(gatekeeper, settings) as credentials,
         open_stores(settings) as stores,
-        open_embedder(settings, Meter(GatekeeperServiceStub(gatekeeper))) as embedder,
+        _meter(gatekeeper, stores) as meter,
+        open_embedder(settings, meter) as embedder,
         _planner(settings) as planner,
         open_reranker(settings) as reranker,
         open_knowledge(settings, stores, embedder, planner) as knowledge,
@@ -89,6 +93,13 @@ async def serve(settings: Settings) -> None:
             grace_time=settings.grace_time,
             services=SERVICES,
         )
+
+
+@asynccontextmanager
+async def _meter(gatekeeper: grpc.aio.Channel, stores: Stores) -> AsyncGenerator[Meter]:
+    meter = Meter(GatekeeperServiceStub(gatekeeper), Outbox(stores.system))
+    async with meter.settling():
+        yield meter
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """What may be embedded, and how it is counted."""
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncGenerator, Callable, Container, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from turnpike.embedding import chunking
@@ -21,9 +21,13 @@ from turnpike.embedding.model import (
     TooLong,
 )
 from turnpike.embedding.offload import Offload
+from turnpike.embedding.owing import Owed
 from turnpike.embedding.parsing import Parsing
 from turnpike.embedding.tokens import tokenize
 from turnpike.telemetry import span
+
+_Door = Callable[[Payer, Load], AbstractAsyncContextManager[Owed | None]]
+"""Lets a call in, and settles it at its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,24 +113,18 @@ class Embedder:
             NotAdmittedError: The payer is not admitted, or gatekeeper does not answer.
             EmbeddingError: The model's provider refuses, or does not answer.
         """
-        model = self._catalogue.find(asked.model)
-        model.batcher.require_room(asked.priority, asked.patience)
-        items = await self._read(model, asked)
-        with span(f"embeddings {model.name}", attributes=_attributes(model)) as embedding:
-            embedding.set("gen_ai.usage.input_tokens", sum(len(item.ids) for item in items))
-            vectors = await self._vectors(model, items, asked)
-        if asked.dtype is Dtype.F16:
-            size = sum(map(len, vectors)) // 4
-            vectors = await self._tokenizing.run(size, _halved, vectors)
-        return Embeddings(
-            model=model.name,
-            dimensions=model.dimensions,
-            items=[
-                Embedding(vector=vector, tokens=len(item.ids), truncated=item.truncated)
-                for vector, item in zip(vectors, items, strict=True)
-            ],
-            dtype=asked.dtype,
-        )
+        async with self._embedding(asked, self._meter.metered) as (embeddings, _):
+            return embeddings
+
+    @asynccontextmanager
+    async def keeping(self, asked: Asked) -> AsyncGenerator[tuple[Embeddings, Owed | None]]:
+        """Embeds like `embed` for a block that keeps the vectors.
+
+        It writes what they owe, if anything, in the same transaction (`owing.owe`). A block
+        that fails owes nothing.
+        """
+        async with self._embedding(asked, self._meter.owing) as both:
+            yield both
 
     async def count(self, texts: Sequence[str], *, model: str = "") -> list[int]:
         """Returns how many tokens each text has, the model's markers apart."""
@@ -167,6 +165,42 @@ class Embedder:
         )
         return Chunks(model=found.name, items=items)
 
+    @asynccontextmanager
+    async def _embedding(
+        self, asked: Asked, door: _Door
+    ) -> AsyncGenerator[tuple[Embeddings, Owed | None]]:
+        model = self._catalogue.find(asked.model)
+        model.batcher.require_room(asked.priority, asked.patience)
+        items = await self._read(model, asked)
+        keys = [fingerprint(asked.tenant, model.identity, item.text) for item in items]
+        kept = {key: vector for key in set(keys) if (vector := self._cache.get(key)) is not None}
+        pairs = list(zip(keys, items, strict=True))
+        load = _load(model, pairs, kept)
+        async with _admitted(door, asked.payer, load) as owed:
+            with span(f"embeddings {model.name}", attributes=_attributes(model)) as embedding:
+                embedding.set("gen_ai.usage.input_tokens", load.tokens)
+                await self._complete(model, pairs, kept, asked.priority)
+            vectors = [kept[key] for key in keys]
+            if asked.dtype is Dtype.F16:
+                size = sum(map(len, vectors)) // 4
+                vectors = await self._tokenizing.run(size, _halved, vectors)
+            yield _embeddings(model, items, vectors, asked.dtype), owed
+
+    async def _complete(
+        self,
+        model: EmbeddingModel,
+        pairs: Sequence[tuple[bytes, Item]],
+        kept: dict[bytes, bytes],
+        priority: Priority,
+    ) -> None:
+        """Has the model make what is not kept, and keeps it."""
+        wanted = [Wanted(key, item) for key, item in pairs if key not in kept]
+        if wanted:
+            made = await model.batcher.embed(wanted, priority)
+            kept |= {each.key: vector for each, vector in zip(wanted, made, strict=True)}
+        for key, _ in pairs:
+            self._cache.put(key, kept[key])
+
     async def _read(self, model: EmbeddingModel, asked: Asked) -> list[Item]:
         pieces = await model.pieces.get()
         return await self._tokenizing.run(
@@ -179,38 +213,39 @@ class Embedder:
             too_long=asked.too_long,
         )
 
-    async def _vectors(
-        self, model: EmbeddingModel, items: Sequence[Item], asked: Asked
-    ) -> list[bytes]:
-        keys = [fingerprint(asked.tenant, model.identity, item.text) for item in items]
-        kept = {key: vector for key in set(keys) if (vector := self._cache.get(key)) is not None}
-        pairs = list(zip(keys, items, strict=True))
-        async with self._metered(model, pairs, kept, asked.payer):
-            wanted = [Wanted(key, item) for key, item in pairs if key not in kept]
-            if wanted:
-                made = await model.batcher.embed(wanted, asked.priority)
-                kept |= {each.key: vector for each, vector in zip(wanted, made, strict=True)}
-        for key in keys:
-            self._cache.put(key, kept[key])
-        return [kept[key] for key in keys]
 
-    def _metered(
-        self,
-        model: EmbeddingModel,
-        pairs: Sequence[tuple[bytes, Item]],
-        kept: dict[bytes, bytes],
-        payer: Payer | None,
-    ) -> AbstractAsyncContextManager[None]:
-        if payer is None or (payer.by_service and not model.input_price):
-            return nullcontext()
-        load = Load(
-            model=model.name,
-            input_price=model.input_price,
-            tokens=sum(len(item.ids) for _, item in pairs),
-            cached_tokens=sum(len(item.ids) for key, item in pairs if key in kept),
-            estimated=not model.counts_exactly,
-        )
-        return self._meter.metered(payer, load)
+def _load(
+    model: EmbeddingModel, pairs: Sequence[tuple[bytes, Item]], kept: Container[bytes]
+) -> Load:
+    return Load(
+        model=model.name,
+        input_price=model.input_price,
+        tokens=sum(len(item.ids) for _, item in pairs),
+        cached_tokens=sum(len(item.ids) for key, item in pairs if key in kept),
+        estimated=not model.counts_exactly,
+    )
+
+
+def _admitted(
+    door: _Door, payer: Payer | None, load: Load
+) -> AbstractAsyncContextManager[Owed | None]:
+    if payer is None or (payer.by_service and not load.input_price):
+        return nullcontext()
+    return door(payer, load)
+
+
+def _embeddings(
+    model: EmbeddingModel, items: Sequence[Item], vectors: Sequence[bytes], dtype: Dtype
+) -> Embeddings:
+    return Embeddings(
+        model=model.name,
+        dimensions=model.dimensions,
+        items=[
+            Embedding(vector=vector, tokens=len(item.ids), truncated=item.truncated)
+            for vector, item in zip(vectors, items, strict=True)
+        ],
+        dtype=dtype,
+    )
 
 
 def _attributes(model: EmbeddingModel) -> dict[str, str | int]:

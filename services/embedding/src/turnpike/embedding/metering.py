@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
 
 from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2 as pb
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
+from turnpike.database.failures import is_unavailable
+from turnpike.embedding.owing import Outbox, Owed
+from turnpike.embedding.settling import PATIENCE_SECONDS, SEGMENT, Settler, delay_after
 from turnpike.rpc.errors import RemoteError, ServiceError, answered
 
 logger = logging.getLogger(__name__)
@@ -22,11 +26,12 @@ METERING = tuple(
 )
 """What may be called again when it is not answered."""
 
-_SECONDS = 5.0
-_SEGMENT = 1
-_TRIED_FOR_SECONDS = 30.0
-_FIRST_DELAY_SECONDS = 0.1
-_LONGEST_DELAY_SECONDS = 2.0
+_ABANDONED_SECONDS = 900.0
+"""Longer than any call: what is due by then is of a replica that died."""
+
+_PAUSES = (0.1, 0.2, 0.4, 0.8, *[2.0] * 14)
+"""Between tries at what is in memory alone: half a minute."""
+
 _REFUSALS = frozenset(
     {
         grpc.StatusCode.FAILED_PRECONDITION,
@@ -72,6 +77,17 @@ class _Admitted:
     call: UUID = field(default_factory=uuid4)
     snapshot: bytes = b""
 
+    def owed(self, *, estimated: bool) -> Owed:
+        return Owed(
+            call=self.call,
+            tenant=UUID(self.payer.tenant),
+            snapshot=self.snapshot,
+            model=self.load.model,
+            tokens=self.load.tokens,
+            cached_tokens=self.load.cached_tokens,
+            estimated=estimated or self.load.estimated,
+        )
+
 
 class NotAdmittedError(ServiceError):
     """Gatekeeper refused: its own code, reason and details."""
@@ -94,56 +110,135 @@ class NotAdmittedError(ServiceError):
 class Meter:
     """Admits calls, and settles what they used. A call counts like one of the API's.
 
-    What cannot be settled at once is tried again for half a minute, and lost then,
-    with a line in the log; its hold goes on counting in full until it lapses.
+    Nothing is lost and nothing billed twice. Vectors that are kept are owed by the transaction
+    that keeps them (`owing`). Any other call is owed, as an estimate for whoever finds it if this
+    process dies, before it is answered (`metered`), if it costs anything.
     """
 
-    def __init__(self, gatekeeper: GatekeeperServiceStub) -> None:
+    def __init__(self, gatekeeper: GatekeeperServiceStub, outbox: Outbox) -> None:
         self._gatekeeper = gatekeeper
-        self._settling: set[asyncio.Task[None]] = set()
+        self._outbox = outbox
+        self._settler = Settler(gatekeeper, outbox)
+        self._ending: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def metered(self, payer: Payer, load: Load) -> AsyncGenerator[None]:
+    async def metered(self, payer: Payer, load: Load) -> AsyncGenerator[Owed | None]:
         """Admits a call, and settles it if the block succeeds.
 
         Raises:
             NotAdmittedError: Refused, or gatekeeper does not answer.
         """
-        admitted = _Admitted(payer, load)
+        admitted = await self._admit(payer, load)
+        owing = asyncio.create_task(self._owe(admitted))  # while the block computes
+        used = False
         try:
-            response = await answered(self._gatekeeper.Admit(_ask(admitted), timeout=_SECONDS))
-        except RemoteError as refusal:
-            raise NotAdmittedError(refusal) from refusal
-        admitted.snapshot, used = response.snapshot, False
-        try:
-            yield
+            yield None
+            await asyncio.shield(owing)
             used = True
         finally:
-            ending = asyncio.create_task(self._end(admitted, used=used))
-            self._settling.add(ending)
-            ending.add_done_callback(self._settling.discard)
+            self._end(self._settled(admitted, owing) if used else self._void(admitted, owing))
+
+    @asynccontextmanager
+    async def owing(self, payer: Payer, load: Load) -> AsyncGenerator[Owed | None]:
+        """Admits a call whose vectors are to be kept, and settles it if the block succeeds.
+
+        The block writes what it is given in the transaction that keeps them; None: nothing.
+
+        Raises:
+            NotAdmittedError: Refused, or gatekeeper does not answer.
+        """
+        admitted, kept = await self._admit(payer, load), False
+        try:
+            yield admitted.owed(estimated=False) if admitted.snapshot else None
+            kept = True
+        finally:
+            # If nobody knows whether it was kept, its row knows: that is settled by the sweep.
+            self._end(self._settled(admitted) if kept else self._released(admitted))
+
+    @asynccontextmanager
+    async def settling(self) -> AsyncGenerator[None]:
+        """Settles what anybody owes while the block runs."""
+        async with self._settler.settling():
+            yield
 
     async def close(self) -> None:
-        """Waits until everything is settled."""
-        await asyncio.gather(*self._settling, return_exceptions=True)
+        """Waits until everything is settled, or in the outbox."""
+        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._outbox.close()
 
-    async def _end(self, admitted: _Admitted, *, used: bool) -> None:
-        loop = asyncio.get_running_loop()
-        give_up_at, pause = loop.time() + _TRIED_FOR_SECONDS, _FIRST_DELAY_SECONDS
-        while True:
+    async def _admit(self, payer: Payer, load: Load) -> _Admitted:
+        admitted = _Admitted(payer, load)
+        try:
+            response = await answered(
+                self._gatekeeper.Admit(_ask(admitted), timeout=PATIENCE_SECONDS)
+            )
+        except RemoteError as refusal:
+            raise NotAdmittedError(refusal) from refusal
+        admitted.snapshot = response.snapshot
+        return admitted
+
+    async def _owe(self, admitted: _Admitted) -> bool:
+        """Owes a call that costs something; says whether the outbox has it."""
+        load = admitted.load
+        if not (admitted.snapshot and load.input_price and load.tokens > load.cached_tokens):
+            return False
+        return await self._put(admitted.owed(estimated=True), _ABANDONED_SECONDS)
+
+    async def _put(self, owed: Owed, seconds: float) -> bool:
+        try:
+            await self._outbox.owe(owed, seconds=seconds)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            logger.warning("postgres is away; what call %s used is in memory alone", owed.call)
+            return False
+        return True
+
+    def _end(self, ending: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(ending)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _settled(self, admitted: _Admitted, owing: asyncio.Task[bool] | None = None) -> None:
+        """Settles a call, or leaves that to the sweep."""
+        if not admitted.snapshot:
+            await self._released(admitted)
+            return
+        owed = admitted.owed(estimated=False)
+        kept = owing is None or owing.result()
+        for pause in _PAUSES:
             try:
-                if used and admitted.snapshot:
-                    await answered(self._gatekeeper.Settle(_bill(admitted), timeout=_SECONDS))
-                else:
-                    await answered(self._gatekeeper.Release(_release(admitted), timeout=_SECONDS))
+                await self._settler.settle(owed)
             except RemoteError as error:
-                if loop.time() + pause > give_up_at:
-                    logger.warning("call %s is not settled: %s", admitted.call, error)
+                # In the outbox it waits for as long as it takes.
+                if owing is None or await self._put(owed, delay_after(owed, error)):
                     return
+                logger.warning("call %s is not settled: %s", owed.call, error)
+                await asyncio.sleep(pause)
+            else:
+                if kept:
+                    self._outbox.forget(owed)
+                return
+
+    async def _void(self, admitted: _Admitted, owing: asyncio.Task[bool]) -> None:
+        """Owes nothing for a call that was not answered."""
+        try:
+            if await owing:
+                self._outbox.forget(admitted.owed(estimated=True))
+        finally:
+            await self._released(admitted)
+
+    async def _released(self, admitted: _Admitted) -> None:
+        for pause in _PAUSES:
+            try:
+                await answered(
+                    self._gatekeeper.Release(_release(admitted), timeout=PATIENCE_SECONDS)
+                )
+            except RemoteError as error:
+                logger.warning("call %s is not released: %s", admitted.call, error)
+                await asyncio.sleep(pause)
             else:
                 return
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_DELAY_SECONDS)
 
 
 def _ask(admitted: _Admitted) -> pb.AdmitRequest:
@@ -155,35 +250,14 @@ def _ask(admitted: _Admitted) -> pb.AdmitRequest:
         principal=payer.principal,
         key=payer.key,
         attempt=1,
-        segment=_SEGMENT,
+        segment=SEGMENT,
         rate_class=pb.RATE_CLASS_API,
         estimate=pb.Estimate(model=load.model, input_tokens=load.tokens - load.cached_tokens),
         prices=[pb.ModelPrice(model=load.model, prices=price)],
     )
 
 
-def _bill(admitted: _Admitted) -> pb.SettleRequest:
-    load = admitted.load
-    usage = pb.SettleRequest.Usage(
-        step=1,
-        attempt=1,
-        kind=pb.USAGE_KIND_EMBEDDING,
-        model=load.model,
-        input_tokens=load.tokens,
-        cached_tokens=load.cached_tokens,
-        estimated=load.estimated,
-    )
-    return pb.SettleRequest(
-        turn=str(admitted.call),
-        tenant=admitted.payer.tenant,
-        segment=_SEGMENT,
-        snapshot=admitted.snapshot,
-        usage=[usage],
-        ends=True,
-    )
-
-
 def _release(admitted: _Admitted) -> pb.ReleaseRequest:
     return pb.ReleaseRequest(
-        turn=str(admitted.call), tenant=admitted.payer.tenant, segment=_SEGMENT, settled=True
+        turn=str(admitted.call), tenant=admitted.payer.tenant, segment=SEGMENT, settled=True
     )

@@ -35,7 +35,7 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
         StartError: Postgres does not answer, or is not migrated.
     """
     engine = open_engine(settings.database_url.get_secret_value())
-    system = open_engine(settings.system_database_url.get_secret_value(), pool_size=2)
+    system = open_engine(settings.system_database_url.get_secret_value(), pool_size=3)
     try:
         await _require_migrated(system)
         yield Stores(engine=engine, system=system)

@@ -1,7 +1,8 @@
 """Making documents searchable: text, chunks, vectors, as jobs that outlive their holders."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from turnpike.embedding.knowledge.model import State
 from turnpike.embedding.knowledge.originals import Originals
 from turnpike.embedding.metering import Payer
 from turnpike.embedding.model import Chunk, InputEmptyError, Priority
+from turnpike.embedding.owing import Owed, owe
 
 GROUP = 32
 """How many chunks are embedded, and kept, together: so many a killed process loses at most."""
@@ -113,13 +115,14 @@ class Indexer:
                 await self._advance(connection, job, done, embedded, len(wanted))
             if not missing:
                 continue
-            vectors = await self._vectors(job, around.principal, missing)
             done, embedded = done + len(missing), embedded + len(missing)
-            async with tenant_transaction(self._engine, job.tenant) as connection:
-                await self._advance(connection, job, done, embedded, len(wanted))
-                await job_rows.insert_chunks(
-                    connection, job, around.language, list(zip(missing, vectors, strict=True))
-                )
+            async with self._embedded(job, around.principal, missing) as (vectors, owed):
+                pairs = list(zip(missing, vectors, strict=True))
+                async with tenant_transaction(self._engine, job.tenant) as connection:
+                    await self._advance(connection, job, done, embedded, len(wanted))
+                    await job_rows.insert_chunks(connection, job, around.language, pairs)
+                    if owed:
+                        await owe(connection, owed)
 
     async def _advance(
         self, connection: AsyncConnection, job: Job, done: int, embedded: int, total: int
@@ -128,19 +131,19 @@ class Indexer:
             connection, job, State.EMBEDDING, done=done, embedded=embedded, total=total
         )
 
-    async def _vectors(
+    @asynccontextmanager
+    async def _embedded(
         self, job: Job, principal: str, pieces: Sequence[Piece]
-    ) -> list[Sequence[float]]:
-        embeddings = await self._embedder.embed(
-            Asked(
-                texts=[piece.embedded for piece in pieces],
-                model=self._embedder.kept_under(job.model),
-                priority=Priority.BULK,
-                tenant=str(job.tenant),
-                payer=Payer(tenant=str(job.tenant), principal=principal, key="", by_service=True),
-            )
+    ) -> AsyncGenerator[tuple[list[Sequence[float]], Owed | None]]:
+        asked = Asked(
+            texts=[piece.embedded for piece in pieces],
+            model=self._embedder.kept_under(job.model),
+            priority=Priority.BULK,
+            tenant=str(job.tenant),
+            payer=Payer(tenant=str(job.tenant), principal=principal, key="", by_service=True),
         )
-        return [array("f", item.vector).tolist() for item in embeddings.items]
+        async with self._embedder.keeping(asked) as (embeddings, owed):
+            yield [array("f", item.vector).tolist() for item in embeddings.items], owed
 
     async def _publish(self, job: Job, pieces: Sequence[Piece]) -> None:
         """Has searches find the document by this, if it is what they are to find."""
