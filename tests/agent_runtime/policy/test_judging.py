@@ -23,6 +23,8 @@ from turnpike.agent_runtime.policy.model import (
     Verdict,
 )
 from turnpike.agent_runtime.policy.rules import Rules, judge
+from turnpike.agent_runtime.tools.listed import to_tool
+from turnpike.api.tool_registry.v1 import tool_pb2
 
 TOOL = "mail/send"
 CALL = ToolCall(tool=TOOL, arguments='{"to": "ann@home", "copies": 3}', digest="sha256:now")
@@ -37,6 +39,32 @@ def grants(which: str) -> list[Grant]:
     return [Grant(id="g", tool=TOOL, digest=digest) for digest in held]
 
 
+ANNOTATIONS = {
+    "none": tool_pb2.Tool(name=TOOL, digest=CALL.digest, annotations_trusted=True),
+    "reads": tool_pb2.Tool(
+        name=TOOL,
+        digest=CALL.digest,
+        annotations='{"readOnlyHint": true}',
+        annotations_trusted=True,
+    ),
+    "writes": tool_pb2.Tool(
+        name=TOOL,
+        digest=CALL.digest,
+        annotations='{"readOnlyHint": false, "title": "true"}',
+        annotations_trusted=True,
+    ),
+    "says so, and is not trusted": tool_pb2.Tool(
+        name=TOOL, digest=CALL.digest, annotations='{"readOnlyHint": true}'
+    ),
+}
+"""What a tool says of itself, as the registry lists it."""
+
+
+def annotated(which: str) -> ToolCall:
+    tool = to_tool(ANNOTATIONS[which])
+    return ToolCall(tool=tool.name, arguments="{}", digest=tool.digest, read_only=tool.read_only)
+
+
 def specified(
     *,
     on: bool,
@@ -45,16 +73,16 @@ def specified(
     defaults: Effect | None,
     agent: Effect | None,
     person: Effect | None,
-    reads: bool,
+    annotations: str,
     granted: str,
 ) -> tuple[Kind, bool]:
     """Says what the documentation does, as a table, and whether it may be granted for good."""
     deny, always = Effect.DENY, Effect.ALWAYS_ASK
     asks = Kind.REJECT if mode is Mode.DONT_ASK else Kind.ASK
-    said = agent or defaults or (Effect.ALLOW if reads else Effect.ASK)
+    said = agent or defaults or (Effect.ALLOW if annotations == "reads" else Effect.ASK)
     table = [
         (not on, Kind.ALLOW),
-        (deny in (tenant, agent, person), Kind.DENY),
+        (deny in (tenant, defaults, agent, person), Kind.DENY),
         (tenant is always, asks),
         (mode is Mode.BYPASS and person is None, Kind.ALLOW),
         (granted == "this", Kind.ALLOW),
@@ -71,13 +99,15 @@ def test_r29_every_combination_is_what_the_specification_says():
         "on": [True, False],
         "mode": [Mode.DEFAULT, Mode.BYPASS, Mode.DONT_ASK],
         "tenant": [None, Effect.DENY, Effect.ALWAYS_ASK],
-        "defaults": [None, Effect.ALLOW, Effect.ASK],
+        # A tenant cannot say DENY here; if it stood here all the same, it would be a deny.
+        "defaults": [None, Effect.ALLOW, Effect.ASK, Effect.DENY],
         "agent": [None, Effect.ALLOW, Effect.ASK, Effect.DENY],
         "person": [None, Effect.ASK, Effect.DENY],
-        "reads": [True, False],
-        "granted": ["none", "this", "changed"],
     }
+    calls = [(each, annotated(each)) for each in ANNOTATIONS]
+    held = [(each, grants(each)) for each in ("none", "this", "changed")]
     wrong: list[tuple[dict[str, Any], Verdict]] = []
+    judged = 0
     for values in product(*axes.values()):
         case = dict(zip(axes, values, strict=True))
         rules = Rules(
@@ -90,11 +120,14 @@ def test_r29_every_combination_is_what_the_specification_says():
                 person=layer(case["person"]),
             )
         )
-        call = ToolCall(tool=TOOL, arguments="{}", digest=CALL.digest, read_only=case["reads"])
-        verdict = judge(rules, call, grants(case["granted"]))
-        if (verdict.kind, "approve_always" in verdict.decisions) != specified(**case):
-            wrong.append((case, verdict))
+        for (annotations, call), (granted, standing) in product(calls, held):
+            verdict = judge(rules, call, standing)
+            case |= {"annotations": annotations, "granted": granted}
+            if (verdict.kind, "approve_always" in verdict.decisions) != specified(**case):
+                wrong.append((dict(case), verdict))
+            judged += 1
 
+    assert judged == 10_368
     assert wrong == []
 
 
