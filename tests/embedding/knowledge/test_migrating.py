@@ -19,9 +19,11 @@ from turnpike.api.embedding.v1 import document_pb2
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.database.migration import MigrationUrls
 from turnpike.database.tenancy import tenant_transaction
+from turnpike.embedding.claims import LEASE_SECONDS
 from turnpike.embedding.embedder import Asked
 from turnpike.embedding.knowledge import index_rows, job_rows
 from turnpike.embedding.knowledge.model import Recipe
+from turnpike.embedding.model import InputType
 from turnpike.embedding.searching.model import Filter, Found, Question
 from turnpike.embedding.searching.search import Search
 
@@ -294,6 +296,38 @@ async def test_a_document_made_searchable_while_its_model_is_activated_is_found(
         await index_rows.show(publishing, place, job.id)
     await deciding
     assert [each.model for each in (await search(mover, "one")).results] == [NEW]
+
+
+async def test_a_comparison_whose_process_was_killed_is_taken_over_when_its_claim_runs_out(
+    mover: Tenant,
+):
+    """Nobody waits longer for whoever compares than for whoever does anything else."""
+    await mover.put("/a.md", "one")
+    await mover.indexed("/a.md")
+    embedder, due = mover.library.counted, list[float]()
+
+    async def embed(asked: Asked) -> Any:
+        if asked.tenant == mover.id and asked.input_type is InputType.QUERY and not due:
+            due.append(await due_in(mover))
+        return await type(embedder).embed(embedder, asked)
+
+    embedder.embed = embed
+    try:
+        await begin(mover)
+        await compared(mover)
+    finally:
+        del embedder.embed
+    assert 0 < due[0] <= LEASE_SECONDS
+
+
+async def due_in(tenant: Tenant) -> float:
+    """Returns after how many seconds somebody else may claim the migration."""
+    statement = text(
+        "SELECT extract(epoch FROM due_at - statement_timestamp()) FROM migrations"
+        " WHERE tenant = :tenant"
+    )
+    async with tenant.library.stores.system.connect() as connection:
+        return float(await connection.scalar(statement, {"tenant": UUID(tenant.id)}))
 
 
 async def made(tenant: Tenant, model: str) -> job_rows.Job:

@@ -22,7 +22,7 @@ _RENEW_SECONDS = LEASE_SECONDS / 4
 class Polling:
     """Tasks that each do what `attempt` finds to do, and look again.
 
-    `attempt` returns whether there was something; it must not raise.
+    `attempt` returns whether there was something.
     """
 
     def __init__(self, attempt: Callable[[], Awaitable[bool]]) -> None:
@@ -52,12 +52,20 @@ class Polling:
     async def _work(self) -> None:
         while True:
             self._wanted.clear()
-            if not await self._attempt():
+            if not await self._attempted():
                 try:
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._wanted.wait()
                 except TimeoutError:
                     continue
+
+    async def _attempted(self) -> bool:
+        try:
+            return await self._attempt()
+        except Exception:
+            # A task that ended would be missed by nobody, and its jobs would wait for ever.
+            logger.exception("a job stopped, and is left to its claim's end")
+            return False
 
 
 class ClaimLostError(Exception):

@@ -260,6 +260,13 @@ async def release(connection: AsyncConnection, claim: Claim, seconds: float) -> 
     await connection.execute(_RELEASE, {**claim.values, "seconds": seconds})
 
 
+async def renew(connection: AsyncConnection, claim: Claim) -> None:
+    """Prolongs the claim, or raises `ClaimLostError`."""
+    held = await connection.execute(_RELEASE, {**claim.values, "seconds": LEASE_SECONDS})
+    if not held.rowcount:
+        raise ClaimLostError
+
+
 async def hold(connection: AsyncConnection, claim: Claim) -> None:
     """Keeps a migration from being decided meanwhile; raises `ClaimLostError`."""
     if (await connection.execute(_HOLD, claim.values)).one_or_none() is None:

@@ -9,9 +9,10 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from turnpike.database.failures import persist
 from turnpike.database.tenancy import system_transaction, tenant_transaction
 from turnpike.embedding.catalogue import Catalogue, name_of
-from turnpike.embedding.claims import POLL_SECONDS, ClaimLostError, Polling
+from turnpike.embedding.claims import POLL_SECONDS, ClaimLostError, Polling, renewing
 from turnpike.embedding.knowledge import key_rows, migration_rows
 from turnpike.embedding.knowledge.comparing import Comparing
 from turnpike.embedding.knowledge.migration_rows import Claim
@@ -21,7 +22,10 @@ from turnpike.rpc.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
-_COMPARING_SECONDS = 120.0
+_REGISTER_SECONDS = 10.0
+"""How long a database that goes away while a replica comes up is waited for."""
+
+_RETRY_SECONDS = 5.0
 _REPLACE_SECONDS = 30.0
 _IDLE_SECONDS = 60.0
 """After how long a migration is looked at that waits for somebody to decide."""
@@ -59,8 +63,13 @@ class Mover:
         """Takes the keys under which this replica's models keep their vectors."""
         models = self._catalogue.names()
         identities = {name: model.stored_identity for name, model in models.items()}
-        async with system_transaction(self._system) as connection:
-            self._catalogue.set_keys(await key_rows.register(connection, identities))
+
+        async def register() -> dict[str, str]:
+            async with system_transaction(self._system) as connection:
+                return await key_rows.register(connection, identities)
+
+        # A model that is registered twice has the key that it has.
+        self._catalogue.set_keys(await persist(register, _REGISTER_SECONDS))
 
     def moving(self) -> AbstractAsyncContextManager[None]:
         """Carries migrations on while the block runs."""
@@ -74,18 +83,28 @@ class Mover:
                 claim = await migration_rows.claim(connection)
             if claim is None:
                 return False
-            wait = await self._step(claim)
+            wait = await self._attempt(claim)
             async with tenant_transaction(self._engine, claim.tenant) as connection:
                 await migration_rows.release(connection, claim, wait)
         except ClaimLostError:
             return True
-        except ServiceError as error:
-            # The claim runs out by itself.
-            logger.info("a migration waits: %s", error.reason)
         except (SQLAlchemyError, OSError):
             logger.warning("a migration did not go on", exc_info=True)
             return False
         return True
+
+    async def _attempt(self, claim: Claim) -> float:
+        """As `_step`, which takes as long as it takes."""
+        try:
+            async with renewing(lambda: self._renew(claim), claim.migration.collection):
+                return await self._step(claim)
+        except ServiceError as error:
+            logger.info("a migration waits: %s", error.reason)
+            return _RETRY_SECONDS
+
+    async def _renew(self, claim: Claim) -> None:
+        async with tenant_transaction(self._engine, claim.tenant) as connection:
+            await migration_rows.renew(connection, claim)
 
     async def _step(self, claim: Claim) -> float:
         """Does a step, and returns after how many seconds to do the next."""
@@ -122,9 +141,6 @@ class Mover:
             Space(tenant=tenant, collection=migration.collection, model=model)
             for model in (migration.source, migration.target)
         )
-        async with tenant_transaction(self._engine, tenant) as connection:
-            # Nobody else is to ask the same meanwhile.
-            await migration_rows.release(connection, claim, _COMPARING_SECONDS)
         found = await self._comparing.compare(source, target, claim.principal)
         async with tenant_transaction(self._engine, tenant) as connection:
             await migration_rows.compared(connection, claim, found)
