@@ -6,10 +6,10 @@ from alembic import op
 
 from turnpike.database.migration import run_script
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:
     """Keeps words in their rows, and searches them by another index."""
-    run_script(op, (files("turnpike.embedding.migrations") / "sql/0009_words.sql").read_text())
+    run_script(op, (files("turnpike.embedding.migrations") / "sql/0010_words.sql").read_text())
