@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import uvicorn
+from mcp.server.auth.middleware.client_auth import ClientAuthenticator
 from mcp.server.auth.provider import (
     AccessToken,
     AuthorizationCode,
@@ -57,6 +58,15 @@ class AuthorizationServer(
     rotates: bool = True
     registers: bool = True
     says_issuer: bool = True
+    revokes: bool = False
+    """Whether it takes tokens back."""
+
+    repeats: bool = False
+    """Whether it gives the refresh token again that it gave."""
+
+    away: int = 0
+    """How often it answers 503 to whoever gives tokens back."""
+
     error: str = ""
     """What a person's answer is, instead of a code."""
 
@@ -81,6 +91,9 @@ class AuthorizationServer(
     asked: list[AuthorizationParams] = field(default_factory=list[AuthorizationParams])
     renewals: int = 0
     """How often a refresh token was shown."""
+
+    returned: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """The tokens that were given back, and what they were said to be."""
 
     exchanges: int = 0
     registrations: int = 0
@@ -181,7 +194,8 @@ class AuthorizationServer(
         }
         ends = None if self.expires_in is None else int(time.time()) + self.expires_in
         access = AccessToken(token=f"at-{secrets.token_urlsafe(16)}", expires_at=ends, **about)
-        refresh = RefreshToken(token=f"rt-{secrets.token_urlsafe(16)}", **about)
+        name = next(iter(self.refresh), "") if self.repeats else ""
+        refresh = RefreshToken(token=name or f"rt-{secrets.token_urlsafe(16)}", **about)
         self.access[access.token] = access
         self.refresh[refresh.token] = refresh
         return OAuthToken(
@@ -198,6 +212,7 @@ class AuthorizationServer(
             "authorization_endpoint": f"{self.url}/authorize",
             "token_endpoint": f"{self.url}/token",
             "registration_endpoint": f"{self.url}/register" if self.registers else None,
+            "revocation_endpoint": f"{self.url}/revoke" if self.revokes else None,
             "response_types_supported": ["code"],
             "grant_types_supported": ["authorization_code", "refresh_token"],
             "code_challenge_methods_supported": ["S256"],
@@ -206,6 +221,19 @@ class AuthorizationServer(
             **self.changed,
         }
         return {name: value for name, value in document.items() if value is not None}
+
+    async def _take_back(self, request: Request) -> Response:
+        # Not the SDK's, which refuses whoever sends no secret in the form.
+        client = await ClientAuthenticator(self).authenticate_request(request)
+        form = await request.form()
+        self.returned.append((str(form["token"]), str(form["token_type_hint"])))
+        if self.away:
+            self.away -= 1
+            return JSONResponse({}, 503)
+        token = self.access.get(str(form["token"])) or self.refresh.get(str(form["token"]))
+        if token is not None and token.client_id == client.client_id:
+            await self.revoke_token(token)
+        return Response()
 
     def app(self) -> Starlette:
         async def metadata(_request: Request) -> Response:
@@ -218,7 +246,8 @@ class AuthorizationServer(
         )
         kept = [route for route in routes if ".well-known" not in route.path]
         document = Route("/.well-known/oauth-authorization-server", metadata)
-        return Starlette(routes=[document, *kept], middleware=[])
+        revoke = Route("/revoke", self._take_back, methods=["POST"])
+        return Starlette(routes=[document, revoke, *kept], middleware=[])
 
 
 @asynccontextmanager

@@ -79,6 +79,8 @@ from turnpike.tool_registry.reading import Reading
 from turnpike.tool_registry.renewals import Renewals
 from turnpike.tool_registry.resource_servicer import ResourceServicer
 from turnpike.tool_registry.reviews import Reviews
+from turnpike.tool_registry.revocations import Revocations
+from turnpike.tool_registry.revoking import Revoking
 from turnpike.tool_registry.rules import Rules
 from turnpike.tool_registry.settings import Settings
 from turnpike.tool_registry.shelving import Shelf
@@ -206,6 +208,12 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
         await _begin(upkeep)
         tasks.create_task(upkeep.run())
         tasks.create_task(shelf.sweep_forever(system, settings.artifact_retention))
+        revoking = Revoking(
+            system=system,
+            revocations=Revocations(envelope),
+            allow_private=settings.egress_allow_private,
+        )
+        tasks.create_task(revoking.sweep_forever())
 
         administration = Administration(
             engine=engine,

@@ -18,6 +18,11 @@ def of_grant(tenant: UUID, connector: str, principal: str) -> str:
     return f"{tenant}/{connector}/{principal}/grant"
 
 
+def of_revocation(tenant: UUID, connector: str, principal: str) -> str:
+    """Returns what the way to take a credential back is bound to."""
+    return f"{tenant}/{connector}/{principal}/revocation"
+
+
 def of_sign_in(tenant: UUID, connector: str, identity: UUID) -> str:
     """Returns what a sign-in under way is bound to."""
     return f"{tenant}/{connector}/sign-in/{identity}"

@@ -27,13 +27,14 @@ _LEND = (
 )
 _PUT = text(
     "INSERT INTO credentials AS k (tenant, connector, principal, headers, header_names, version,"
-    " renewable, issuer, scope, expires, renew_at)"
+    " renewable, revocation, issuer, scope, expires, renew_at)"
     " VALUES (:tenant, :connector, :principal, :headers, :header_names, :version, :renewable,"
-    " :issuer, :scope, statement_timestamp() + CAST(:life AS interval),"
+    " :revocation, :issuer, :scope, statement_timestamp() + CAST(:life AS interval),"
     " statement_timestamp() + CAST(:renew_in AS interval))"
     " ON CONFLICT (tenant, connector, principal) DO UPDATE SET headers = excluded.headers,"
     " header_names = excluded.header_names, version = excluded.version,"
-    " renewable = excluded.renewable, issuer = excluded.issuer, scope = excluded.scope,"
+    " renewable = excluded.renewable, revocation = excluded.revocation,"
+    " issuer = excluded.issuer, scope = excluded.scope,"
     " expires = excluded.expires, renew_at = excluded.renew_at, serial = 0, refusal = '',"
     " renewal = NULL, renewal_until = NULL, wanted_scope = '',"
     " updated = statement_timestamp() RETURNING *"
@@ -117,6 +118,9 @@ class Renewable:
     renew_in: timedelta | None
     """When it is to be renewed."""
 
+    revocation: str = field(default="", repr=False)
+    """How to take it back, as text; empty where that is not known."""
+
 
 class Credentials:
     """The credentials of every tenant.
@@ -156,10 +160,13 @@ class Credentials:
         """Returns what is stored of a secret, sealed."""
         bound = bindings.of_credential(tenant, connector, principal)
         renewing = bindings.of_grant(tenant, connector, principal)
+        revoking = bindings.of_revocation(tenant, connector, principal)
         grant = renewable.grant if renewable else ""
+        revocation = renewable.revocation if renewable else ""
         return {
             "headers": self._envelope.seal(bound, orjson.dumps(headers).decode()),
             "renewable": self._envelope.seal(renewing, grant) if grant else "",
+            "revocation": self._envelope.seal(revoking, revocation) if revocation else "",
             "issuer": renewable.issuer if renewable else "",
             "scope": renewable.scope if renewable else "",
             "life": renewable.life if renewable else None,

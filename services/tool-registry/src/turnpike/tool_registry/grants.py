@@ -32,7 +32,7 @@ _CLAIM = _on_same(
     "UPDATE credentials SET renewal = :renewal,"
     " renewal_until = statement_timestamp() + CAST(:lease AS interval)"
     " WHERE SAME AND renewable <> '' AND refusal = ''"
-    " AND coalesce(renewal_until <= statement_timestamp(), true) RETURNING renewable"
+    " AND coalesce(renewal_until <= statement_timestamp(), true) RETURNING renewable, revocation"
 )
 _STATE = _on_same(
     "SELECT refusal, renewal_until > statement_timestamp() AS claimed FROM credentials WHERE SAME"
@@ -43,6 +43,14 @@ _STORE = _on_same(
     " expires = statement_timestamp() + CAST(:life AS interval),"
     " renew_at = statement_timestamp() + CAST(:renew_in AS interval),"
     " renewal = NULL, renewal_until = NULL, updated = statement_timestamp() WHERE SAME"
+)
+# What is stored by nobody is to be taken back. Not while the credential is there, renewed by
+# another: what both were given came of one consent, and may end together.
+_OWE = text(
+    "INSERT INTO revocations (tenant, connector, principal, revocation, renewable, headers)"
+    " SELECT :tenant, :connector, :principal, :revocation, :renewable, :headers"
+    " WHERE NOT EXISTS (SELECT FROM credentials WHERE tenant = :tenant"
+    " AND connector = :connector AND principal = :principal AND version = :version)"
 )
 # What is known to be refused serves until it ends.
 _REFUSE = _on_same(
@@ -71,6 +79,8 @@ class Claim:
     loan: Loan
     id: UUID
     grant: str = field(repr=False)
+    revocation: str = field(repr=False)
+    """How to take it back, sealed as it is stored; empty where that is not known."""
 
     @property
     def key(self) -> dict[str, Any]:
@@ -108,8 +118,8 @@ class Grants:
         """Returns a renewal to do; None when another does it, or nothing is left to do."""
         renewal = uuid4()
         values = {**_same(tenant, connector, loan), "renewal": renewal, "lease": lease}
-        sealed = await connection.scalar(_CLAIM, values)
-        if sealed is None:
+        row = (await connection.execute(_CLAIM, values)).one_or_none()
+        if row is None:
             return None
         bound = bindings.of_grant(tenant, connector, loan.principal)
         return Claim(
@@ -117,7 +127,8 @@ class Grants:
             connector=connector,
             loan=loan,
             id=renewal,
-            grant=self._envelope.open(bound, sealed),
+            grant=self._envelope.open(bound, row.renewable),
+            revocation=row.revocation,
         )
 
     async def standing(
@@ -143,7 +154,11 @@ class Grants:
             claim.tenant, claim.connector, claim.loan.principal, headers, renewable
         )
         values = {**claim.key, **columns, "header_names": sorted(headers)}
-        return (await connection.execute(_STORE, values)).rowcount == 1
+        if (await connection.execute(_STORE, values)).rowcount == 1:
+            return True
+        if claim.revocation:
+            await connection.execute(_OWE, {**values, "revocation": claim.revocation})
+        return False
 
     async def refuse(
         self, connection: AsyncConnection, claim: Claim, refusal: str, *, lost_client: str = ""

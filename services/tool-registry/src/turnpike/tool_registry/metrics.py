@@ -22,4 +22,7 @@ LISTENERS = gauge("tool_listeners", "Connectors whose changes this process liste
 RENEWALS = counter(
     "tool_credential_renewals", "Renewals of OAuth credentials, by outcome.", ["outcome"]
 )
+REVOCATIONS = counter(
+    "tool_token_revocations", "Credentials that were to be taken back, by outcome.", ["outcome"]
+)
 SIGN_INS = counter("tool_sign_ins", "Sign-ins to connectors that ended, by reason.", ["reason"])

@@ -33,6 +33,24 @@ COLUMNS = (
     ),
     Sealed(table="credentials", column="renewable", key=_OF_CREDENTIALS, bound=bindings.of_grant),
     Sealed(
+        table="credentials", column="revocation", key=_OF_CREDENTIALS, bound=bindings.of_revocation
+    ),
+    *(
+        Sealed(
+            table="revocations",
+            column=column,
+            key=(*_OF_CREDENTIALS, "id"),
+            bound=lambda tenant, connector, principal, _, bound=bound: bound(
+                tenant, connector, principal
+            ),
+        )
+        for column, bound in (
+            ("revocation", bindings.of_revocation),
+            ("renewable", bindings.of_grant),
+            ("headers", bindings.of_credential),
+        )
+    ),
+    Sealed(
         table="sign_ins",
         column="pending",
         key=("tenant", "connector", "id"),

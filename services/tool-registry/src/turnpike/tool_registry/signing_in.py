@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import logging
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -194,9 +195,10 @@ class SigningIn:
         return ended
 
     async def _store(
-        self, tenant: UUID, who: Who, sign_in: SignIn, grant: Any, tokens: Any
+        self, tenant: UUID, who: Who, sign_in: SignIn, grant: Any, tokens: Any, revocation: str
     ) -> SignIn:
         headers, renewable = secret_of(grant, tokens)
+        renewable = replace(renewable, revocation=revocation)
         name = sign_in.connector
         async with tenant_transaction(self._engine, tenant) as connection:
             try:

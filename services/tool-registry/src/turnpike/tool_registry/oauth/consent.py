@@ -10,7 +10,7 @@ from mcp.client.auth.oauth2 import PKCEParameters
 from mcp.client.auth.utils import validate_authorization_response_iss
 from mcp.shared.auth import OAuthMetadata
 
-from turnpike.tool_registry.oauth.grants import Client, Grant, Tokens
+from turnpike.tool_registry.oauth.grants import Client, Grant, Revocation, Tokens
 from turnpike.tool_registry.oauth.refusals import Cause, OAuthError
 from turnpike.tool_registry.oauth.servers import Server
 
@@ -45,6 +45,12 @@ class Consent:
             raise OAuthError(
                 Cause.ISSUER_MISMATCH, "the answer does not come from the server that was asked"
             ) from error
+
+    @property
+    def revocation(self) -> str:
+        """How to take back what comes of it, as text; empty where the server does not."""
+        endpoint = self.server.revocation_endpoint
+        return Revocation(endpoint=str(endpoint), client=self.client).to_text() if endpoint else ""
 
     def granted(self, tokens: Tokens) -> Grant:
         """Returns what was consented to, once there are tokens."""

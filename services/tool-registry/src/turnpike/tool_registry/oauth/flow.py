@@ -78,8 +78,8 @@ async def begin(web: Web, wish: Wish, registry: Registry) -> Asked:
 
 async def redeem(
     web: Web, pending: str, *, code: str, issuer: str, error: str
-) -> tuple[Grant, Tokens]:
-    """Returns what the person consented to.
+) -> tuple[Grant, Tokens, str]:
+    """Returns what the person consented to, and how to take it back, as text.
 
     Args:
         web: The guarded client.
@@ -108,4 +108,4 @@ async def redeem(
     }
     endpoint = str(consent.server.token_endpoint)
     given = await tokens.exchange(web, endpoint, consent.client, form)
-    return consent.granted(given), given
+    return consent.granted(given), given, consent.revocation

@@ -51,6 +51,24 @@ class Grant:
         return orjson.dumps(asdict(self)).decode()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """How to have an authorization server take back what it gave."""
+
+    endpoint: str
+    client: Client
+
+    def to_text(self) -> str:
+        """Returns it as text; `revocation_from` reads it."""
+        return orjson.dumps(asdict(self)).decode()
+
+
+def revocation_from(text: str) -> Revocation:
+    """Returns a revocation from its text."""
+    values: dict[str, Any] = orjson.loads(text)
+    return Revocation(endpoint=values["endpoint"], client=Client(**values["client"]))
+
+
 def grant_from(text: str) -> Grant:
     """Returns a grant from its text."""
     values: dict[str, Any] = orjson.loads(text)

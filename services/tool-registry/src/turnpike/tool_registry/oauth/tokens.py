@@ -54,7 +54,7 @@ async def renew(web: Web, grant: Grant) -> Tokens:
 
 
 async def _ask(web: Web, endpoint: str, client: Client, form: Mapping[str, str]) -> Tokens:
-    fields, headers = _shown(client)
+    fields, headers = shown(client)
     response = await web.post_form(endpoint, {**form, **fields}, headers)
     if response.status_code in (200, 201):
         return _tokens(_document(response))
@@ -67,7 +67,7 @@ async def _ask(web: Web, endpoint: str, client: Client, form: Mapping[str, str])
     raise OAuthError(Cause.UNREACHABLE, f"the authorization server gives no token: {said}")
 
 
-def _shown(client: Client) -> tuple[dict[str, str], dict[str, str]]:
+def shown(client: Client) -> tuple[dict[str, str], dict[str, str]]:
     """Returns the fields and headers by which a client shows itself."""
     fields = {"client_id": client.id}
     if not client.secret or client.method == "none":
