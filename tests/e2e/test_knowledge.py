@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,10 @@ async def test_the_command_line_puts_lists_moves_removes_and_reverts(
 
 
 async def test_the_planner_model_summarizes_and_plans_and_is_billed_to_who_asks(
-    stranger: Edge, model: Double, tag: str
+    stranger: Edge,
+    model: Double,
+    tag: str,
+    models_log: Callable[[str], Awaitable[list[dict[str, Any]]]],
 ):
     note = f"/collections/{tag}/documents/a.md"
     await stranger.call("POST", "/collections", {"name": tag})
@@ -133,6 +137,9 @@ async def test_the_planner_model_summarizes_and_plans_and_is_billed_to_who_asks(
     # What this planner says is no plan.
     found = await stranger.call("POST", "/search", {"query": "toll", "plan": True})
     assert ([each["path"] for each in found["results"]], found["planned"]) == (["/a.md"], "")
+    tool = await called(stranger, "search_knowledge", query="agent's toll", plan=True)
+    assert [each["path"] for each in told(tool)["passages"]] == ["/a.md"]
+    assert any("agent's toll" in json.dumps(each["body"]) for each in await models_log("n=3"))
 
     async def is_billed() -> bool:
         rows = (await stranger.call("GET", "/usage?by=model"))["rows"]

@@ -51,6 +51,12 @@ TOOLS = [
         folder={"type": "string", "description": "Only documents in this folder, or below."},
         limit={"type": "integer", "minimum": 1, "maximum": 50},
         max_tokens={"type": "integer", "minimum": 1, "description": "Of all passages together."},
+        plan={
+            "type": "boolean",
+            "description": "Have the planner model, if there is one, word the query anew and read "
+            "its days (`last week`), while it is searched as it is: up to a second longer.",
+        },
+        time_zone={"type": "string", "description": "In which days are meant: Europe/Berlin."},
     ),
     _tool(
         "list_documents",

@@ -96,12 +96,15 @@ class Knowledge:
             query=arguments["query"],
             limit=arguments.get("limit", 0),
             max_tokens=arguments.get("max_tokens", 0),
+            plan=arguments.get("plan", False),
             filter=search_service_pb2.SearchFilter(
-                collections=arguments.get("collections", []), folder=arguments.get("folder", "")
+                collections=arguments.get("collections", []),
+                folder=arguments.get("folder", ""),
+                time_zone=arguments.get("time_zone", ""),
             ),
         )
         response = await self._ask(self._search.Search, asker, request)
-        return {"passages": [_passage(result) for result in response.results]}
+        return {"passages": [_passage(result) for result in response.results], **_planned(response)}
 
     async def _list(self, asker: Asker, arguments: Arguments) -> dict[str, Any]:
         if "collection" not in arguments:
@@ -177,6 +180,13 @@ def _document(document: document_pb2.Document) -> dict[str, Any]:
         "media_type": document.media_type,
         "revision": document.revision,
     }
+
+
+def _planned(response: search_service_pb2.SearchResponse) -> dict[str, Any]:
+    """Returns what was searched beside the query, so that a model sees what was left out."""
+    if not response.planned:
+        return {}
+    return {"planned": response.planned, "since": response.since, "until": response.until}
 
 
 def _passage(result: search_service_pb2.SearchResult) -> dict[str, Any]:
