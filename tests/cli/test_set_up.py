@@ -48,12 +48,14 @@ def test_what_others_name_comes_first():
 def test_an_agent_s_skills_come_before_it():
     skill = "kind: Skill\nname: s\nspec: {description: d, instructions: i}\n"
     agent = "kind: Agent\nname: a\nspec: {model: m, skills: [s]}\n"
-    wrong = agent.replace("[s]", "s") + "---\n" + skill.replace("d,", "'',")
+    ruled = skill.replace("d,", "'', rules: [{tool: a/b, effect: ALLOW}],")
+    wrong = agent.replace("[s]", "s") + "---\n" + ruled
 
     assert [document.kind for document in load(f"{agent}---\n{skill}")] == ["Skill", "Agent"]
     assert [mistake.field.rpartition(": ")[2] for mistake in mistakes_in(wrong)] == [
         "spec.skills",
         "spec.description",
+        "spec.rules[0].effect",
     ]
 
 

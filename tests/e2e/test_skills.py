@@ -13,7 +13,8 @@ from tests.e2e.test_setup import turnpike
 async def test_an_agent_and_its_skills_come_from_one_file(
     suite: Suite, edge: Edge, model: Double, tmp_path: Path, tag: str
 ):
-    told = {"description": "For care.", "instructions": "# Care\n\nTake it."}
+    rule = {"tool": "effects/*", "effect": "DENY", "where": [], "reason": "careful"}
+    told = {"description": "For care.", "instructions": "# Care\n\nTake it.", "rules": [rule]}
     documents = [
         # Whatever their order: what an agent names comes before it.
         {"kind": "Agent", "name": tag, "spec": {"model": tag, "skills": [tag]}},
@@ -26,19 +27,21 @@ async def test_an_agent_and_its_skills_come_from_one_file(
     wrong.write_text(yaml.safe_dump({"kind": "Agent", "name": f"x-{tag}", "spec": spec}))
 
     first = await turnpike(suite, "apply", "-f", str(file))
-    second = await turnpike(suite, "apply", "-f", str(file))
     refused = await turnpike(suite, "apply", "-f", str(wrong))
+    explained = await turnpike(suite, "policy", "explain", tag, "effects/peek", "--skill", tag)
+    without = await edge.call("POST", "/policies:explain", {"agent": tag, "tool": "effects/peek"})
     ended = await edge.run(tag)
     in_use = await edge.http.delete(f"/api/v1/skills/{tag}")
     read = await edge.call("GET", f"/skills/{tag}")
     await edge.call("PUT", f"/agents/{tag}", {"model": tag})
     deleted = await edge.http.delete(f"/api/v1/skills/{tag}")
 
-    assert (first[0], second[0]) == (0, 0), first[2] + second[2]
+    assert first[0] == 0, first[2]
     assert f"Skill {tag}: created" in first[1]
-    assert second[1].count("unchanged") == 3
     assert refused[0] != 0
     assert "spec.skills[1]" in refused[2] and "there is no skill" in refused[2]
+    assert (without["verdict"], without["skill"]) == ("ASK", "")
+    assert explained[1].startswith(f"DENY  by skill {tag} effects/*: the skill {tag!r} denies")
     assert ended.status == "COMPLETED"
     assert {name: read[name] for name in told} == told
     assert (in_use.status_code, in_use.json()["reason"]) == (409, "IN_USE")

@@ -133,11 +133,13 @@ async def test_an_explanation_and_grants(upstream: Upstream, client: httpx.Async
     grant = pb.Grant(id="g", tool="mail/send", create_time=TIME)
     grant.where.add(path="/to", pattern="*@home")
     upstream.other.answers.update(
-        Explain=pb.ExplainResponse(verdict="VERDICT_ASK", source="AGENT", decisions=["approve"]),
+        Explain=pb.ExplainResponse(
+            verdict="VERDICT_ASK", source="SKILL", skill="s", decisions=["approve"]
+        ),
         ListGrants=pb.ListGrantsResponse(grants=[grant], next_page_token="n"),
         RevokeGrant=pb.RevokeGrantResponse(grant=grant),
     )
-    question = {"agent": "a", "tool": "mail/send", "arguments": {"to": "ann"}}
+    question = {"agent": "a", "tool": "mail/send", "arguments": {"to": "ann"}, "skills": ["s"]}
 
     told = await client.post("/api/v1/policies:explain", json=question)
     listed = await client.get("/api/v1/grants?show_ended=true")
@@ -146,6 +148,11 @@ async def test_an_explanation_and_grants(upstream: Upstream, client: httpx.Async
     asked, listing, revoking = upstream.other.requests
     assert (asked.arguments, listing.show_ended, revoking.id) == ('{"to":"ann"}', True, "g")
     assert (told.json()["verdict"], told.json()["decisions"]) == ("ASK", ["approve"])
+    assert (list(asked.skills), told.json()["source"], told.json()["skill"]) == (
+        ["s"],
+        "SKILL",
+        "s",
+    )
     [shown] = listed.json()["grants"]
     assert shown["where"] == [{"path": "/to", "pattern": "*@home"}]
     assert (shown["expires"], shown["revoked"], revoked.status_code) == (None, None, 204)

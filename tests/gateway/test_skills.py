@@ -8,7 +8,21 @@ import pytest
 from tests.gateway.upstream import TIME, Upstream
 from turnpike.api.agent_runtime.v1 import skill_service_pb2 as pb
 
-BODY: dict[str, Any] = {"description": "For care.", "instructions": "# Take\n\ncare"}
+RULE: dict[str, Any] = {"tool": "shop/*", "effect": "ASK", "reason": "money"}
+BODY: dict[str, Any] = {
+    "description": "For care.",
+    "instructions": "# Take\n\ncare",
+    "rules": [{**RULE, "where": [{"path": "/price", "minimum": 10.0}]}],
+}
+MESSAGE: dict[str, Any] = BODY | {
+    "rules": [
+        {
+            **RULE,
+            "effect": "RULE_EFFECT_ASK",
+            "where": [{"path": "/price", "range": {"minimum": 10.0}}],
+        }
+    ]
+}
 STORED: dict[str, Any] = {
     "name": "careful",
     **BODY,
@@ -16,7 +30,7 @@ STORED: dict[str, Any] = {
     "version_number": 2,
     "etag": "e1",
 }
-SKILL = pb.Skill(**STORED, create_time=TIME, update_time=TIME)
+SKILL = pb.Skill(**STORED | MESSAGE, create_time=TIME, update_time=TIME)
 SHOWN = {
     **STORED,
     "created": "2026-11-21T05:00:00.123456Z",
@@ -50,7 +64,7 @@ async def test_a_skill_is_made_read_listed_changed_and_deleted(
     assert listed.json() == {"skills": [SHOWN], "next_page_token": "next"}
     assert (deleted.status_code, checked.status_code) == (204, 200)
     first, second, third, _, listing, deletion = upstream.other.requests
-    wanted = pb.Skill(name="careful", **BODY)
+    wanted = pb.Skill(name="careful", **MESSAGE)
     assert first.skill == second.skill == third.skill == wanted
     assert (second.etag, second.allow_missing, third.validate_only) == ("e1", False, True)
     assert (listing.page_size, listing.page_token, deletion.etag) == (7, "here", "e1")
@@ -63,6 +77,8 @@ async def test_a_skill_is_made_read_listed_changed_and_deleted(
         ({"description": "x" * 1025}, "description"),
         ({"instructions": "x" * 65_537}, "instructions"),
         ({"instruction": "x"}, "instruction"),
+        ({"rules": [{**RULE, "effect": "ALLOW"}]}, "rules[0].effect"),
+        ({"rules": [{**RULE, "effect": "ALWAYS_ASK"}]}, "rules[0].effect"),
         ({"name": "another"}, "name"),
     ],
 )

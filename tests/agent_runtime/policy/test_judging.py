@@ -18,6 +18,7 @@ from turnpike.agent_runtime.policy.model import (
     Mode,
     Predicate,
     Rule,
+    SkillRules,
     Source,
     ToolCall,
     Verdict,
@@ -72,6 +73,7 @@ def specified(
     tenant: Effect | None,
     defaults: Effect | None,
     agent: Effect | None,
+    skill: Effect | None,
     person: Effect | None,
     annotations: str,
     granted: str,
@@ -82,11 +84,11 @@ def specified(
     said = agent or defaults or (Effect.ALLOW if annotations == "reads" else Effect.ASK)
     table = [
         (not on, Kind.ALLOW),
-        (deny in (tenant, defaults, agent, person), Kind.DENY),
+        (deny in (tenant, defaults, agent, skill, person), Kind.DENY),
         (tenant is always, asks),
-        (mode is Mode.BYPASS and person is None, Kind.ALLOW),
+        (mode is Mode.BYPASS and skill is person is None, Kind.ALLOW),
         (granted == "this", Kind.ALLOW),
-        (person is Effect.ASK, asks),
+        (Effect.ASK in (skill, person), asks),
         (said is Effect.ALLOW, Kind.ALLOW),
         (True, asks),
     ]
@@ -102,6 +104,7 @@ def test_r29_every_combination_is_what_the_specification_says():
         # A tenant cannot say DENY here; if it stood here all the same, it would be a deny.
         "defaults": [None, Effect.ALLOW, Effect.ASK, Effect.DENY],
         "agent": [None, Effect.ALLOW, Effect.ASK, Effect.DENY],
+        "skill": [None, Effect.ASK, Effect.DENY],
         "person": [None, Effect.ASK, Effect.DENY],
     }
     calls = [(each, annotated(each)) for each in ANNOTATIONS]
@@ -117,6 +120,7 @@ def test_r29_every_combination_is_what_the_specification_says():
                 tenant=layer(case["tenant"]),
                 defaults=layer(case["defaults"]),
                 agent=layer(case["agent"]),
+                skills=(SkillRules(skill="s", rules=layer(case["skill"]).rules),),
                 person=layer(case["person"]),
             )
         )
@@ -127,12 +131,12 @@ def test_r29_every_combination_is_what_the_specification_says():
                 wrong.append((dict(case), verdict))
             judged += 1
 
-    assert judged == 10_368
+    assert judged == 31_104
     assert wrong == []
 
 
 @pytest.mark.parametrize("other", [Effect.ALLOW, Effect.ASK, Effect.ALWAYS_ASK], ids=str)
-@pytest.mark.parametrize("where", ["tenant", "agent", "person"])
+@pytest.mark.parametrize("where", ["tenant", "agent", "skill", "person"])
 @pytest.mark.parametrize("mode", list(Mode), ids=lambda mode: mode.value or "UNSAID")
 def test_r45_nothing_overrides_a_deny(where: str, other: Effect, mode: Mode):
     """Of whichever layer, before or after whatever else the layer says, in every mode."""
@@ -147,13 +151,16 @@ def test_r45_nothing_overrides_a_deny(where: str, other: Effect, mode: Mode):
     denying = {
         "tenant": replace(allowing, tenant=around),
         "agent": replace(allowing, agent=around),
+        "skill": replace(allowing, skills=(SkillRules(skill="s", rules=around.rules),)),
         "person": replace(allowing, person=around),
     }
 
     verdict = judge(Rules(denying[where]), CALL, grants("this"))
 
     assert verdict.kind is Kind.DENY and verdict.source is Source[where.upper()]
-    assert verdict.reason == "policy denies 'mail/send': mail/send is for {people}"
+    who = "the skill 's'" if where == "skill" else "policy"
+    assert verdict.reason == f"{who} denies 'mail/send': mail/send is for {{people}}"
+    assert verdict.skill == ("s" if where == "skill" else "")
     assert (verdict.rule, verdict.decisions) == (TOOL, ())
 
 

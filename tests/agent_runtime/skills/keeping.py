@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.agent_runtime.serving import Metadata, Tenant
 from turnpike.api.agent_runtime.v1 import skill_service_pb2 as pb
+from turnpike.api.agent_runtime.v1.policy_pb2 import Rule
 
 
 def skill(name: str = "careful", **fields: Any) -> pb.Skill:
@@ -37,3 +38,11 @@ async def delete_skill(
     """Deletes one."""
     request = pb.DeleteSkillRequest(name=name, etag=etag)
     await tenant.runtime.skills.DeleteSkill(request, metadata=by or tenant.admin)
+
+
+def rule(effect: str = "DENY", reason: str = "careful", **where: Any) -> Rule:
+    """Returns a rule about `effects/transfer`, where its arguments are like patterns."""
+    made = Rule(tool="effects/t*", effect=f"RULE_EFFECT_{effect}", reason=reason)
+    for name, pattern in where.items():
+        made.where.add(path=f"/{name}", pattern=pattern)
+    return made

@@ -13,11 +13,13 @@ from tests.agent_runtime.skills.keeping import (
     delete_skill,
     get_skill,
     put_skill,
+    rule,
     skill,
 )
 from tests.waiting import refusal, until
 from turnpike.api.agent_runtime.v1 import agent_pb2, agent_service_pb2
 from turnpike.api.agent_runtime.v1 import skill_service_pb2 as pb
+from turnpike.api.agent_runtime.v1.policy_pb2 import Rule
 from turnpike.database.migration import MigrationUrls
 
 CREATED = agent_service_pb2.CHANGE_CREATED
@@ -104,6 +106,33 @@ async def test_what_could_not_work_is_refused(tenant: Tenant, fields: dict[str, 
 
     assert refused.reason == unchanged.reason == "INVALID_ARGUMENT"
     assert [field for field, _ in refused.fields] == [path]
+
+
+async def test_rules_are_kept_with_the_skill(tenant: Tenant):
+    rules = [rule("ASK", tag="a*"), rule("DENY")]
+    rules[0].where.add(path="/n").range.maximum = 3
+
+    made = await put_skill(tenant, skill(rules=rules))
+    same = await put_skill(tenant, skill(rules=rules))
+    less = await put_skill(tenant, skill())
+
+    assert (list(made.skill.rules), list(less.skill.rules)) == (rules, [])
+    assert [each.change for each in (made, same, less)] == [CREATED, UNCHANGED, CHANGED]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (rule("ALLOW"), "skill.rules[1].effect"),
+        (rule("ALWAYS_ASK"), "skill.rules[1].effect"),
+        (rule("UNSPECIFIED"), "skill.rules[1].effect"),
+        (Rule(tool="transfer", effect="RULE_EFFECT_DENY"), "skill.rules[1].tool"),
+    ],
+)
+async def test_a_rule_that_does_not_tighten_is_refused(tenant: Tenant, wrong: Rule, field: str):
+    refused = await refusal(put_skill(tenant, skill(rules=[rule(), wrong])))
+
+    assert (refused.reason, [name for name, _ in refused.fields]) == ("INVALID_ARGUMENT", [field])
 
 
 async def test_the_longest_is_kept(tenant: Tenant):

@@ -105,7 +105,7 @@ def add_servicers(
     default = DefaultAgent(engine, create_scripted_model) if settings.default_agent else None
     views = Views(engine=engine, requests=requests, batches=batches, tails=tails, owner=owner)
     files = new_files(settings, stores)
-    agents = Agents(engine, HOLDS)
+    agents, skills = Agents(engine, HOLDS), Skills(engine, store.user_of_skill)
     starter = Starter(
         engine=engine,
         requests=requests,
@@ -132,13 +132,13 @@ def add_servicers(
     add_ApprovalServiceServicer_to_server(ApprovalServicer(decider, Inbox(engine), cursors), server)
     explainer = Explainer(
         Judges(stores.pool),
-        explained_source(agents, peers.registry),
+        explained_source(agents, skills, peers.registry),
         without=Found(agent_version=NO_VERSION, policy=ASKED_FOR),
     )
     policies = PolicyServicer(Policies(engine), Grants(engine), explainer)
     add_PolicyServiceServicer_to_server(policies, server)
     add_AuditServiceServicer_to_server(AuditServicer(engine), server)
-    add_SkillServiceServicer_to_server(SkillServicer(Skills(engine, store.user_of_skill)), server)
+    add_SkillServiceServicer_to_server(SkillServicer(skills), server)
     keys = ProviderKeys(engine, envelope)
     add_ProviderKeyServiceServicer_to_server(ProviderKeyServicer(keys), server)
     add_ModelServiceServicer_to_server(

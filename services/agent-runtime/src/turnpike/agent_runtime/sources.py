@@ -32,6 +32,7 @@ from turnpike.agent_runtime.policy.explaining import Asked, Find, Found
 from turnpike.agent_runtime.policy.matching import Pattern
 from turnpike.agent_runtime.settings import Settings
 from turnpike.agent_runtime.skills import store as skills_store
+from turnpike.agent_runtime.skills.catalogue import Skills
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.turns.attaching import ReadContents
 from turnpike.agent_runtime.turns.model import StartRequest, Turn, TurnFailedError
@@ -40,7 +41,7 @@ from turnpike.agent_runtime.turns.starting import Blind, EnsureDefault, InlineVe
 from turnpike.blobs.model import BlobError, BlobsUnavailableError
 from turnpike.database.envelope import Envelope
 from turnpike.database.tenancy import tenant_transaction
-from turnpike.rpc.errors import RemoteError
+from turnpike.rpc.errors import InvalidArgumentError, RemoteError
 
 HOLDS = Holds(models_store.hold_model, skills_store.hold_skills)
 """What keeps the models and skills that agents name."""
@@ -109,12 +110,20 @@ def model_source(models: Models) -> ModelSource:
     return find
 
 
-def explained_source(agents: Agents, registry: Registry) -> Find:
-    """Returns what finds an agent's policy, and its tool, for explanations."""
+def explained_source(agents: Agents, skills: Skills, registry: Registry) -> Find:
+    """Returns what finds an agent's policy, its skills and its tool, for explanations."""
 
     async def find(asked: Asked) -> Found:
         agent = await agents.get(asked.tenant, asked.agent)
-        found = Found(agent_version=agent.version, policy=agent.spec.policy)
+        wrong = [
+            (f"skills[{place}]", f"the agent has no skill {name!r}")
+            for place, name in enumerate(asked.skills)
+            if name not in agent.spec.skills
+        ]
+        if wrong:
+            raise InvalidArgumentError(*wrong[0], *wrong[1:])
+        loaded = [(await skills.get(asked.tenant, name)).version for name in asked.skills]
+        found = Found(agent_version=agent.version, policy=agent.spec.policy, skills=loaded)
         if not any(Pattern(each).matches(asked.tool) for each in agent.spec.tools):
             return found
         tools = await registry.tools(asked.tenant, asked.principal, [asked.tool])

@@ -70,7 +70,7 @@ def policy_to_proto(policy: Policy) -> pb.Policy:
         ask=policy.ask,
         deny=policy.deny,
         mode=f"POLICY_MODE_{policy.mode.value or 'UNSPECIFIED'}",
-        rules=_rules_to_proto(policy.rules),
+        rules=call_rules_to_proto(policy.rules),
         reason=policy.reason,
     )
 
@@ -81,7 +81,7 @@ def tenant_to_proto(policy: TenantPolicy) -> pb.TenantPolicy:
         disabled=not policy.enabled,
         deny=policy.deny,
         always_ask=policy.always_ask,
-        rules=_rules_to_proto(policy.rules),
+        rules=call_rules_to_proto(policy.rules),
         reason=policy.reason,
         defaults=None if policy.defaults == NO_POLICY else policy_to_proto(policy.defaults),
         approvals=rules_to_proto(policy.approvals),
@@ -94,9 +94,27 @@ def person_to_proto(policy: PersonPolicy) -> pb.PersonPolicy:
     return pb.PersonPolicy(
         ask=policy.ask,
         deny=policy.deny,
-        rules=_rules_to_proto(policy.rules),
+        rules=call_rules_to_proto(policy.rules),
         reason=policy.reason,
     )
+
+
+def tightening_from_proto(rules: Sequence[pb.Rule], path: str) -> tuple[Rule, ...]:
+    """Returns rules in a request that ask or deny; raises as `policy_from_proto` does."""
+    return _rules(rules, path, _OF_PEOPLE)
+
+
+def call_rules_to_proto(rules: Iterable[Rule]) -> list[pb.Rule]:
+    """Returns rules for a response."""
+    return [
+        pb.Rule(
+            tool=rule.tool,
+            effect=f"RULE_EFFECT_{rule.effect.value}",
+            where=predicates_to_proto(rule.where),
+            reason=rule.reason,
+        )
+        for rule in rules
+    ]
 
 
 def predicates_to_proto(where: Iterable[Predicate]) -> list[pb.Predicate]:
@@ -179,18 +197,6 @@ def _number(number: float, path: str) -> float | int:
 def _text(text: str) -> str:
     # No database stores it, and no tool means it.
     return text.replace("\0", "")
-
-
-def _rules_to_proto(rules: Iterable[Rule]) -> list[pb.Rule]:
-    return [
-        pb.Rule(
-            tool=rule.tool,
-            effect=f"RULE_EFFECT_{rule.effect.value}",
-            where=predicates_to_proto(rule.where),
-            reason=rule.reason,
-        )
-        for rule in rules
-    ]
 
 
 def _predicate_to_proto(predicate: Predicate) -> pb.Predicate:

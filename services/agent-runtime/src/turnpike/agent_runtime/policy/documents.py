@@ -46,6 +46,24 @@ def person_policy_of(stored: Mapping[str, Any]) -> PersonPolicy:
     return _read(PersonPolicy, stored)
 
 
+def rules_document(rules: Iterable[Rule]) -> list[Stored]:
+    """Returns what is stored of rules."""
+    return [_plain_rule(each) for each in rules]
+
+
+def rules_of(stored: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
+    """Returns the rules that were stored."""
+    return tuple(
+        Rule(
+            tool=each["tool"],
+            effect=Effect(each["effect"]),
+            where=conditions_of(each.get("where", ())),
+            reason=each.get("reason", ""),
+        )
+        for each in stored
+    )
+
+
 def conditions_document(where: Iterable[Predicate]) -> list[Stored]:
     """Returns what is stored of predicates."""
     return [_plain_predicate(each) for each in where]
@@ -91,18 +109,6 @@ def _read(kind: type[Kind], stored: Mapping[str, Any]) -> Kind:
     return kind(**{name: _READERS[name](value) for name, value in stored.items()})
 
 
-def _rules(stored: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
-    return tuple(
-        Rule(
-            tool=each["tool"],
-            effect=Effect(each["effect"]),
-            where=conditions_of(each.get("where", ())),
-            reason=each.get("reason", ""),
-        )
-        for each in stored
-    )
-
-
 def _text_filters(stored: Iterable[Mapping[str, Any]]) -> tuple[TextFilter, ...]:
     return tuple(map(TextFilter.from_dict, stored))
 
@@ -117,7 +123,7 @@ _READERS: dict[str, Any] = {
     "enabled": bool,
     "mode": Mode,
     "reason": str,
-    "rules": _rules,
+    "rules": rules_of,
     "defaults": policy_of,
     "approvals": ApprovalRules.from_dict,
     "text_filters": _text_filters,

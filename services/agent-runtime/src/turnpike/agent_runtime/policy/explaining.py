@@ -17,6 +17,8 @@ class Asked:
     agent: str
     tool: str
     arguments: str
+    skills: Sequence[str] = ()
+    """Those of the agent's skills that count as loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +34,16 @@ class Found:
     connector: str = ""
     """Which connector's tool it is, whatever that is called."""
 
+    skills: Sequence[UUID] = ()
+    """The versions that skills have which count as loaded."""
+
 
 Find = Callable[[Asked], Awaitable[Found]]
-"""Returns what there is; raises NotFoundError when there is no such agent."""
+"""Returns what there is.
+
+Raises NotFoundError when there is no such agent, and InvalidArgumentError when it has no
+such skill.
+"""
 
 
 # No condition on arguments holds of it.
@@ -55,6 +64,7 @@ class Explainer:
 
         Raises:
             NotFoundError: There is no such agent.
+            InvalidArgumentError: It has no such skill.
             RemoteError: The registry does not answer.
         """
         found = await self._find(asked)
@@ -72,7 +82,7 @@ class Explainer:
             connector=found.connector,
             grantable=bool(found.connector),
         )
-        [verdict] = await self._judges.judge(subject, [call])
+        [verdict] = await self._judges.judge(subject, [call], found.skills)
         return verdict, found
 
     async def denied(self, tenant: UUID, principal: UUID, tools: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from turnpike.agent_runtime.approvals.model import DEFAULT_RULES, ApprovalRules
 from turnpike.agent_runtime.policy.documents import (
     conditions_of,
     person_policy_of,
+    rules_of,
     tenant_policy_of,
 )
 from turnpike.agent_runtime.policy.model import (
@@ -21,6 +22,7 @@ from turnpike.agent_runtime.policy.model import (
     Grant,
     PersonPolicy,
     Policy,
+    SkillRules,
     TenantPolicy,
     ToolCall,
     Verdict,
@@ -36,6 +38,7 @@ _READ = (
     "SELECT tenant_version, tenant_spec, person_version, person_spec, standing"
     " FROM read_policy($1, $2, $3, $4)"
 )
+_READ_SKILLS = "SELECT skill, version, rules FROM read_skill_rules($1, $2, $3)"
 _PATIENCE_SECONDS = 30.0
 _MOST_COMPILED = 1024
 _MOST_SEEN = 16384
@@ -61,6 +64,10 @@ class _Said:
     person: PersonPolicy = UNSAID_PERSON
 
 
+_Skills = dict[UUID, SkillRules]
+"""What skills say that are loaded, by version, in the order in which they were."""
+
+
 class Judges:
     """Judges calls of all turns of a replica.
 
@@ -72,24 +79,32 @@ class Judges:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._seen: OrderedDict[tuple[UUID, UUID], _Said] = OrderedDict()
+        self._seen_skills: OrderedDict[UUID, SkillRules] = OrderedDict()
         self._compiled: OrderedDict[tuple[UUID | None, ...], Rules] = OrderedDict()
 
-    async def judge(self, subject: Subject, calls: Sequence[ToolCall]) -> list[Verdict]:
+    async def judge(
+        self, subject: Subject, calls: Sequence[ToolCall], loaded: Sequence[UUID] = ()
+    ) -> list[Verdict]:
         """Returns what becomes of each of a step's calls."""
-        return (await self.judged(subject, calls))[0]
+        return (await self.judged(subject, calls, loaded))[0]
 
     async def judged(
-        self, subject: Subject, calls: Sequence[ToolCall]
+        self, subject: Subject, calls: Sequence[ToolCall], loaded: Sequence[UUID] = ()
     ) -> tuple[list[Verdict], ApprovalRules]:
-        """Returns what becomes of each of a step's calls, and who decides by default."""
+        """Returns what becomes of each of a step's calls, and who decides by default.
+
+        Of skills that are loaded, in some versions, what they say now counts too.
+        """
         if not calls:
             return [], DEFAULT_RULES
         said, grants = await self._read(subject, [call.tool for call in calls])
-        rules = self._rules(subject, said)
+        skills = await self._read_skills(subject.tenant, loaded) if loaded else {}
+        rules = self._rules(subject, said, skills)
         verdicts = [judge(rules, call, grants) for call in calls]
         versions = {
             "tenant_policy": _named(said.tenant_version),
             "person_policy": _named(said.person_version),
+            "skill_versions": ",".join(map(str, skills)),
         }
         return [replace(verdict, **versions) for verdict in verdicts], said.tenant.approvals
 
@@ -105,11 +120,23 @@ class Judges:
         _keep(self._seen, (subject.tenant, subject.principal), said, _MOST_SEEN)
         return said, [_grant(each) for each in orjson.loads(row["standing"])]
 
-    def _rules(self, subject: Subject, said: _Said) -> Rules:
-        key = (subject.agent_version, said.tenant_version, said.person_version)
+    async def _read_skills(self, tenant: UUID, loaded: Sequence[UUID]) -> _Skills:
+        # Taken along: what is forgotten while they are read is not read again.
+        known = {each: self._seen_skills[each] for each in loaded if each in self._seen_skills}
+        rows = await persist(
+            lambda: self._pool.fetch(_READ_SKILLS, tenant, list(loaded), list(known)),
+            _PATIENCE_SECONDS,
+        )
+        skills = {row["version"]: known.get(row["version"]) or _skill(row) for row in rows}
+        for version, skill in skills.items():
+            _keep(self._seen_skills, version, skill, _MOST_COMPILED)
+        return skills
+
+    def _rules(self, subject: Subject, said: _Said, skills: _Skills) -> Rules:
+        key = (subject.agent_version, said.tenant_version, said.person_version, *skills)
         rules = self._compiled.get(key)
         if rules is None:
-            layers = layered(subject.policy, said.tenant, said.person)
+            layers = layered(subject.policy, said.tenant, said.person, tuple(skills.values()))
             rules = Rules(layers)
         return _keep(self._compiled, key, rules, _MOST_COMPILED)
 
@@ -123,13 +150,17 @@ class Judge:
         self.approvals = DEFAULT_RULES
         """Who decides by default, as the tenant said when calls were judged last."""
 
-    async def judge(self, calls: Sequence[ToolCall]) -> list[Verdict]:
+    async def judge(self, calls: Sequence[ToolCall], loaded: Sequence[UUID] = ()) -> list[Verdict]:
         """Returns what becomes of each of a step's calls, by what is said at this moment.
+
+        Args:
+            calls: The calls.
+            loaded: The versions of the skills that are loaded, in the order in which they were.
 
         Raises:
             Exception: Postgres stays away.
         """
-        verdicts, approvals = await self._judges.judged(self._subject, calls)
+        verdicts, approvals = await self._judges.judged(self._subject, calls, loaded)
         self.approvals = approvals if calls else self.approvals
         return verdicts
 
@@ -150,6 +181,11 @@ def _tenant(spec: str | None) -> TenantPolicy:
 
 def _person(spec: str | None) -> PersonPolicy:
     return person_policy_of(orjson.loads(spec)) if spec else UNSAID_PERSON
+
+
+def _skill(row: Any) -> SkillRules:
+    rules = rules_of(orjson.loads(row["rules"])) if row["rules"] else ()
+    return SkillRules(skill=row["skill"], rules=rules)
 
 
 def _grant(stored: dict[str, Any]) -> Grant:

@@ -55,6 +55,9 @@ class Source(StrEnum):
     DEFAULTS = "DEFAULTS"
     """The tenant's, where the agent says nothing."""
 
+    SKILL = "SKILL"
+    """One that the thread has loaded."""
+
     PERSON = "PERSON"
     GRANT = "GRANT"
     ANNOTATION = "ANNOTATION"
@@ -114,6 +117,17 @@ NO_RULES = Layer()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SkillRules:
+    """What a version of a skill says of calls, where it is loaded: it only tightens."""
+
+    skill: str
+    """Its name."""
+
+    rules: tuple[Rule, ...] = ()
+    """ASK and DENY."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layers:
     """All that is said of the calls of one agent for one person."""
 
@@ -126,6 +140,9 @@ class Layers:
 
     agent: Layer = NO_RULES
     """ALLOW, ASK and DENY."""
+
+    skills: tuple[SkillRules, ...] = ()
+    """Of those that are loaded, in the order in which they were."""
 
     person: Layer = NO_RULES
     """ASK and DENY: what a person says only tightens."""
@@ -183,6 +200,9 @@ class Verdict:
     rule: str = ""
     """The pattern of the rule that decided, or the id of the grant."""
 
+    skill: str = ""
+    """The skill whose rule decided; empty where none did."""
+
     decisions: tuple[str, ...] = ()
     """What a person may decide, when one is asked."""
 
@@ -190,16 +210,20 @@ class Verdict:
     """The id of the version of the tenant's policy; empty where there is none."""
 
     person_policy: str = ""
+    skill_versions: str = ""
+    """The ids of the versions of skills whose rules held, with commas; empty where none did."""
 
     @property
     def recorded(self) -> dict[str, str]:
         """What the audit has of it."""
+        skills = {"skill": self.skill, "skill_versions": self.skill_versions}
         return {
             "verdict": self.kind.value,
             "source": self.source.value,
             "rule": self.rule,
             "tenant_policy": self.tenant_policy,
             "person_policy": self.person_policy,
+            **(skills if self.skill_versions else {}),
         }
 
 
@@ -285,13 +309,19 @@ UNSAID_TENANT = TenantPolicy()
 UNSAID_PERSON = PersonPolicy()
 
 
-def layered(agent: Policy, tenant: TenantPolicy, person: PersonPolicy) -> Layers:
-    """Returns all that is said of an agent's calls for a person."""
+def layered(
+    agent: Policy,
+    tenant: TenantPolicy,
+    person: PersonPolicy,
+    skills: tuple[SkillRules, ...] = (),
+) -> Layers:
+    """Returns all that is said of an agent's calls for a person, where skills are loaded."""
     return Layers(
         enabled=tenant.enabled,
         tenant=tenant.layer,
         defaults=tenant.defaults.layer,
         agent=agent.layer,
+        skills=skills,
         person=person.layer,
         mode=agent.mode or tenant.defaults.mode or Mode.DEFAULT,
     )

@@ -15,6 +15,7 @@ from turnpike.agent_runtime.policy.model import (
     Mode,
     Predicate,
     Rule,
+    SkillRules,
     Source,
     ToolCall,
     Verdict,
@@ -28,11 +29,12 @@ _ASKING = (Effect.ASK, Effect.ALWAYS_ASK)
 class _Compiled:
     """A rule, made ready."""
 
-    __slots__ = ("_conditions", "_matches_malformed", "reason", "rule", "source")
+    __slots__ = ("_conditions", "_matches_malformed", "reason", "rule", "skill", "source")
 
-    def __init__(self, rule: Rule, source: Source, reason: str) -> None:
+    def __init__(self, rule: Rule, source: Source, reason: str, skill: str = "") -> None:
         self.rule = rule
         self.source = source
+        self.skill = skill
         self.reason = rule.reason or reason
         self._conditions = [Condition(each) for each in rule.where]
         # What cannot be read is never the reason to let something run.
@@ -138,11 +140,13 @@ class Rules:
         defaults = _compiled(layers.defaults, Source.DEFAULTS)
         agent = _compiled(layers.agent, Source.AGENT)
         person = _compiled(layers.person, Source.PERSON)
-        everyone = (*defaults, *person, *agent, *tenant)
+        skills = _compiled_skills(layers.skills)
+        everyone = (*defaults, *person, *skills, *agent, *tenant)
         self.denying = _Table(each for each in everyone if each.rule.effect is Effect.DENY)
         self.always = _Table(each for each in tenant if each.rule.effect is Effect.ALWAYS_ASK)
         self.agent = _Table(each for each in agent if each.rule.effect is not Effect.DENY)
         self.defaults = _Table(each for each in defaults if each.rule.effect is not Effect.DENY)
+        self.skills = _Table(each for each in skills if each.rule.effect in _ASKING)
         self.person = _Table(each for each in person if each.rule.effect in _ASKING)
 
 
@@ -150,8 +154,8 @@ def judge(rules: Rules, call: ToolCall, grants: Sequence[Grant] = ()) -> Verdict
     """Returns what becomes of a call.
 
     Deny wins, whichever layer says it; then what the tenant always asks for. Else the agent
-    says, or the tenant's defaults, or the tool's annotation; a person may tighten that, and
-    a grant makes an ASK of it an ALLOW.
+    says, or the tenant's defaults, or the tool's annotation; skills that are loaded and a
+    person may tighten that, and a grant makes an ASK of it an ALLOW.
     """
     if not rules.enabled:
         return Verdict(kind=Kind.ALLOW, source=Source.OFF, reason="policy is switched off")
@@ -205,8 +209,9 @@ def _of_agent(rules: Rules, call: ToolCall, arguments: Arguments) -> Verdict:
 def _tightened(rules: Rules, verdict: Verdict, call: ToolCall, arguments: Arguments) -> Verdict:
     if verdict.kind is not Kind.ALLOW:
         return verdict
-    if said := rules.person.last(call.tool, arguments):
-        return _said(Kind.ASK, said, call, decisions=_decisions(Kind.ASK, call))
+    for table in (rules.skills, rules.person):
+        if said := table.last(call.tool, arguments):
+            return _said(Kind.ASK, said, call, decisions=_decisions(Kind.ASK, call))
     return verdict
 
 
@@ -218,6 +223,7 @@ def _asked(rules: Rules, verdict: Verdict, call: ToolCall) -> Verdict:
         source=verdict.source,
         reason=f"policy asks a person before {call.tool!r}, and this agent asks nobody",
         rule=verdict.rule,
+        skill=verdict.skill,
     )
 
 
@@ -254,13 +260,25 @@ def _said(
     # Whoever approved what an agent asks about has not seen that a tenant always asks: the two
     # reasons differ, and a reason that differs is asked about again.
     always = kind is Kind.ASK and said.source is Source.TENANT
-    reason = f"{_ALWAYS if always else _TELLING[kind]} {call.tool!r}"
+    telling = _ALWAYS if always else _TELLING[kind]
+    if said.skill:
+        telling = telling.replace("policy", f"the skill {said.skill!r}", 1)
+    reason = f"{telling} {call.tool!r}"
     if said.reason:
         reason += f": {said.reason.replace('{tool}', call.tool)}"
     return Verdict(
-        kind=kind, source=said.source, reason=reason, rule=said.rule.tool, decisions=decisions
+        kind=kind,
+        source=said.source,
+        reason=reason,
+        rule=said.rule.tool,
+        skill=said.skill,
+        decisions=decisions,
     )
 
 
 def _compiled(layer: Layer, source: Source) -> list[_Compiled]:
     return [_Compiled(rule, source, layer.reason) for rule in layer.rules]
+
+
+def _compiled_skills(skills: Iterable[SkillRules]) -> list[_Compiled]:
+    return [_Compiled(rule, Source.SKILL, "", said.skill) for said in skills for rule in said.rules]

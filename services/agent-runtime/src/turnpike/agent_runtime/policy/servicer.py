@@ -73,6 +73,7 @@ class PolicyServicer(PolicyServiceServicer):
             agent=request.agent,
             tool=request.tool,
             arguments=request.arguments,
+            skills=tuple(request.skills),
         )
         verdict, found = await self._explainer.explain(asked)
         return pb.ExplainResponse(
@@ -85,6 +86,7 @@ class PolicyServicer(PolicyServiceServicer):
             tenant_policy=verdict.tenant_policy,
             person_policy=verdict.person_policy,
             agent_version=str(found.agent_version),
+            skill=verdict.skill,
         )
 
     async def ExplainTools(

@@ -82,7 +82,7 @@ class Skills:
         async with tenant_transaction(self._engine, tenant) as connection:
             return await store.list_skills(connection, after=after, limit=limit)
 
-    async def delete(self, tenant: UUID, name: str, *, etag: str) -> None:
+    async def delete(self, tenant: UUID, name: str, *, by: UUID, etag: str) -> None:
         """Deletes a skill.
 
         Raises:
@@ -98,7 +98,7 @@ class Skills:
                 raise EtagMismatchError(current)
             if user := await self._user_of_skill(connection, name):
                 raise InUseError(f"skill {name!r}", "agent", user)
-            await store.delete_skill(connection, name)
+            await store.delete_skill(connection, tenant, name, by)
 
     async def _create(self, connection: AsyncConnection, wish: Wish) -> Skill:
         if not await store.create_skill(connection, wish.tenant, wish.name, wish.spec, wish.by):

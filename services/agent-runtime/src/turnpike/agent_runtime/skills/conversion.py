@@ -1,5 +1,6 @@
 """Skills on the wire."""
 
+from turnpike.agent_runtime.policy.conversion import call_rules_to_proto, tightening_from_proto
 from turnpike.agent_runtime.skills.model import SkillSpec
 from turnpike.agent_runtime.skills.store import Skill
 from turnpike.api.agent_runtime.v1 import skill_service_pb2 as pb
@@ -10,13 +11,14 @@ def spec_from_proto(skill: pb.Skill, path: str) -> SkillSpec:
     """Returns what a request says of a skill; `path` is where the request has it.
 
     Raises:
-        InvalidArgumentError: Nothing is in it.
+        InvalidArgumentError: Nothing is in it, or a rule does not tighten.
     """
     description, instructions = _text(skill.description), _text(skill.instructions)
     for name, said in (("description", description), ("instructions", instructions)):
         if not said.strip():
             raise InvalidArgumentError(f"{path}.{name}", "says nothing")
-    return SkillSpec(description=description, instructions=instructions)
+    rules = tightening_from_proto(skill.rules, f"{path}.rules")
+    return SkillSpec(description=description, instructions=instructions, rules=rules)
 
 
 def skill_to_proto(skill: Skill) -> pb.Skill:
@@ -25,6 +27,7 @@ def skill_to_proto(skill: Skill) -> pb.Skill:
         name=skill.name,
         description=skill.spec.description,
         instructions=skill.spec.instructions,
+        rules=call_rules_to_proto(skill.spec.rules),
         version=str(skill.version),
         version_number=skill.number,
         etag=skill.etag,

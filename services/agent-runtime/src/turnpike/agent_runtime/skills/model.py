@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
+from turnpike.agent_runtime.policy.documents import rules_document, rules_of
+from turnpike.agent_runtime.policy.model import Rule
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkillSpec:
@@ -16,14 +19,22 @@ class SkillSpec:
     instructions: str
     """Markdown."""
 
+    rules: tuple[Rule, ...] = ()
+    """Of calls once it is loaded: ASK and DENY."""
+
     def as_dict(self) -> dict[str, Any]:
         """Returns what is stored of it."""
-        return {"description": self.description, "instructions": self.instructions}
+        said = {"description": self.description, "instructions": self.instructions}
+        return said | ({"rules": rules_document(self.rules)} if self.rules else {})
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
         """Returns what was stored."""
-        return cls(description=stored["description"], instructions=stored["instructions"])
+        return cls(
+            description=stored["description"],
+            instructions=stored["instructions"],
+            rules=rules_of(stored.get("rules", ())),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

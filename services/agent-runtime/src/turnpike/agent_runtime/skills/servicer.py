@@ -50,8 +50,10 @@ class SkillServicer(SkillServiceServicer):
     async def DeleteSkill(
         self, request: pb.DeleteSkillRequest, context: Context
     ) -> pb.DeleteSkillResponse:
-        tenant = person_of(context, least="admin").tenant
-        await self._skills.delete(tenant, request.name, etag=request.etag)
+        person = person_of(context, least="admin")
+        await self._skills.delete(
+            person.tenant, request.name, by=person.principal, etag=request.etag
+        )
         return pb.DeleteSkillResponse()
 
 

@@ -1,6 +1,6 @@
 """Skills and their versions, in Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,6 +39,7 @@ _ADD_VERSION = text(
     " SELECT :id, :tenant, :name, coalesce(max(number), 0) + 1, CAST(:spec AS jsonb), :by"
     " FROM skill_versions WHERE skill = :name"
 )
+_RECORD = text("SELECT record_audit(:tenant, :id, CAST(:entry AS jsonb))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ async def hold_skills(connection: AsyncConnection, names: Sequence[str]) -> set[
 async def create_skill(
     connection: AsyncConnection, tenant: UUID, name: str, spec: SkillSpec, by: UUID
 ) -> bool:
-    """Stores a skill with its first version; False when the name is taken."""
+    """Stores a skill with its first version, and audits it; False when the name is taken."""
     # Who creates has no row to lock, and its version comes before it.
     await connection.execute(_TAKE_TURNS, {"tenant": str(tenant), "name": name})
     if await get_skill(connection, name) is not None:
@@ -92,14 +93,15 @@ async def create_skill(
 async def change_skill(
     connection: AsyncConnection, tenant: UUID, name: str, spec: SkillSpec, by: UUID
 ) -> None:
-    """Adds a version to a skill that the transaction locked, and makes it the one that counts."""
+    """Adds a version to a skill that the transaction locked, makes it count, and audits it."""
     version = await _add_version(connection, tenant, name, spec, by)
     await connection.execute(_CHANGE, {"name": name, "version": version, "etag": uuid4().hex})
 
 
-async def delete_skill(connection: AsyncConnection, name: str) -> None:
-    """Deletes a skill; its versions stay, for the turns that have them."""
+async def delete_skill(connection: AsyncConnection, tenant: UUID, name: str, by: UUID) -> None:
+    """Deletes a skill, and audits it; its versions stay, for the turns that have them."""
     await connection.execute(_DELETE, {"name": name})
+    await _record(connection, tenant, name, uuid4(), {"deleted": True, "by": str(by)})
 
 
 async def _add_version(
@@ -109,7 +111,17 @@ async def _add_version(
     document = orjson.dumps(spec.as_dict()).decode()
     values = {"id": version, "tenant": tenant, "name": name, "spec": document, "by": by}
     await connection.execute(_ADD_VERSION, values)
+    # As a text: the chain covers these very bytes.
+    said = {"version": str(version), "spec": document, "by": str(by)}
+    await _record(connection, tenant, name, version, said)
     return version
+
+
+async def _record(
+    connection: AsyncConnection, tenant: UUID, name: str, id_: UUID, said: Mapping[str, Any]
+) -> None:
+    entry = orjson.dumps({"kind": "SKILL_CHANGED", "skill": name, **said}).decode()
+    await connection.execute(_RECORD, {"tenant": tenant, "id": f"skill:{id_}", "entry": entry})
 
 
 def _skill(row: Any) -> Skill:

@@ -94,7 +94,7 @@ class Driver:
         self._judge = Judge(parts.judges, subject)
         self._caller = Caller(
             parts.registry,
-            Reviewer(prepared.toolset, self._judge, prepared.reviews),
+            Reviewer(prepared.toolset, self._judge, prepared.reviews, prepared.skills),
             self._writer,
             own={
                 SEARCH: partial(parts.search.answer, prepared.toolset),

@@ -1,14 +1,17 @@
 """The skills of a turn: what its model is told of them, and what it is given that loads one."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
+from uuid import UUID
 
 import orjson
 
 from turnpike.agent_runtime.skills.model import PinnedSkill
 from turnpike.agent_runtime.tools.effects import Effect, EffectState
 from turnpike.agent_runtime.tools.toolset import Tool, model_name
+from turnpike.agent_runtime.turns.model import PastTurn, Step
 
 _SCHEMA = orjson.dumps(
     {
@@ -34,10 +37,11 @@ Instructions for some tasks are kept apart, as skills. Before you do what a skil
 
 
 class Skillset:
-    """The skills that a turn began with."""
+    """The skills that a turn began with, and those that its thread has loaded."""
 
     def __init__(self, skills: Sequence[PinnedSkill] = ()) -> None:
         self._skills = {skill.name: skill for skill in skills}
+        self._loaded: list[UUID] = []
 
     @property
     def tools(self) -> list[Tool]:
@@ -56,6 +60,24 @@ class Skillset:
         )
         return "\n".join((_OPENING, *lines))
 
+    def go_on(self, past: Sequence[PastTurn], steps: Sequence[Step]) -> None:
+        """Says what was committed of the thread: what it loaded, it has."""
+        calls = (call for turn in past for step in turn.steps for call in step.calls)
+        for call in chain(calls, (call for step in steps for call in step.calls)):
+            if call.name == LOAD_SKILL.name and call.outcome == "OK" and call.structured:
+                self._load(UUID(orjson.loads(call.structured)["version"]))
+
+    def in_force(self, uses: Iterable[tuple[str, str]]) -> list[UUID]:
+        """Returns whose rules calls are judged by: the versions that are loaded.
+
+        Args:
+            uses: The calls, each a tool and its arguments. What they load counts too: they
+                run side by side, so that none of them comes before another.
+        """
+        named = [_wanted(arguments) for tool, arguments in uses if tool == LOAD_SKILL.name]
+        loading = [skill.version for name in named if (skill := self._skills.get(name))]
+        return list(dict.fromkeys([*self._loaded, *loading]))
+
     async def answer(self, _: Effect, arguments: str) -> EffectState:
         """Returns what a model is told that loads a skill."""
         name = _wanted(arguments)
@@ -63,11 +85,13 @@ class Skillset:
         if skill is None:
             known = ", ".join(self._skills)
             return _state("FAILED", f"there is no skill {name!r}: there are {known}")
+        self._load(skill.version)
         loaded = {"skill": skill.name, "version": str(skill.version)}
         return _state("SUCCEEDED", skill.spec.instructions, orjson.dumps(loaded).decode())
 
-
-NO_SKILLS = Skillset()
+    def _load(self, version: UUID) -> None:
+        if version not in self._loaded:
+            self._loaded.append(version)
 
 
 def _wanted(arguments: str) -> str:

@@ -50,7 +50,7 @@ from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.inheriting import Left, left_behind
 from turnpike.agent_runtime.turns.invocation import invocation_of
 from turnpike.agent_runtime.turns.ledgering import Said
-from turnpike.agent_runtime.turns.loading import LOAD_SKILL, NO_SKILLS, Skillset
+from turnpike.agent_runtime.turns.loading import LOAD_SKILL, Skillset
 from turnpike.agent_runtime.turns.model import PastTurn, Step, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.prompting import Shown, answer_messages, messages
 from turnpike.agent_runtime.turns.uses import found_before
@@ -109,7 +109,7 @@ class Prepared:
     reviews: Reviews = field(default_factory=Reviews)
     """What people decided of the step whose calls have not ended."""
 
-    skills: Skillset = NO_SKILLS
+    skills: Skillset = field(default_factory=Skillset)
     rules: ApprovalRules = field(default_factory=ApprovalRules)
     """Who decides what the turn asks for."""
 
@@ -131,7 +131,7 @@ class Chosen:
     head: int
     """What the thread's prompt has at most before this turn, in tokens; 0 when nobody knows."""
 
-    skills: Skillset = NO_SKILLS
+    skills: Skillset = field(default_factory=Skillset)
 
     @property
     def model(self) -> Model:
@@ -255,6 +255,7 @@ async def prepare(
     # A turn that has begun goes on as it did: what is sent is only added to.
     full = None if steps else compaction(held, past, turn, chosen.model.context_window)
     toolset = _toolset(sources, chosen, tools.result(), found_before(past, steps))
+    chosen.skills.go_on(past, steps)
     spec = replace(spec, instructions=worded.result())
     chosen = replace(chosen, spec=spec)
     last_seq, left = opening.result()

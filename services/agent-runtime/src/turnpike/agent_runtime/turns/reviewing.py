@@ -13,6 +13,7 @@ from turnpike.agent_runtime.approvals.reviews import Review, Reviews
 from turnpike.agent_runtime.policy import model as policy
 from turnpike.agent_runtime.policy.judging import Judge
 from turnpike.agent_runtime.tools.toolset import Toolset
+from turnpike.agent_runtime.turns.loading import Skillset
 from turnpike.agent_runtime.turns.model import Call
 
 _CLOSING = {policy.Kind.DENY: "DENIED", policy.Kind.REJECT: "REJECTED"}
@@ -67,7 +68,8 @@ Plan = Run | Close | Ask
 class Reviewer:
     """Says what becomes of the calls of one turn, right before they run."""
 
-    def __init__(self, toolset: Toolset, judge: Judge, reviews: Reviews) -> None:
+    def __init__(self, toolset: Toolset, judge: Judge, reviews: Reviews, skills: Skillset) -> None:
+        self._skills = skills
         self._toolset = toolset
         self._judge = judge
         self._reviews = reviews
@@ -75,7 +77,9 @@ class Reviewer:
     async def plan(self, calls: Sequence[Call]) -> list[Plan]:
         """Returns what becomes of each call, on the bytes that would be sent."""
         runs = [self._wanted(call) for call in calls]
-        verdicts = await self._judge.judge([self._judged(*pair) for pair in _pairs(calls, runs)])
+        judged = [self._judged(*pair) for pair in _pairs(calls, runs)]
+        loaded = self._skills.in_force((call.tool, call.arguments) for call in judged)
+        verdicts = await self._judge.judge(judged, loaded)
         for call, verdict in zip(calls, verdicts, strict=True):
             call.judged = verdict.recorded
         return [

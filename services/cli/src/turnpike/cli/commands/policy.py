@@ -75,6 +75,9 @@ def explain(
     tool: Annotated[str, typer.Argument(help="connector/tool")],
     arguments: Annotated[str, typer.Option("--arguments", help="A JSON object.")] = "{}",
     principal: Annotated[str, typer.Option(help="For whom; yourself else.")] = "",
+    skill: Annotated[
+        list[str] | None, typer.Option(help="One of its skills that counts as loaded.")
+    ] = None,
     home: HomeFolder = None,
     url: Url = "",
     key: Key = "",
@@ -85,10 +88,13 @@ def explain(
         given = orjson.loads(arguments)
     except orjson.JSONDecodeError as error:
         raise CommandError(f"the arguments are no JSON: {error}") from error
-    body = {"agent": agent, "tool": tool, "arguments": given, "principal": principal}
+    body = {
+        **{"agent": agent, "tool": tool, "arguments": given, "principal": principal},
+        "skills": skill or [],
+    }
     with connected(home, url, key) as client:
         told = client.fetch("POST", "/api/v1/policies:explain", json=body)
-    by = f"{told['source'].lower()} {told['rule']}".rstrip()
+    by = " ".join(filter(None, (told["source"].lower(), told["skill"], told["rule"])))
     lines = [f"{told['verdict']}  by {by}: {told['reason']}"]
     if told["decisions"]:
         lines.append(f"  a person may: {', '.join(told['decisions'])}")

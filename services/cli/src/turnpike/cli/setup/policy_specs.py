@@ -51,6 +51,12 @@ class Rule(_Strict):
     reason: Reason = ""
 
 
+class SkillRule(Rule):
+    """What becomes of calls of some tools once a skill is loaded: it only tightens."""
+
+    effect: Literal["ASK", "DENY"]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
 class Policy(_Strict):
     """Which calls of an agent run."""
 

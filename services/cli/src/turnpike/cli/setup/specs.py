@@ -12,7 +12,7 @@ from pydantic import (
 
 from turnpike.cli.setup.account_specs import AccountSpec
 from turnpike.cli.setup.names import Name
-from turnpike.cli.setup.policy_specs import ApprovalRules, Pattern, Policy, PolicySpec
+from turnpike.cli.setup.policy_specs import ApprovalRules, Pattern, Policy, PolicySpec, SkillRule
 
 Provider = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.-]{0,62}$")]
 Secret = Annotated[str, Field(max_length=8192)]
@@ -120,6 +120,7 @@ class SkillSpec(_Strict):
 
     description: str = Field(min_length=1, max_length=1024)
     instructions: str = Field(min_length=1, max_length=65_536)
+    rules: list[SkillRule] = Field(default=[], max_length=1000)
 
 
 class ConnectorSpec(_Strict):

@@ -24,6 +24,10 @@ class Question(Request):
     principal: Annotated[
         Text, Field(max_length=64, description="For whom: a principal's id; yourself else.")
     ] = ""
+    skills: Annotated[
+        list[Name],
+        Field(max_length=100, description="Those of its skills that count as loaded."),
+    ] = Field(default=[])
 
 
 class Explanation(Reply):
@@ -32,10 +36,11 @@ class Explanation(Reply):
     verdict: str = Field(description="`ALLOW`, `ASK`, `DENY` or `REJECT`.")
     reason: str
     source: str = Field(
-        description="What decided: `OFF`, `TENANT`, `AGENT`, `MODE`, `DEFAULTS`, `PERSON`,"
-        " `GRANT`, `ANNOTATION` or `NOTHING`."
+        description="What decided: `OFF`, `TENANT`, `AGENT`, `MODE`, `DEFAULTS`, `SKILL`,"
+        " `PERSON`, `GRANT`, `ANNOTATION` or `NOTHING`."
     )
     rule: str
+    skill: str = Field(description="The skill whose rule decided.")
     decisions: list[str] = Field(description="What a person may decide, when one is asked.")
     known: bool = Field(description="Whether the agent has the tool.")
     tenant_policy: str
@@ -68,6 +73,7 @@ class ExplanationRoutes:
             tool=body.tool,
             arguments=orjson.dumps(body.arguments).decode(),
             principal=body.principal,
+            skills=body.skills,
         )
         told = await call.read(self._policies.Explain, request)
         return reply(
@@ -76,6 +82,7 @@ class ExplanationRoutes:
                 reason=told.reason,
                 source=told.source,
                 rule=told.rule,
+                skill=told.skill,
                 decisions=list(told.decisions),
                 known=told.known,
                 tenant_policy=told.tenant_policy,

@@ -80,6 +80,15 @@ class PersonRule(Request):
     reason: Reason = ""
 
 
+class SkillRule(Request):
+    """What becomes of calls of some tools once a skill is loaded."""
+
+    tool: Pattern
+    effect: Literal["ASK", "DENY"]
+    where: Where = Field(default=[])
+    reason: Reason = ""
+
+
 class DefaultRule(Request):
     """What becomes of calls of some tools where an agent says nothing."""
 
@@ -89,7 +98,7 @@ class DefaultRule(Request):
     reason: Reason = ""
 
 
-AnyRule = AgentRule | TenantRule | PersonRule | DefaultRule
+AnyRule = AgentRule | TenantRule | PersonRule | SkillRule | DefaultRule
 
 
 class Policy(Request):
@@ -166,7 +175,7 @@ def policy_message(policy: Policy | Defaults) -> pb.Policy:
         allow=policy.allow,
         ask=policy.ask,
         deny=policy.deny if isinstance(policy, Policy) else [],
-        rules=_rules(policy.rules),
+        rules=rule_messages(policy.rules),
         reason=policy.reason,
     )
 
@@ -177,7 +186,7 @@ def tenant_message(policy: TenantPolicy) -> pb.TenantPolicy:
         disabled=not policy.enabled,
         deny=policy.deny,
         always_ask=policy.always_ask,
-        rules=_rules(policy.rules),
+        rules=rule_messages(policy.rules),
         reason=policy.reason,
         defaults=policy_message(policy.defaults),
         approvals=rules_message(policy.approvals) if policy.approvals else None,
@@ -188,7 +197,7 @@ def tenant_message(policy: TenantPolicy) -> pb.TenantPolicy:
 def person_message(policy: PersonPolicy) -> pb.PersonPolicy:
     """Returns a person's policy as the services know it."""
     return pb.PersonPolicy(
-        ask=policy.ask, deny=policy.deny, rules=_rules(policy.rules), reason=policy.reason
+        ask=policy.ask, deny=policy.deny, rules=rule_messages(policy.rules), reason=policy.reason
     )
 
 
@@ -223,7 +232,8 @@ def predicate_replies(where: Sequence[pb.Predicate]) -> list[Predicate]:
     return [_predicate_reply(each) for each in where]
 
 
-def _rules(rules: Sequence[AnyRule]) -> list[pb.Rule]:
+def rule_messages(rules: Sequence[AnyRule]) -> list[pb.Rule]:
+    """Returns rules as the services know them."""
     return [
         pb.Rule(
             tool=rule.tool,

@@ -10,6 +10,12 @@ from turnpike.api.agent_runtime.v1.skill_service_pb2_grpc import SkillServiceStu
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
+from turnpike.gateway.routes.policy_shapes import (
+    RuleReply,
+    SkillRule,
+    rule_messages,
+    rule_replies,
+)
 from turnpike.gateway.routes.replies import changed, created, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
@@ -42,6 +48,10 @@ class SkillSpec(Request):
     instructions: Annotated[
         Text, Field(min_length=1, max_length=65_536, description="Markdown; 64 KiB at most.")
     ]
+    rules: Annotated[
+        list[SkillRule],
+        Field(max_length=1000, description="Of calls once it is loaded; they only tighten."),
+    ] = Field(default=[])
 
 
 class NewSkill(SkillSpec):
@@ -62,6 +72,7 @@ class Skill(Reply):
     name: str
     description: str
     instructions: str
+    rules: list[RuleReply]
     version: str = Field(description="The id of the version that turns get that begin now.")
     version_number: int
     etag: str
@@ -157,7 +168,12 @@ class SkillRoutes:
 
 
 def _message(name: str, spec: SkillSpec) -> pb.Skill:
-    return pb.Skill(name=name, description=spec.description, instructions=spec.instructions)
+    return pb.Skill(
+        name=name,
+        description=spec.description,
+        instructions=spec.instructions,
+        rules=rule_messages(spec.rules),
+    )
 
 
 def _skill(skill: pb.Skill) -> Skill:
@@ -165,6 +181,7 @@ def _skill(skill: pb.Skill) -> Skill:
         name=skill.name,
         description=skill.description,
         instructions=skill.instructions,
+        rules=rule_replies(skill.rules),
         version=skill.version,
         version_number=skill.version_number,
         etag=skill.etag,

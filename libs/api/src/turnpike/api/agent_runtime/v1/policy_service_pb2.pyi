@@ -122,16 +122,18 @@ class ListPolicyVersionsResponse(_message.Message):
     def __init__(self, versions: _Optional[_Iterable[_Union[PolicyVersion, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
-    __slots__ = ("agent", "tool", "arguments", "principal")
+    __slots__ = ("agent", "tool", "arguments", "principal", "skills")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     TOOL_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    SKILLS_FIELD_NUMBER: _ClassVar[int]
     agent: str
     tool: str
     arguments: str
     principal: str
-    def __init__(self, agent: _Optional[str] = ..., tool: _Optional[str] = ..., arguments: _Optional[str] = ..., principal: _Optional[str] = ...) -> None: ...
+    skills: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, agent: _Optional[str] = ..., tool: _Optional[str] = ..., arguments: _Optional[str] = ..., principal: _Optional[str] = ..., skills: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExplainToolsRequest(_message.Message):
     __slots__ = ("tools",)
@@ -146,7 +148,7 @@ class ExplainToolsResponse(_message.Message):
     def __init__(self, denied: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("verdict", "reason", "source", "rule", "decisions", "known", "tenant_policy", "person_policy", "agent_version")
+    __slots__ = ("verdict", "reason", "source", "rule", "decisions", "known", "tenant_policy", "person_policy", "agent_version", "skill")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +158,7 @@ class ExplainResponse(_message.Message):
     TENANT_POLICY_FIELD_NUMBER: _ClassVar[int]
     PERSON_POLICY_FIELD_NUMBER: _ClassVar[int]
     AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SKILL_FIELD_NUMBER: _ClassVar[int]
     verdict: Verdict
     reason: str
     source: str
@@ -165,7 +168,8 @@ class ExplainResponse(_message.Message):
     tenant_policy: str
     person_policy: str
     agent_version: str
-    def __init__(self, verdict: _Optional[_Union[Verdict, str]] = ..., reason: _Optional[str] = ..., source: _Optional[str] = ..., rule: _Optional[str] = ..., decisions: _Optional[_Iterable[str]] = ..., known: _Optional[bool] = ..., tenant_policy: _Optional[str] = ..., person_policy: _Optional[str] = ..., agent_version: _Optional[str] = ...) -> None: ...
+    skill: str
+    def __init__(self, verdict: _Optional[_Union[Verdict, str]] = ..., reason: _Optional[str] = ..., source: _Optional[str] = ..., rule: _Optional[str] = ..., decisions: _Optional[_Iterable[str]] = ..., known: _Optional[bool] = ..., tenant_policy: _Optional[str] = ..., person_policy: _Optional[str] = ..., agent_version: _Optional[str] = ..., skill: _Optional[str] = ...) -> None: ...
 
 class ListGrantsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "show_ended")

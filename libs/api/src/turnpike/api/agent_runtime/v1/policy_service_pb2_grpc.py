@@ -124,8 +124,9 @@ class PolicyServiceServicer:
     def Explain(self, request, context):
         """Says what would become of a call, and why; nothing is called.
 
-        Fails with NOT_FOUND when there is no such agent. Members may ask it for
-        themselves alone. Safe to retry.
+        Fails with NOT_FOUND when there is no such agent, and INVALID_ARGUMENT when
+        it has no such skill. Members may ask it for themselves alone. Safe to
+        retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

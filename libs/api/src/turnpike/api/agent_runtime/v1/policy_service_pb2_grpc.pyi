@@ -41,8 +41,9 @@ class PolicyServiceStub:
     Explain: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ExplainRequest, _policy_service_pb2.ExplainResponse]
     """Says what would become of a call, and why; nothing is called.
 
-    Fails with NOT_FOUND when there is no such agent. Members may ask it for
-    themselves alone. Safe to retry.
+    Fails with NOT_FOUND when there is no such agent, and INVALID_ARGUMENT when
+    it has no such skill. Members may ask it for themselves alone. Safe to
+    retry.
     """
     ExplainTools: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ExplainToolsRequest, _policy_service_pb2.ExplainToolsResponse]
     """Says which of some tools policy denies the caller as calls without an
@@ -110,8 +111,9 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_policy_service_pb2.ExplainResponse]:
         """Says what would become of a call, and why; nothing is called.
 
-        Fails with NOT_FOUND when there is no such agent. Members may ask it for
-        themselves alone. Safe to retry.
+        Fails with NOT_FOUND when there is no such agent, and INVALID_ARGUMENT when
+        it has no such skill. Members may ask it for themselves alone. Safe to
+        retry.
         """
 
     @_abc_1.abstractmethod

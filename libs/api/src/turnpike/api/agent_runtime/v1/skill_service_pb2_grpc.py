@@ -104,7 +104,8 @@ class SkillServiceServicer:
 
     def UpdateSkill(self, request, context):
         """Makes the skill what the request says: a new version, which turns that
-        begin after this have, or nothing when it is the same already.
+        begin after this have, or nothing when it is the same already. Its rules
+        hold beside the former ones at once, wherever the skill is loaded.
 
         Fails with NOT_FOUND unless `allow_missing`, FAILED_PRECONDITION
         (ETAG_MISMATCH), INVALID_ARGUMENT. Safe to retry.

@@ -35,7 +35,8 @@ class SkillServiceStub:
     """Lists skills by name. Safe to retry."""
     UpdateSkill: _aio.UnaryUnaryMultiCallable[_skill_service_pb2.UpdateSkillRequest, _skill_service_pb2.UpdateSkillResponse]
     """Makes the skill what the request says: a new version, which turns that
-    begin after this have, or nothing when it is the same already.
+    begin after this have, or nothing when it is the same already. Its rules
+    hold beside the former ones at once, wherever the skill is loaded.
 
     Fails with NOT_FOUND unless `allow_missing`, FAILED_PRECONDITION
     (ETAG_MISMATCH), INVALID_ARGUMENT. Safe to retry.
@@ -91,7 +92,8 @@ class SkillServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_skill_service_pb2.UpdateSkillRequest, _abc.Awaitable[_skill_service_pb2.UpdateSkillResponse]],
     ) -> _abc.Awaitable[_skill_service_pb2.UpdateSkillResponse]:
         """Makes the skill what the request says: a new version, which turns that
-        begin after this have, or nothing when it is the same already.
+        begin after this have, or nothing when it is the same already. Its rules
+        hold beside the former ones at once, wherever the skill is loaded.
 
         Fails with NOT_FOUND unless `allow_missing`, FAILED_PRECONDITION
         (ETAG_MISMATCH), INVALID_ARGUMENT. Safe to retry.
