@@ -1,7 +1,8 @@
 """What judging a call costs: `python -m tests.bench.policy`.
 
-A thousand rules, a third of them with a predicate; each figure is the median of many
-calls, of a tool that was judged before and of one that was not.
+A thousand rules, a third of them with a predicate; and the same of an agent that allows the rest
+and has loaded a skill, whose thousand rules ask and deny. Each figure is the median of many calls,
+of a tool that was judged before and of one that was not.
 """
 
 from statistics import median
@@ -14,6 +15,7 @@ from turnpike.agent_runtime.policy.model import (
     Layers,
     Predicate,
     Rule,
+    SkillRules,
     ToolCall,
 )
 from turnpike.agent_runtime.policy.rules import Rules, judge
@@ -33,15 +35,22 @@ def main() -> None:
         "every tool, by its arguments": [_rule("*/*", 3 * i) for i in range(RULES)],
         "one tool, by its arguments": [_rule("c7/tool_7", 3 * i) for i in range(RULES)],
     }.items():
-        began = perf_counter_ns()
-        compiled = Rules(Layers(agent=Layer(rules=tuple(rules))))
-        compiling = (perf_counter_ns() - began) / 1e6
-        known = _judging(compiled, ["c7/tool_7"] * CALLS)
-        new = _judging(compiled, [f"c7/tool_{i}" for i in range(CALLS)])
-        print(
-            f"{RULES} rules of {name}: {known:.1f} us a call, {new:.1f} us of a tool not judged"
-            f" before; compiled in {compiling:.1f} ms"
-        )
+        tightening = tuple(rule for rule in rules * 2 if rule.effect is not Effect.ALLOW)[:RULES]
+        skill = SkillRules(skill="skill", rules=tightening)
+        allowing = Rule(tool="*/*", effect=Effect.ALLOW)
+        for who, of_agent, skills in (
+            ("", rules, ()),
+            (", and of a skill", [*rules, allowing], (skill,)),
+        ):
+            began = perf_counter_ns()
+            compiled = Rules(Layers(agent=Layer(rules=tuple(of_agent)), skills=skills))
+            compiling = (perf_counter_ns() - began) / 1e6
+            known = _judging(compiled, ["c7/tool_7"] * CALLS)
+            new = _judging(compiled, [f"c7/tool_{i}" for i in range(CALLS)])
+            print(
+                f"{RULES} rules of {name}{who}: {known:.1f} us a call, {new:.1f} us of a tool not"
+                f" judged before; compiled in {compiling:.1f} ms"
+            )
 
 
 def _rule(tool: str, number: int) -> Rule:
