@@ -4,6 +4,7 @@ at once    decisions that are sent within a millisecond of the event: all are ac
 fuzzed     decisions of every sort: no tool runs with arguments that do not fit its schema
 cycles     pauses that go on, are refused, fail, expire or are cancelled: slots = running turns
 fifty      fifty decisions at once on three replicas: one wins, the tool runs once
+expired    approvals that nobody decides: readers on every replica see one end, within 2 s
 restart    everything dies while turns wait, and starts again: the same answers as without
 
 `--part 10` runs a tenth of each.
@@ -21,6 +22,7 @@ import uvloop
 
 from tests.faults.approval_cycles import cycles
 from tests.faults.approval_fuzzing import fuzzed
+from tests.faults.expiring import expired
 from tests.faults.outcome import Outcome
 from tests.faults.racing import at_once, fifty
 from tests.faults.restarted import restarted
@@ -32,6 +34,7 @@ PROGRAMS: dict[str, tuple[Program, int]] = {
     "fuzzed": (fuzzed, 10_000),
     "cycles": (cycles, 1_000),
     "fifty": (fifty, 20),
+    "expired": (expired, 100),
 }
 
 
