@@ -16,6 +16,7 @@ import pytest
 from tests.e2e.conftest import MakeAgent
 from tests.e2e.edge import Edge
 from tests.e2e.suite import Suite
+from tests.e2e.test_setup import turnpike
 from tests.waiting import until
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
@@ -193,7 +194,9 @@ async def test_the_command_line_puts_lists_gets_and_removes(suite: Suite, tmp_pa
     assert made not in run("list")
 
 
-async def test_what_a_tool_brings_is_an_artifact(edge: Edge, agent: MakeAgent, stranger: Edge):
+async def test_what_a_tool_brings_is_an_artifact(
+    edge: Edge, agent: MakeAgent, stranger: Edge, suite: Suite, tmp_path: Path
+):
     name = await agent("n=1+tool=everything__get-tiny-image+arg={}", tools=["everything/*"])
     turn = (await edge.start(name))["id"]
     (finished,) = (await edge.read(turn)).of("tool.finished")
@@ -207,3 +210,12 @@ async def test_what_a_tool_brings_is_an_artifact(edge: Edge, agent: MakeAgent, s
     assert response.headers["content-type"] == "image/png"
     assert hashlib.sha256(response.content).hexdigest() == artifact["sha256"]
     assert foreign.status_code == 404
+
+    _, listed, _ = await turnpike(suite, "artifacts", "list", turn, "--json")
+    await turnpike(suite, "artifacts", "get", artifact["id"], str(tmp_path / "image.png"))
+    await turnpike(suite, "artifacts", "pull", turn, str(tmp_path / "all"))
+    wrong = await turnpike(suite, "artifacts", "get", turn, str(tmp_path / "none"), "--json")
+    assert json.loads(listed) == artifact
+    (pulled,) = (tmp_path / "all").iterdir()
+    assert pulled.read_bytes() == (tmp_path / "image.png").read_bytes() == response.content
+    assert (wrong[0], json.loads(wrong[2])["reason"]) == (1, "NOT_FOUND")

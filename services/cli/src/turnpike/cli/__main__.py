@@ -21,6 +21,7 @@ _GROUPS = (
     "grants",
     "approve",
     "files",
+    "artifacts",
     "docs",
     "audit",
     "principals",

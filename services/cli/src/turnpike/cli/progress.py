@@ -2,10 +2,17 @@
 
 import sys
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.progress import Progress as Bars
 
 
@@ -38,6 +45,43 @@ class Progress:
     def end(self) -> None:
         """Tells that it is done."""
         self._bars.advance(self._files)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+
+class Transfer:
+    """One bar for the bytes of one file; on stderr."""
+
+    def __init__(self, name: str, *, is_shown: bool) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not (is_shown and sys.stderr.isatty()),
+        )
+        self._bytes = self._bars.add_task(name, total=None)
+
+    def tell(self, done: int, total: int) -> None:
+        """Tells how many bytes are there, and of how many."""
+        self._bars.update(self._bytes, completed=done, total=total)
+
+    def reading(self, file: BinaryIO, size: int) -> BinaryIO:
+        """Returns a file that tells how much of it was read."""
+        return self._bars.wrap_file(file, total=size, task_id=self._bytes)
 
     def __enter__(self) -> Self:
         self._bars.start()

@@ -9,6 +9,8 @@ import typer
 
 from turnpike.cli.commands.options import HomeFolder, Json, Key, Url, connected
 from turnpike.cli.errors import CommandError
+from turnpike.cli.gateway.downloads import download
+from turnpike.cli.progress import Transfer
 from turnpike.cli.terminal import Terminal
 
 app = typer.Typer(no_args_is_help=True, help="Keep files, to give to agents.")
@@ -32,13 +34,14 @@ def put(
         content = path.open("rb")
     except OSError as error:
         raise CommandError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    with content, connected(home, url, key) as client:
+    bar = Transfer(path.name, is_shown=not as_json)
+    with content, connected(home, url, key) as client, bar:
         made = client.fetch(
             "POST",
             "/api/v1/files",
             params={"name": name or path.name},
             headers={"content-type": guessed},
-            content=content,
+            content=bar.reading(content, path.stat().st_size),
         )
     Terminal(as_json=as_json).result(made, _line(made))
 
@@ -47,28 +50,20 @@ def put(
 def get(
     file: File,
     path: Annotated[
-        Path | None, typer.Argument(help="Where to write it; by its own name, if not given.")
+        Path | None,
+        typer.Argument(help="Where to write it, a folder too; by its own name, if not given."),
     ] = None,
     home: HomeFolder = None,
     url: Url = "",
     key: Key = "",
     as_json: Json = False,
 ) -> None:
-    """Download a file; one that is there already is not overwritten."""
+    """Download a file; what is there already is not overwritten."""
     one = f"/api/v1/files/{quote(file, safe='')}"
-    with connected(home, url, key) as client:
+    with connected(home, url, key) as client, Transfer(file, is_shown=not as_json) as bar:
         found = client.fetch("GET", one)
-        target = path or Path(Path(str(found["name"])).name)
-        try:
-            with (
-                target.open("xb") as output,
-                client.stream("GET", f"{one}/content", headers={"accept": "*/*"}) as response,
-            ):
-                for chunk in response.iter_bytes():
-                    output.write(chunk)
-        except OSError as error:
-            raise CommandError(f"cannot write {str(target)!r}: {error.strerror}") from error
-    Terminal(as_json=as_json).result(found, str(target))
+        target = download(client, f"{one}/content", path, bar.tell)
+    Terminal(as_json=as_json).result({**found, "path": str(target)}, str(target))
 
 
 @app.command("list")
