@@ -38,7 +38,7 @@ JOIN LATERAL (
     AND p.chunk = f.id ORDER BY p.position LIMIT 1
 ) p ON true
 ORDER BY {order}f.score DESC, d.id, p.position
-LIMIT :limit
+LIMIT {limit}
 """
 _RANKED = 600
 """How many chunks the words of one question are compared with, about."""
@@ -47,13 +47,13 @@ _RANKED = 600
 _COMPARED = """
   SELECT c.id, (c.embedding::vector({dimensions}) <=> {vector}::vector({dimensions})) + 0
     AS distance
-  FROM chunks c WHERE {where} ORDER BY distance LIMIT :pool"""
+  FROM chunks c WHERE {where} ORDER BY distance LIMIT {pool}"""
 # The index has halves of the numbers: whatever it finds is compared once more.
 _INDEXED = """
   SELECT n.id, n.embedding::vector({dimensions}) <=> {vector}::vector({dimensions}) AS distance
   FROM (SELECT c.id, c.embedding FROM chunks c WHERE {where}
     ORDER BY c.embedding::halfvec({dimensions}) <=> {vector}::halfvec({dimensions})
-    LIMIT :pool) n"""
+    LIMIT {pool}) n"""
 _DENSE = """
 (SELECT c.id, row_number() OVER (ORDER BY c.distance, c.id) AS rank, true AS dense FROM (
   {nearest}
@@ -61,7 +61,7 @@ _DENSE = """
 _TEXT = """
 (SELECT w.id, row_number() OVER (ORDER BY w.fit DESC, w.id) AS rank, false AS dense
 FROM chunks_with(CAST(:{language} AS regconfig), :{words}, :{collections}, :{models},
-  {documents}, {ranked}, :pool) w)"""
+  {documents}, {ranked}, {pool}) w)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +100,13 @@ class Statement:
         self._collections = collections
         self._filter = filter
         self._plan = plan
-        self.parameters: dict[str, Any] = {
-            "tenant": tenant,
-            "limit": limit,
-            "pool": max(_LEAST_POOL, _POOL_FACTOR * limit),
-        }
+        # Written out: a plan that is kept for any number would be one for very many.
+        self._pool = max(_LEAST_POOL, _POOL_FACTOR * limit)
+        self.parameters: dict[str, Any] = {"tenant": tenant}
         lists = list(self._lists(wordings))
         order = "d.updated DESC, " if recent else ""
         self.sql = f"WITH ranked AS ({' UNION ALL '.join(lists)})," + _FOUND.format(
-            k=FUSION_K, order=order
+            k=FUSION_K, order=order, limit=limit
         )
 
     def _lists(self, wordings: Sequence[Wording]) -> Iterator[str]:
@@ -122,6 +120,7 @@ class Statement:
                         dimensions=len(vector),
                         vector=f"CAST(:{name} AS real[])",
                         where=self._where(model),
+                        pool=self._pool,
                     )
                 )
             yield from self._text_lists(number, wording)
@@ -144,6 +143,7 @@ class Statement:
                 models=f"models_{place}",
                 documents=f"ARRAY({self._documents()})" if self._documents() else "NULL",
                 ranked=_RANKED,
+                pool=self._pool,
             )
 
     def _where(self, model: str) -> str:
