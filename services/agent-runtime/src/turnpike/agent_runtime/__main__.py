@@ -49,9 +49,9 @@ from turnpike.agent_runtime.threads.forgetting import sweep_forever as sweep_tur
 from turnpike.agent_runtime.threads.sweeping import sweep_forever as sweep_threads
 from turnpike.agent_runtime.turns.admission import Admission
 from turnpike.agent_runtime.turns.asking import Patience
+from turnpike.agent_runtime.turns.choosing import Sources
 from turnpike.agent_runtime.turns.ownership import Owner
 from turnpike.agent_runtime.turns.parts import Parts
-from turnpike.agent_runtime.turns.preparing import Sources
 from turnpike.agent_runtime.turns.settling import Settler
 from turnpike.agent_runtime.turns.signals import Signals
 from turnpike.agent_runtime.turns.store import TurnStore

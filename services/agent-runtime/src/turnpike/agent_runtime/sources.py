@@ -35,8 +35,8 @@ from turnpike.agent_runtime.skills import store as skills_store
 from turnpike.agent_runtime.skills.catalogue import Skills
 from turnpike.agent_runtime.tools.registry import Registry
 from turnpike.agent_runtime.turns.attaching import ReadContents
+from turnpike.agent_runtime.turns.choosing import ModelSource
 from turnpike.agent_runtime.turns.model import StartRequest, Turn, TurnFailedError
-from turnpike.agent_runtime.turns.preparing import ModelSource
 from turnpike.agent_runtime.turns.starting import Blind, EnsureDefault, InlineVersion, PinFiles
 from turnpike.blobs.model import BlobError, BlobsUnavailableError
 from turnpike.database.envelope import Envelope

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 
 from turnpike.agent_runtime.turns.admission import Admission
+from turnpike.agent_runtime.turns.choosing import Sources
 from turnpike.agent_runtime.turns.counting import TURNS
 from turnpike.agent_runtime.turns.drive import Driver
 from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.keeping import Keeper
 from turnpike.agent_runtime.turns.model import TurnFailedError
 from turnpike.agent_runtime.turns.parts import Parts
-from turnpike.agent_runtime.turns.preparing import Prepared, Sources, prepare_end
+from turnpike.agent_runtime.turns.preparing import Prepared, prepare_end
 from turnpike.agent_runtime.turns.running import Running
 from turnpike.agent_runtime.turns.settling import Settler
 from turnpike.agent_runtime.turns.stopping import Stop

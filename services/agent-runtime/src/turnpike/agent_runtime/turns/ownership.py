@@ -13,13 +13,14 @@ from turnpike.agent_runtime.approvals.expiring import Expired, Expiry
 from turnpike.agent_runtime.events.model import Claim, FenceLostError
 from turnpike.agent_runtime.turns.admission import SYNC, Admission, Slot, is_away
 from turnpike.agent_runtime.turns.allowance import Allowance
+from turnpike.agent_runtime.turns.choosing import Chosen, Sources, choose
 from turnpike.agent_runtime.turns.counting import FENCES_REFUSED
 from turnpike.agent_runtime.turns.drivers import Drivers
 from turnpike.agent_runtime.turns.failures import caught
 from turnpike.agent_runtime.turns.keeping import Keeper
 from turnpike.agent_runtime.turns.model import Turn
 from turnpike.agent_runtime.turns.parts import Parts
-from turnpike.agent_runtime.turns.preparing import Chosen, Prepared, Sources, choose, prepare
+from turnpike.agent_runtime.turns.preparing import Prepared, prepare
 from turnpike.agent_runtime.turns.running import Roster, Running
 from turnpike.agent_runtime.turns.segments import admit, admit_again
 from turnpike.agent_runtime.turns.settling import Settler

@@ -1,8 +1,8 @@
 """Having a turn's segment admitted, the first time or after an owner who had it."""
 
 from turnpike.agent_runtime.turns.admission import ASYNC, Admission, RateClass
+from turnpike.agent_runtime.turns.choosing import Chosen
 from turnpike.agent_runtime.turns.failures import caught
-from turnpike.agent_runtime.turns.preparing import Chosen
 from turnpike.agent_runtime.turns.running import Running
 
 
