@@ -83,6 +83,7 @@ SHAPED: dict[str, Any] = {
     "CreateCollection": {"collection": _NEW},
     "UpdateCollection": {"collection": {"name": "{collection}"}},
     "PutDocument": {"collection": "{collection}", "path": "/b.md", "content": "YQ=="},
+    "UploadDocument": {"header": {"document": {"collection": "{collection}", "path": "/c.md"}}},
     "MoveDocument": {"collection": "{collection}", "path": "/a.md", "new_path": "/b.md"},
     "RevertChanges": {"collection": "{collection}", "change": "1"},
     "Chunk": {"text": "hello"},

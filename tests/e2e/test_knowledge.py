@@ -80,6 +80,33 @@ async def test_a_file_goes_in_is_read_edited_and_taken_back(edge: Edge, tag: str
     assert again["change"]["id"] == history["revisions"][-1]["change"]["id"]
 
 
+async def test_a_file_larger_than_any_message_goes_in_and_comes_back(
+    edge: Edge, suite: Suite, tag: str, tmp_path: Path
+):
+    await edge.call("POST", "/collections", {"name": tag})
+    content = bytes(range(256)) * (20 << 10)
+    (tmp_path / "a b.bin").write_bytes(content)
+    where = f"/api/v1/collections/{tag}/documents/a%20b.bin:original"
+
+    status, _, err = await turnpike(suite, "docs", "put", tag, str(tmp_path), "--no-wait")
+    assert status == 0, err
+    assert (await edge.http.get(where)).content == content
+
+    said = {"title": "Bytes", "metadata": '{"of": "mine"}', "expected_revision": "1"}
+    made = await edge.http.put(where, params=said, content=content[:-1])
+    assert made.status_code == 200, made.text
+    assert made.json()["document"]["title"] == "Bytes"
+    assert made.json()["document"]["metadata"] == {"of": "mine"}
+    stale = await edge.http.put(where, params=said, content=content)
+    assert (stale.status_code, stale.json()["reason"]) == (409, "REVISION_MISMATCH")
+    for params, field in (({"sha256": "0" * 64}, "sha256"), ({"metadata": "[]"}, "metadata")):
+        wrong = await edge.http.put(where, params=params, content=content)
+        assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (400, field)
+    text = where.replace("bin", "md")
+    large = await edge.http.put(text, content=b"x" * ((10 << 20) + 1))
+    assert (large.status_code, large.json()["reason"]) == (413, "DOCUMENT_TOO_LARGE")
+
+
 async def test_the_command_line_puts_lists_moves_removes_and_reverts(
     suite: Suite, tag: str, tmp_path: Path
 ):

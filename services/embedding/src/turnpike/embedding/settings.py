@@ -76,7 +76,10 @@ class Settings(BlobSettings, ServiceSettings):
     """How long a connector's server may take for one resource."""
 
     max_document_bytes: int = Field(default=10 << 20, ge=1, le=15 << 20)
-    """How many bytes a document may have."""
+    """How many bytes a text may have, and a document that comes in one message."""
+
+    max_original_bytes: int = Field(default=64 << 20, ge=1, le=1 << 30)
+    """How many bytes a file that is no text may have, when it comes in parts."""
 
     max_tenant_documents: int = Field(default=100_000, ge=1)
     """How many documents a tenant may keep, deleted ones apart."""

@@ -72,6 +72,7 @@ from turnpike.gateway.routes.models import ModelRoutes
 from turnpike.gateway.routes.openai.chat import ChatRoutes
 from turnpike.gateway.routes.openai.models import OpenAiModelRoutes
 from turnpike.gateway.routes.openai.responses import ResponseRoutes
+from turnpike.gateway.routes.originals import OriginalRoutes
 from turnpike.gateway.routes.plans import PlanRoutes
 from turnpike.gateway.routes.policies import PolicyRoutes
 from turnpike.gateway.routes.prefix_sessions import PrefixSessionRoutes
@@ -167,6 +168,7 @@ def make_app(
         *_foreign_routes(channels.agent_runtime, entrance, streams),
         *mcp.routes(),
         *files.routes(),
+        *OriginalRoutes(entrance, DocumentServiceStub(channels.embedding)).routes(),
     ]
     for router in (
         TurnRoutes(turns).router(entrance),

@@ -119,6 +119,7 @@ def _add_streams(paths: dict[str, Any]) -> None:
         starts=True,
     )
     paths["/api/v1/files"]["post"] = _upload()
+    paths["/api/v1/collections/{collection}/documents/{path}:original"]["put"] = _put_original()
     paths["/api/v1/turns/{turn}/events"] = {
         "get": _operation(
             "Streams a turn's events after a number, until its terminal event.",
@@ -167,6 +168,45 @@ def _upload() -> dict[str, Any]:
         },
     }
     return operation
+
+
+def _put_original() -> dict[str, Any]:
+    operation = _operation(
+        "Writes a document whose bytes are the body, which may be larger than a JSON body.",
+        "put_original",
+        [
+            _path_parameter("collection"),
+            _path_parameter("path"),
+            _IDEMPOTENCY_KEY | {"description": "The same key and payload make the change once."},
+            _query("media_type", "What it is, if not as `Content-Type` or the path's ending says."),
+            _query("title", "Its title; else its first heading, or its file name."),
+            _query("metadata", "A JSON object of texts."),
+            _query("sha256", "Fail with 400 unless its bytes have this digest, in hexadecimals."),
+            _query("expected_revision", "Fail with 409 unless this is its revision; 0: none."),
+        ],
+        {
+            200: {
+                "description": "The document, and what was done.",
+                "content": {
+                    "application/json": {"schema": {"$ref": _REFERENCE.format(model="Written")}}
+                },
+            },
+            **problems(404, 409, 413, 422),
+        },
+    )
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    operation["requestBody"] = {"required": True, "content": {"*/*": binary}}
+    return operation
+
+
+def _query(name: str, description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string"},
+    }
 
 
 def _operation(

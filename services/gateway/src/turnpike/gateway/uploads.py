@@ -39,16 +39,17 @@ async def read_upload(scope: Scope, receive: Receive) -> Upload:
     """
     declared = header(scope, b"content-type")
     if _media_type(declared) == _FORM:
-        return await _Form(declared, _body(receive)).file()
+        return await _Form(declared, read_body_parts(receive)).file()
     query = QueryParams(scope["query_string"])
     for name in query:
         if name not in ("name", "media_type"):
             raise invalid_field(name, "is not known here")
     media_type = _media_type(query.get("media_type") or declared)
-    return Upload(query.get("name", "file"), media_type, _body(receive))
+    return Upload(query.get("name", "file"), media_type, read_body_parts(receive))
 
 
-async def _body(receive: Receive) -> AsyncIterator[bytes]:
+async def read_body_parts(receive: Receive) -> AsyncIterator[bytes]:
+    """Yields a request's body as it comes; raises `ClientGoneError`."""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

@@ -1,12 +1,13 @@
 """DocumentService: wire ↔ model."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC
 from uuid import UUID
 
 from turnpike.api.embedding.v1 import document_pb2
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.api.embedding.v1.document_service_pb2_grpc import DocumentServiceServicer
+from turnpike.embedding.knowledge import uploads
 from turnpike.embedding.knowledge.change_rows import NEWEST
 from turnpike.embedding.knowledge.model import Draft, Place
 from turnpike.embedding.knowledge.reading import Reading
@@ -26,7 +27,7 @@ from turnpike.embedding.knowledge.wire import (
     tenant_of,
 )
 from turnpike.embedding.knowledge.writing import Writing, Written
-from turnpike.rpc.errors import InvalidArgumentError
+from turnpike.rpc.errors import InvalidArgumentError, ServiceError
 from turnpike.rpc.paging import cursor_of, number, page_size, page_token, text
 from turnpike.rpc.served import Context
 
@@ -51,16 +52,30 @@ class DocumentServicer(DocumentServiceServicer):
     async def PutDocument(
         self, request: pb.PutDocumentRequest, context: Context
     ) -> pb.PutDocumentResponse:
-        draft = Draft(
-            content=request.content,
-            media_type=request.media_type,
-            title=request.title,
-            metadata=dict(request.metadata),
-        )
         author = author_of(context, request, request.turn)
         place = place_of(request, expected_of(request))
-        written = await self._writing.put(author, place, draft)
+        written = await self._writing.put(author, place, _draft(request))
         return pb.PutDocumentResponse(
+            document=await self._document(author.tenant, place, written),
+            change=change_to_wire(written.change, request.collection),
+        )
+
+    async def UploadDocument(
+        self, request_iterator: AsyncIterator[pb.UploadDocumentRequest], context: Context
+    ) -> pb.UploadDocumentResponse:
+        most = self._writing.max_upload_bytes
+        await context.send_initial_metadata(((uploads.MAX_BYTES, str(most)),))
+        try:
+            header = await uploads.header_of(request_iterator)
+            request, parts = header.document, uploads.parts_of(request_iterator)
+            author = author_of(context, request, request.turn)
+            place = place_of(request, expected_of(request))
+            draft = _draft(request)
+            written = await self._writing.upload(author, place, draft, parts, header.sha256)
+        except ServiceError:
+            await uploads.hear_out(request_iterator, most)
+            raise
+        return pb.UploadDocumentResponse(
             document=await self._document(author.tenant, place, written),
             change=change_to_wire(written.change, request.collection),
         )
@@ -294,3 +309,12 @@ def _require_one_target(request: pb.RevertChangesRequest) -> None:
         raise InvalidArgumentError("turn", "give one of turn, change and folder")
     if request.folder and not (request.collection and request.HasField("since")):
         raise InvalidArgumentError("since", "a folder needs its collection, and a moment")
+
+
+def _draft(request: pb.PutDocumentRequest) -> Draft:
+    return Draft(
+        content=request.content,
+        media_type=request.media_type,
+        title=request.title,
+        metadata=dict(request.metadata),
+    )

@@ -64,6 +64,16 @@ class EtagMismatchError(EmbeddingError):
         super().__init__(f"the etag is {etag!r} by now", etag=etag)
 
 
+class DocumentTooLargeError(EmbeddingError):
+    """The document has more bytes than one may have."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = _name(ErrorReason.ERROR_REASON_DOCUMENT_TOO_LARGE)
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"such a document has {limit} bytes at most", limit=str(limit))
+
+
 class RevisionMismatchError(EmbeddingError):
     """The document has another revision than was expected."""
 

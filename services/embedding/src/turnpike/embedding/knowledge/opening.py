@@ -86,6 +86,7 @@ async def open_knowledge(
         limits,
         workers.wake,
         max_document_bytes=settings.max_document_bytes,
+        max_original_bytes=settings.max_original_bytes,
     )
     reading = Reading(stores.engine, originals)
     try:

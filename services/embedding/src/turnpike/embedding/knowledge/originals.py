@@ -2,16 +2,25 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.blobs.model import Blob, BlobError, BlobStore, BlobsUnavailableError, Kept, parse_key
+from turnpike.blobs.model import (
+    Blob,
+    BlobError,
+    BlobStore,
+    BlobsUnavailableError,
+    BlobTooLargeError,
+    Kept,
+    parse_key,
+)
 from turnpike.blobs.whole import put_whole, read_whole
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.embedding.knowledge import content_rows, kinds, leftover_rows
+from turnpike.embedding.knowledge.errors import DocumentTooLargeError
 from turnpike.embedding.knowledge.leftover_rows import Leftover
 from turnpike.embedding.knowledge.model import Content
 from turnpike.rpc.errors import InvalidArgumentError, UnavailableError
@@ -20,6 +29,25 @@ _IN_THREAD = 1 << 18
 """From how many bytes on hashing and decoding would be felt by others."""
 
 _PART = 1 << 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What bytes that come in parts must be."""
+
+    text: int
+    """How many a text may have."""
+
+    original: int
+    """How many anything else may have."""
+
+    sha256: str = ""
+    """What they were announced to be, in hexadecimal digits; empty: anything."""
+
+    def check(self, digest: str) -> None:
+        """Raises `InvalidArgumentError` unless they are what was announced."""
+        if self.sha256 and self.sha256 != digest:
+            raise InvalidArgumentError("sha256", "is that of other bytes")
 
 
 class Originals:
@@ -62,6 +90,54 @@ class Originals:
             raise UnavailableError(f"the original cannot be kept: {error}") from error
         return replace(made, blob=kept.blob.key)
 
+    async def received(
+        self, tenant: UUID, parts: AsyncIterable[bytes], media_type: str, bounds: Bounds
+    ) -> Content:
+        """Returns a content whose bytes come in parts; in memory is never more than a text.
+
+        Raises:
+            InvalidArgumentError: It cannot be what it says it is, or is not what was announced.
+            DocumentTooLargeError: There are more bytes than there may be.
+            UnavailableError: There is no place for originals now.
+        """
+        if kinds.is_text(media_type):
+            return await self._received_text(tenant, parts, media_type, bounds)
+        hashing, edition = hashlib.sha256(media_type.encode() + b"\0"), uuid4().hex
+
+        async def hashed() -> AsyncIterator[bytes]:
+            async for part in parts:
+                hashing.update(part)
+                yield part
+
+        async def announce(kept: Kept) -> None:
+            bounds.check(kept.blob.digest)
+            leftover = Leftover(tenant, hashing.digest(), kept.blob.key)
+            async with tenant_transaction(self._engine, tenant) as connection:
+                await leftover_rows.note(connection, leftover)
+
+        try:
+            kept = await self._blobs.put(
+                tenant, hashed(), limit=bounds.original, edition=edition, announce=announce
+            )
+        except BlobTooLargeError as error:
+            raise DocumentTooLargeError(error.limit) from error
+        except BlobsUnavailableError as error:
+            raise UnavailableError(f"the original cannot be kept: {error}") from error
+        digest = hashing.digest()
+        async with tenant_transaction(self._engine, tenant) as connection:
+            if await content_rows.is_kept(connection, tenant, digest):
+                # These bytes are nobody's then, and are swept.
+                return await content_rows.get(connection, tenant, digest)
+        return Content(digest=digest, media_type=media_type, size=kept.size, blob=kept.blob.key)
+
+    async def _received_text(
+        self, tenant: UUID, parts: AsyncIterable[bytes], media_type: str, bounds: Bounds
+    ) -> Content:
+        gathered = await _gathered(parts, bounds.text)
+        if bounds.sha256:
+            bounds.check((await asyncio.to_thread(hashlib.sha256, gathered)).hexdigest())
+        return await self.kept(tenant, gathered, media_type)
+
     async def read(self, content: Content) -> AsyncIterator[bytes]:
         """Yields an original's bytes; raises UnavailableError when there is no getting at them."""
         if not content.blob:
@@ -81,6 +157,15 @@ class Originals:
             return await read_whole(self._blobs, _blob_of(content), limit=content.size)
         except BlobError as error:
             raise UnavailableError(f"the original cannot be read: {error}") from error
+
+
+async def _gathered(parts: AsyncIterable[bytes], limit: int) -> bytes:
+    gathered = bytearray()
+    async for part in parts:
+        gathered += part
+        if len(gathered) > limit:
+            raise DocumentTooLargeError(limit)
+    return bytes(gathered)
 
 
 def _blob_of(content: Content) -> Blob:

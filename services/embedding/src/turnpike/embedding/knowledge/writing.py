@@ -1,6 +1,7 @@
 """Writing documents: each request is one change, in one transaction."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -37,7 +38,7 @@ from turnpike.embedding.knowledge.model import (
     Place,
     Shape,
 )
-from turnpike.embedding.knowledge.originals import Originals, text_content
+from turnpike.embedding.knowledge.originals import Bounds, Originals, text_content
 from turnpike.embedding.knowledge.titles import title_of
 from turnpike.embedding.knowledge.tree import Tree, deleted
 from turnpike.rpc.errors import InvalidArgumentError
@@ -69,17 +70,48 @@ class Writing:
         wake: Callable[[], None],
         *,
         max_document_bytes: int,
+        max_original_bytes: int,
     ) -> None:
         self._engine = engine
         self._originals = originals
         self._limits = limits
         self._wake = wake
         self._max_bytes = max_document_bytes
+        self._max_original_bytes = max_original_bytes
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """How many bytes may come in parts, of whatever kind."""
+        return max(self._max_bytes, self._max_original_bytes)
 
     async def put(self, author: Author, place: Place, draft: Draft) -> Written:
         """Writes a document; raises as `PutDocument` says."""
         path = paths.parse(place.path)
         shape, content = await self.prepare(author.tenant, path, draft)
+        return await self._put(author, place, shape, content)
+
+    async def upload(
+        self, author: Author, place: Place, draft: Draft, parts: AsyncIterable[bytes], sha256: str
+    ) -> Written:
+        """Writes a document whose bytes come in parts; raises as `UploadDocument` says."""
+        path, media_type = paths.parse(place.path), _media_type(draft, place.path)
+        async with tenant_transaction(self._engine, author.tenant) as connection:
+            # Before anything is read: most mistakes are told by these.
+            found = await collection_rows.get(connection, author.tenant, place.collection)
+            document = await tree_rows.find(connection, author.tenant, found.id, path)
+            if not author.request:
+                _expect(path, document, place.expected)
+        bounds = Bounds(text=self._max_bytes, original=self._max_original_bytes, sha256=sha256)
+        content = await self._originals.received(author.tenant, parts, media_type, bounds)
+        if author.request:
+            # The same request is one for the same bytes.
+            asked = hashlib.sha256(author.request_digest + content.digest).digest()
+            author = replace(author, request_digest=asked)
+        shape = _shape(path, media_type, draft, content)
+        return await self._put(author, place, shape, content)
+
+    async def _put(self, author: Author, place: Place, shape: Shape, content: Content) -> Written:
+        path = paths.parse(place.path)
 
         async def write(tree: Tree) -> UUID:
             found = await tree_rows.find(tree.connection, author.tenant, tree.collection.id, path)
@@ -95,21 +127,11 @@ class Writing:
             InvalidArgumentError: It cannot be what it says it is, or is too large.
             UnavailableError: There is no place for originals now.
         """
-        media_type = kinds.media_type_of(draft.media_type, path)
-        if not media_type:
-            raise InvalidArgumentError("media_type", "is no media type")
+        media_type = _media_type(draft, path)
         if len(draft.content) > self._max_bytes:
             raise InvalidArgumentError("content", f"must have {self._max_bytes} bytes at most")
         content = await self._originals.kept(tenant, draft.content, media_type)
-        title = draft.title or title_of(content.text or "", media_type, path)
-        shape = Shape(
-            path=path,
-            title=title,
-            media_type=media_type,
-            metadata=dict(draft.metadata),
-            content=content.digest,
-        )
-        return shape, content
+        return _shape(path, media_type, draft, content), content
 
     async def edit(self, author: Author, place: Place, old: str, new: str) -> Written:
         """Replaces a part of a document's text; raises as `EditDocument` says."""
@@ -254,6 +276,23 @@ class Writing:
             return await tree.add(shape)
         await tree.revise(found, shape)
         return found.id
+
+
+def _media_type(draft: Draft, path: str) -> str:
+    media_type = kinds.media_type_of(draft.media_type, path)
+    if not media_type:
+        raise InvalidArgumentError("media_type", "is no media type")
+    return media_type
+
+
+def _shape(path: str, media_type: str, draft: Draft, content: Content) -> Shape:
+    return Shape(
+        path=path,
+        title=draft.title or title_of(content.text or "", media_type, path),
+        media_type=media_type,
+        metadata=dict(draft.metadata),
+        content=content.digest,
+    )
 
 
 async def _replayed(

@@ -1,6 +1,6 @@
-"""Keeping bytes as a file, as they come."""
+"""Sending bytes on, as they come."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -13,8 +13,9 @@ from turnpike.gateway.requests import ClientGoneError
 from turnpike.gateway.uploads import Upload
 from turnpike.rpc.errors import from_rpc_error
 
-# However slowly it comes.
-_UPLOAD_SECONDS = 900.0
+UPLOAD_SECONDS = 900.0
+"""How slowly it may come."""
+
 _CHUNK = 1 << 20
 _LIMIT = "turnpike-max-bytes"
 
@@ -34,10 +35,38 @@ async def keep_upload(
         ProblemError: It is refused.
         ClientGoneError: The client hung up.
     """
-    sending: Any = files.UploadFile(metadata=await call.metadata(), timeout=_UPLOAD_SECONDS)
+    sending = files.UploadFile(metadata=await call.metadata(), timeout=UPLOAD_SECONDS)
+    header = pb.FileHeader(name=upload.name, media_type=upload.media_type)
+    first = pb.UploadFileRequest(header=header)
+    response = await streamed(
+        sending, first, upload.chunks, lambda part: pb.UploadFileRequest(chunk=part), names
+    )
+    return response.file
+
+
+async def streamed(
+    sending: Any,
+    first: Any,
+    chunks: AsyncIterator[bytes],
+    message: Callable[[bytes], Any],
+    names: Mapping[str, str],
+) -> Any:
+    """Returns what a service answers to a header and the bytes after it.
+
+    Args:
+        sending: The call; it tells first how many bytes it listens to.
+        first: The header.
+        chunks: The bytes; they are read no further than that.
+        message: Makes a message of some of them.
+        names: What the caller calls the fields; see `of_remote`.
+
+    Raises:
+        ProblemError: It is refused.
+        ClientGoneError: The client hung up.
+    """
     try:
-        await _write(sending, upload)
-        return (await sending).file
+        await _write(sending, first, chunks, message)
+        return await sending
     except grpc.aio.AioRpcError as error:
         raise of_remote(from_rpc_error(error), names) from error
     except (ProblemError, ClientGoneError):
@@ -45,17 +74,18 @@ async def keep_upload(
         raise
 
 
-async def _write(sending: Any, upload: Upload) -> None:
+async def _write(
+    sending: Any, first: Any, chunks: AsyncIterator[bytes], message: Callable[[bytes], Any]
+) -> None:
     most = dict(await sending.initial_metadata()).get(_LIMIT)
     if most is None:
         # It was refused. Whoever writes then is told INTERNAL instead of why.
         return
-    header = pb.FileHeader(name=upload.name, media_type=upload.media_type)
-    await sending.write(pb.UploadFileRequest(header=header))
+    await sending.write(first)
     left = int(most)
-    async for chunk in upload.chunks:
+    async for chunk in chunks:
         for at in range(0, len(chunk), _CHUNK):
-            await sending.write(pb.UploadFileRequest(chunk=chunk[at : at + _CHUNK]))
+            await sending.write(message(chunk[at : at + _CHUNK]))
         left -= len(chunk)
         if left < 0:
             break

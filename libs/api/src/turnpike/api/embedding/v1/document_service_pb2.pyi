@@ -48,6 +48,30 @@ class PutDocumentResponse(_message.Message):
     change: _document_pb2.Change
     def __init__(self, document: _Optional[_Union[_document_pb2.Document, _Mapping]] = ..., change: _Optional[_Union[_document_pb2.Change, _Mapping]] = ...) -> None: ...
 
+class UploadDocumentRequest(_message.Message):
+    __slots__ = ("header", "chunk")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    header: DocumentHeader
+    chunk: bytes
+    def __init__(self, header: _Optional[_Union[DocumentHeader, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class DocumentHeader(_message.Message):
+    __slots__ = ("document", "sha256")
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    document: PutDocumentRequest
+    sha256: str
+    def __init__(self, document: _Optional[_Union[PutDocumentRequest, _Mapping]] = ..., sha256: _Optional[str] = ...) -> None: ...
+
+class UploadDocumentResponse(_message.Message):
+    __slots__ = ("document", "change")
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    document: _document_pb2.Document
+    change: _document_pb2.Change
+    def __init__(self, document: _Optional[_Union[_document_pb2.Document, _Mapping]] = ..., change: _Optional[_Union[_document_pb2.Change, _Mapping]] = ...) -> None: ...
+
 class EditDocumentRequest(_message.Message):
     __slots__ = ("collection", "path", "old_text", "new_text", "expected_revision", "request_id", "turn")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]

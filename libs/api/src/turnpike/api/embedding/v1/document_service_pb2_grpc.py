@@ -51,6 +51,11 @@ class DocumentServiceStub:
                 request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.PutDocumentRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.PutDocumentResponse.FromString,
                 _registered_method=True)
+        self.UploadDocument = channel.stream_unary(
+                '/turnpike.api.embedding.v1.DocumentService/UploadDocument',
+                request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.UploadDocumentRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.UploadDocumentResponse.FromString,
+                _registered_method=True)
         self.EditDocument = channel.unary_unary(
                 '/turnpike.api.embedding.v1.DocumentService/EditDocument',
                 request_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.EditDocumentRequest.SerializeToString,
@@ -161,6 +166,21 @@ class DocumentServiceServicer:
         ABORTED (REVISION_MISMATCH) when it has another revision than expected,
         ALREADY_EXISTS (PATH_TAKEN) where a folder is, RESOURCE_EXHAUSTED
         (TENANT_LIMIT) beyond what the tenant may keep.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadDocument(self, request_iterator, context):
+        """Writes a document as PutDocument does, whose bytes come in parts: a header
+        first, then they. Until the last one has come nothing is written, and a
+        call that breaks off leaves nothing behind. Initial metadata
+        `turnpike-max-bytes` tells who may write how much: whoever sends all after
+        that, and little beyond, hears of every refusal.
+
+        Fails as PutDocument does, with INVALID_ARGUMENT for other bytes than
+        `sha256` says, and with RESOURCE_EXHAUSTED (DOCUMENT_TOO_LARGE, with
+        `limit`, which is lower for text than for files).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -322,6 +342,11 @@ def add_DocumentServiceServicer_to_server(servicer, server):
                     request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.PutDocumentRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.PutDocumentResponse.SerializeToString,
             ),
+            'UploadDocument': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadDocument,
+                    request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.UploadDocumentRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.UploadDocumentResponse.SerializeToString,
+            ),
             'EditDocument': grpc.unary_unary_rpc_method_handler(
                     servicer.EditDocument,
                     request_deserializer=turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.EditDocumentRequest.FromString,
@@ -447,6 +472,33 @@ class DocumentService:
             '/turnpike.api.embedding.v1.DocumentService/PutDocument',
             turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.PutDocumentRequest.SerializeToString,
             turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.PutDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadDocument(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/turnpike.api.embedding.v1.DocumentService/UploadDocument',
+            turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.UploadDocumentRequest.SerializeToString,
+            turnpike_dot_api_dot_embedding_dot_v1_dot_document__service__pb2.UploadDocumentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,17 @@ class DocumentServiceStub:
     ALREADY_EXISTS (PATH_TAKEN) where a folder is, RESOURCE_EXHAUSTED
     (TENANT_LIMIT) beyond what the tenant may keep.
     """
+    UploadDocument: _aio.StreamUnaryMultiCallable[_document_service_pb2.UploadDocumentRequest, _document_service_pb2.UploadDocumentResponse]
+    """Writes a document as PutDocument does, whose bytes come in parts: a header
+    first, then they. Until the last one has come nothing is written, and a
+    call that breaks off leaves nothing behind. Initial metadata
+    `turnpike-max-bytes` tells who may write how much: whoever sends all after
+    that, and little beyond, hears of every refusal.
+
+    Fails as PutDocument does, with INVALID_ARGUMENT for other bytes than
+    `sha256` says, and with RESOURCE_EXHAUSTED (DOCUMENT_TOO_LARGE, with
+    `limit`, which is lower for text than for files).
+    """
     EditDocument: _aio.UnaryUnaryMultiCallable[_document_service_pb2.EditDocumentRequest, _document_service_pb2.EditDocumentResponse]
     """Replaces a part of a document's text, which must be in it exactly once.
 
@@ -141,6 +152,23 @@ class DocumentServiceServicer(metaclass=_abc_1.ABCMeta):
         ABORTED (REVISION_MISMATCH) when it has another revision than expected,
         ALREADY_EXISTS (PATH_TAKEN) where a folder is, RESOURCE_EXHAUSTED
         (TENANT_LIMIT) beyond what the tenant may keep.
+        """
+
+    @_abc_1.abstractmethod
+    def UploadDocument(
+        self,
+        request_iterator: _abc.AsyncIterator[_document_service_pb2.UploadDocumentRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_document_service_pb2.UploadDocumentRequest], _abc.Awaitable[_document_service_pb2.UploadDocumentResponse]],
+    ) -> _abc.Awaitable[_document_service_pb2.UploadDocumentResponse]:
+        """Writes a document as PutDocument does, whose bytes come in parts: a header
+        first, then they. Until the last one has come nothing is written, and a
+        call that breaks off leaves nothing behind. Initial metadata
+        `turnpike-max-bytes` tells who may write how much: whoever sends all after
+        that, and little beyond, hears of every refusal.
+
+        Fails as PutDocument does, with INVALID_ARGUMENT for other bytes than
+        `sha256` says, and with RESOURCE_EXHAUSTED (DOCUMENT_TOO_LARGE, with
+        `limit`, which is lower for text than for files).
         """
 
     @_abc_1.abstractmethod
