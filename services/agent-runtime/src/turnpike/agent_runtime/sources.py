@@ -76,8 +76,10 @@ def choices(models: Models, screens: Screens, turns: "count[int]") -> Choices:
         choice = await models.choice(wanted)
         if choice is None:
             return question, ()
-        screen = await screens.of(question.tenant, choice.policy)
-        question = await screen.passed(screened, question)
+        if question.model:
+            # The planner is asked by services, about documents, which are given and not written.
+            screen = await screens.of(question.tenant, choice.policy)
+            question = await screen.passed(screened, question)
         key = question.session or str(question.principal)
         return question, [each.model for each in ordered(choice, key, turn_of=next(turns))]
 
