@@ -108,7 +108,7 @@ class Person:
             )
             back = await _visit(asked.authorization_url)
             assert back.get("state") == wish.state
-            grant, tokens = await redeem(
+            grant, tokens, _ = await redeem(
                 web,
                 asked.pending,
                 code=back.get("code", ""),
