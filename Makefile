@@ -64,6 +64,8 @@ faults: install tests/node_modules/.installed ## Kill, stop and restart everythi
 	$(BIN)/python -m tests.faults.conversations
 	$(BIN)/python -m tests.faults.approvals
 	$(BIN)/python -m tests.faults.knowledge
+	$(BIN)/python -m tests.faults.migrations
+	$(BIN)/python -m tests.faults.chunks
 	$(BIN)/python -m tests.faults.conformance
 
 clean: ## Forget what the targets above made; .turnpike/ is kept

@@ -35,19 +35,14 @@ texts = st.lists(st.sampled_from(parts), min_size=1, max_size=400).map("".join) 
 )
 
 
-@settings(max_examples=300, deadline=None)
-@given(texts, st.sampled_from(Strategy), st.integers(32, 64), st.integers(0, 16))
-@example("a" * 99 + " " + "ab" * 49, Strategy.RECURSIVE, 32, 0)
-@example("|a|b|\n|-|-|\n" + "|word word|word|\n" * 30, Strategy.TABLE, 32, 8)
-def test_e5_chunks_are_exact_parts_that_cover_the_text_and_fit(
-    text: str, strategy: Strategy, max_tokens: int, overlap: int
-) -> None:
+def assert_exact(text: str, strategy: Strategy, max_tokens: int, overlap: int) -> int:
+    """Asserts that chunks are parts of a text, cover it, and fit; returns how many there are."""
     pieces = word_pieces()
     try:
         chunks = chunk(pieces, text, strategy, Limits.within(256, max_tokens, overlap))
     except InputEmptyError:
         assert len(pieces.encode([text])[0]) == pieces.markers
-        return
+        return 0
 
     assert all(each.text == text[each.start : each.end] for each in chunks)
     assert all(each.first_line == 1 + text.count("\n", 0, each.start) for each in chunks)
@@ -59,6 +54,17 @@ def test_e5_chunks_are_exact_parts_that_cover_the_text_and_fit(
     counted = [len(ids) for ids in pieces.encode([each.header + each.text for each in chunks])]
     assert [each.tokens for each in chunks] == counted
     assert pieces.markers < min(counted) <= max(counted) <= max_tokens
+    return len(chunks)
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts, st.sampled_from(Strategy), st.integers(32, 64), st.integers(0, 16))
+@example("a" * 99 + " " + "ab" * 49, Strategy.RECURSIVE, 32, 0)
+@example("|a|b|\n|-|-|\n" + "|word word|word|\n" * 30, Strategy.TABLE, 32, 8)
+def test_e5_chunks_are_exact_parts_that_cover_the_text_and_fit(
+    text: str, strategy: Strategy, max_tokens: int, overlap: int
+) -> None:
+    assert_exact(text, strategy, max_tokens, overlap)
 
 
 async def test_every_chunk_can_be_embedded(service: EmbeddingServiceStub) -> None:

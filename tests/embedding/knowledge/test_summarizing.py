@@ -2,17 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from tests.conftest import Keys
 from tests.embedding.knowledge.serving import Tenant, library, settings_for
 from tests.embedding.knowledge.test_documents import paragraphs, refused
 from tests.embedding.searching.planners import Asked, planner
+from turnpike.api.embedding.v1 import collection_service_pb2 as collections_pb
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
+from turnpike.blobs.directory import DirectoryStore
 from turnpike.database.migration import MigrationUrls
+from turnpike.database.tenancy import tenant_transaction
+from turnpike.embedding.knowledge import summary_rows
+from turnpike.embedding.knowledge.leftovers import Leftovers
 from turnpike.embedding.knowledge.summarizing import PART_TOKENS
+from turnpike.embedding.knowledge.summary_rows import Subject
 
 Told = tuple[Tenant, Asked, Callable[[str | None], None]]
 
@@ -30,7 +39,7 @@ async def told(knowledge_urls: MigrationUrls, keys: Keys, tmp_path: Path) -> Asy
 
 
 async def summarize(tenant: Tenant, path: str, **fields: int) -> pb.SummarizeDocumentResponse:
-    request = pb.SummarizeDocumentRequest(collection="notes", path=path, **fields)
+    request = pb.SummarizeDocumentRequest(collection=tenant.collection, path=path, **fields)
     return await tenant.call("SummarizeDocument", request)
 
 
@@ -78,6 +87,47 @@ async def test_a_long_text_is_summarized_in_parts_that_are_all_of_it_and_none_to
     assert (await refused(summarize(tenant, "/b.md"))).reason == "UNAVAILABLE"
     say("In short: tolls.")
     assert (await summarize(tenant, "/b.md")).calls == 1, "parts that were done are kept"
+
+
+async def test_summaries_go_with_the_last_content_that_they_are_of(told: Told, tmp_path: Path):
+    tenant, _, _ = told
+    other = replace(tenant, collection="others")
+    await other.begin()
+    for each in (tenant, other):
+        await each.put("/a.md", "The toll is due.")
+        await each.put("/b.md", f"The toll is due, says {each.collection}.")
+    for place in ((tenant, "/a.md"), (tenant, "/b.md"), (other, "/a.md"), (other, "/b.md")):
+        await summarize(*place)
+    stores = tenant.library.stores
+    leftovers = Leftovers(stores.system, stores.engine, DirectoryStore(tmp_path, "embedding"))
+
+    left = list[int]()
+    for each in (tenant, other):
+        request = collections_pb.DeleteCollectionRequest(name=each.collection)
+        await each.library.collections.DeleteCollection(
+            request, metadata=each.as_principal("admin")
+        )
+        await leftovers.sweep()
+        left.append(await summaries(tenant))
+
+    assert left == [2, 0], "the one that both have stays, until the last of them is gone"
+
+
+async def test_nothing_is_kept_of_a_text_that_went_while_it_was_summarized(told: Told):
+    tenant, _, _ = told
+    subject = Subject(tenant=UUID(tenant.id), content=b"gone", text="The toll.", recipe="1/200")
+
+    async with tenant_transaction(tenant.library.stores.engine, tenant.id) as connection:
+        assert await summary_rows.keep(connection, subject, "Tolls.") == "Tolls."
+
+    assert await summaries(tenant) == 0
+
+
+async def summaries(tenant: Tenant) -> int:
+    """Returns how many summaries are kept of the tenant's texts."""
+    statement = text("SELECT count(*) FROM summaries WHERE tenant = :tenant")
+    async with tenant.library.stores.system.connect() as connection:
+        return await connection.scalar(statement, {"tenant": UUID(tenant.id)}) or 0
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,16 @@ _LOCK = text(
 _IS_NAMED = text(
     "SELECT EXISTS (SELECT FROM revisions WHERE tenant = :tenant AND content = :digest)"
 )
+# What another content has too stays.
+_DELETE_SUMMARIES = text("""
+WITH gone AS (
+  DELETE FROM summarized WHERE tenant = :tenant AND content = :digest
+  RETURNING digest, recipe)
+DELETE FROM summaries s USING gone g
+WHERE s.tenant = :tenant AND s.digest = g.digest AND s.recipe = g.recipe
+  AND NOT EXISTS (SELECT FROM summarized o WHERE o.tenant = :tenant AND o.digest = s.digest
+    AND o.recipe = s.recipe AND o.content <> :digest)
+""")
 _DELETE = text("DELETE FROM contents WHERE tenant = :tenant AND digest = :digest")
 _LOWER = text("UPDATE holdings SET bytes = bytes - :size WHERE tenant = :tenant")
 _FORGET = text("DELETE FROM leftovers WHERE tenant = :tenant AND digest = :digest AND blob = :blob")
@@ -87,6 +97,7 @@ async def is_gone(connection: AsyncConnection, leftover: Leftover) -> bool:
     if await connection.scalar(_IS_NAMED, leftover.values):
         await forget(connection, leftover)
         return False
+    await connection.execute(_DELETE_SUMMARIES, leftover.values)
     await connection.execute(_DELETE, leftover.values)
     await connection.execute(_LOWER, {"tenant": leftover.tenant, "size": size})
     if leftover.blob:

@@ -11,6 +11,7 @@ from turnpike.embedding.embedder import Embedder
 from turnpike.embedding.knowledge import summary_rows
 from turnpike.embedding.knowledge.model import Place
 from turnpike.embedding.knowledge.reading import Reading
+from turnpike.embedding.knowledge.summary_rows import Subject
 from turnpike.embedding.model import Strategy
 from turnpike.embedding.planner import Asker, Planner, PlannerCutError
 from turnpike.rpc.errors import ServiceError
@@ -48,6 +49,7 @@ class _Work:
     """One request for a summary."""
 
     asker: Asker
+    content: bytes
     room: asyncio.Semaphore
     calls: int = 0
 
@@ -66,15 +68,17 @@ class Summarizing:
     async def summarize(self, asker: Asker, place: Place, *, revision: int, words: int) -> Summary:
         """Returns a summary of a document; raises as `SummarizeDocument` says."""
         whole, digest = await self._reading.text(asker.tenant, place, revision)
-        work = _Work(asker, asyncio.Semaphore(_AT_ONCE))
+        work = _Work(asker, digest, asyncio.Semaphore(_AT_ONCE))
         text = await self._summary(work, whole, words or DEFAULT_WORDS)
         return Summary(text=text, digest=digest, calls=work.calls)
 
     async def _summary(self, work: _Work, text: str, words: int) -> str:
         """Returns what is kept of a text, or asks: for its parts first if it is long."""
-        recipe = f"{_VERSION}/{words}"
+        subject = Subject(
+            tenant=work.asker.tenant, content=work.content, text=text, recipe=f"{_VERSION}/{words}"
+        )
         async with tenant_transaction(self._engine, work.asker.tenant) as connection:
-            kept = await summary_rows.get(connection, work.asker.tenant, text, recipe)
+            kept = await summary_rows.get(connection, subject)
         if kept is not None:
             return kept
         parts = await self._parts(text)
@@ -83,7 +87,7 @@ class Summarizing:
         else:
             said = await self._of_parts(work, text, parts, words)
         async with tenant_transaction(self._engine, work.asker.tenant) as connection:
-            return await summary_rows.keep(connection, work.asker.tenant, text, recipe, said)
+            return await summary_rows.keep(connection, subject, said)
 
     async def _of_parts(self, work: _Work, text: str, parts: Sequence[str], words: int) -> str:
         try:
