@@ -21,7 +21,6 @@ async def test_a_real_server_feeds_a_collection(suite: Suite, edge: Edge, tag: s
         assert status == 0, err
         return [json.loads(line) for line in out.splitlines()]
 
-    await edge.call("POST", "/collections", {"name": tag})
     spec = {
         "collection": tag,
         "connector": "everything",
@@ -30,9 +29,13 @@ async def test_a_real_server_feeds_a_collection(suite: Suite, edge: Edge, tag: s
         "paused": True,
     }
     file = tmp_path / "source.yaml"
-    file.write_text(yaml.safe_dump({"kind": "Source", "name": tag, "spec": spec}))
-    status, out, err = await turnpike(suite, "apply", "-f", str(file))
-    assert (status, out.strip()) == (0, f"Source {tag}: created"), err
+    source = {"kind": "Source", "name": tag, "spec": spec}
+    collection = {"kind": "Collection", "name": tag, "spec": {"language": "english"}}
+    file.write_text(yaml.safe_dump_all([source, collection]))
+    for told in ("created", "unchanged"):
+        status, out, err = await turnpike(suite, "apply", "-f", str(file))
+        assert status == 0, err
+        assert out.splitlines() == [f"Collection {tag}: {told}", f"Source {tag}: {told}"]
 
     (run,) = await sources("run", tag)
 

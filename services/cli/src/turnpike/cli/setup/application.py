@@ -10,7 +10,7 @@ from turnpike.cli.setup.documents import Document
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
 from turnpike.cli.setup.places import find_places
 from turnpike.cli.setup.secrets import resolve_secrets
-from turnpike.cli.setup.specs import AgentSpec, ConnectorSpec, ModelSpec, Spec, ToolSpec
+from turnpike.cli.setup.specs import AgentSpec, ConnectorSpec, ModelSpec, SourceSpec, Spec, ToolSpec
 
 # What a document can be blamed for; anything else is the caller's or the suite's trouble.
 _DOCUMENTS_FAULT = (400, 404, 409, 413, 422)
@@ -95,6 +95,9 @@ def _comes_with_it(
         return fault.field == "limit_micro_usd" and any(
             id[0] in ("Plan", "Subscription", "TenantLimits") for id in specs
         )
+    if isinstance(spec, SourceSpec):
+        # Which collection there is not, it says without a field.
+        return not fault.field and ("Collection", spec.collection) in specs
     if isinstance(spec, ToolSpec):
         # Its connector is made, or another server's by then.
         return ("Connector", document.name.partition("/")[0]) in specs

@@ -19,6 +19,7 @@ from turnpike.cli.setup.mistakes import Mistake, MistakesError
 from turnpike.cli.setup.policy_specs import PolicySpec
 from turnpike.cli.setup.specs import (
     AgentSpec,
+    CollectionSpec,
     ConnectorSpec,
     IssuerSpec,
     ModelSpec,
@@ -97,6 +98,12 @@ class _Variable(_Envelope):
     spec: VariableSpec
 
 
+class _Collection(_Envelope):
+    kind: str
+    name: names.CollectionName
+    spec: CollectionSpec
+
+
 class _Source(_Envelope):
     kind: str
     name: names.CollectionName
@@ -143,6 +150,7 @@ _AnyEnvelope = (
     | _Connector
     | _Tool
     | _Variable
+    | _Collection
     | _Source
     | _Plan
     | _Subscription
@@ -152,8 +160,9 @@ _AnyEnvelope = (
 )
 
 # In the order in which they are applied: an agent names models, connectors and skills, a
-# subscription its plan, and a budget stays below what the plan, or the tenant's own
-# limits, give. Keys come before they are required, variables before they are named.
+# source its collection, a subscription its plan, and a budget stays below what the plan, or
+# the tenant's own limits, give. Keys come before they are required, variables before they
+# are named.
 _KINDS: dict[str, type[_AnyEnvelope]] = {
     "Plan": _Plan,
     "Subscription": _Subscription,
@@ -167,6 +176,7 @@ _KINDS: dict[str, type[_AnyEnvelope]] = {
     "Variable": _Variable,
     "Connector": _Connector,
     "Tool": _Tool,
+    "Collection": _Collection,
     "Source": _Source,
     "Skill": _Skill,
     "Agent": _Agent,

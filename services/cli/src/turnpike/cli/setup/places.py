@@ -11,6 +11,7 @@ from turnpike.cli.setup.mistakes import Mistake, MistakesError
 _COLLECTIONS = {
     "Agent": "agents",
     "Budget": "budgets",
+    "Collection": "collections",
     "Connector": "connectors",
     "Issuer": "issuers",
     "Model": "models",

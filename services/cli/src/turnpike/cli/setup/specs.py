@@ -162,6 +162,16 @@ class VariableSpec(_Strict):
     scope: Literal["TENANT", "PERSON"] = "TENANT"
 
 
+class CollectionSpec(_Strict):
+    """Documents that share a language and a model."""
+
+    language: str = Field(default="", pattern=r"^[a-z_]{0,63}$")
+    model: str = Field(default="", max_length=128)
+    max_tokens: int = Field(default=0, ge=0, lt=2**31)
+    overlap: int = Field(default=0, ge=0, lt=2**31)
+    metadata: dict[str, str] = Field(default={}, max_length=64)
+
+
 class SourceSpec(_Strict):
     """What feeds a folder of a collection from a connector's resources."""
 
@@ -205,6 +215,7 @@ Spec = (
     | AgentSpec
     | SkillSpec
     | ConnectorSpec
+    | CollectionSpec
     | SourceSpec
     | ToolSpec
     | VariableSpec

@@ -56,13 +56,14 @@ async def insert(
         CollectionExistsError: The name is taken.
         InvalidArgumentError: The database does not know the language.
     """
-    if not await connection.scalar(_IS_LANGUAGE, {"language": new.language}):
+    language = new.language or "simple"
+    if not await connection.scalar(_IS_LANGUAGE, {"language": language}):
         raise InvalidArgumentError("collection.language", "is none that the database knows")
     values = {
         "tenant": tenant,
         "id": uuid4(),
         "name": new.name,
-        "language": new.language,
+        "language": language,
         "model": model,
         "max_tokens": new.max_tokens,
         "overlap": new.overlap,

@@ -4,6 +4,7 @@ from turnpike.api.embedding.v1 import collection_service_pb2 as pb
 from turnpike.api.embedding.v1.collection_service_pb2_grpc import CollectionServiceServicer
 from turnpike.embedding.knowledge.collections import Collections
 from turnpike.embedding.knowledge.migrating import Migrations
+from turnpike.embedding.knowledge.model import Made
 from turnpike.embedding.knowledge.wire import (
     collection_to_wire,
     migration_to_wire,
@@ -12,6 +13,12 @@ from turnpike.embedding.knowledge.wire import (
 )
 from turnpike.rpc.paging import cursor_of, page_size, page_token, text
 from turnpike.rpc.served import Context, caller_of
+
+_CHANGES = {
+    Made.CREATED: pb.COLLECTION_CHANGE_CREATED,
+    Made.CHANGED: pb.COLLECTION_CHANGE_CHANGED,
+    Made.UNCHANGED: pb.COLLECTION_CHANGE_UNCHANGED,
+}
 
 
 class CollectionServicer(CollectionServiceServicer):
@@ -49,10 +56,16 @@ class CollectionServicer(CollectionServiceServicer):
     async def UpdateCollection(
         self, request: pb.UpdateCollectionRequest, context: Context
     ) -> pb.UpdateCollectionResponse:
-        changed = await self._collections.update(
-            tenant_of(context), to_new_collection(request.collection), request.etag
+        made, change = await self._collections.update(
+            tenant_of(context),
+            to_new_collection(request.collection),
+            request.etag,
+            allow_missing=request.allow_missing,
+            validate_only=request.validate_only,
         )
-        return pb.UpdateCollectionResponse(collection=collection_to_wire(changed))
+        return pb.UpdateCollectionResponse(
+            collection=collection_to_wire(made), change=_CHANGES[change]
+        )
 
     async def DeleteCollection(
         self, request: pb.DeleteCollectionRequest, context: Context

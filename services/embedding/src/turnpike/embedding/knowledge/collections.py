@@ -2,12 +2,15 @@
 
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.database.tenancy import tenant_transaction
+from turnpike.embedding.catalogue import name_of
 from turnpike.embedding.embedder import Embedder
 from turnpike.embedding.knowledge import collection_rows
-from turnpike.embedding.knowledge.model import Collection, NewCollection
+from turnpike.embedding.knowledge.errors import MissingError
+from turnpike.embedding.knowledge.model import Collection, Made, NewCollection
+from turnpike.rpc.errors import InvalidArgumentError
 
 
 class Collections:
@@ -33,14 +36,53 @@ class Collections:
         async with tenant_transaction(self._engine, tenant) as connection:
             return await collection_rows.page(connection, tenant, after=after, limit=limit)
 
-    async def update(self, tenant: UUID, change: NewCollection, etag: str) -> Collection:
-        """Changes a collection's metadata; raises as `UpdateCollection` says."""
-        async with tenant_transaction(self._engine, tenant) as connection:
-            return await collection_rows.update(
-                connection, tenant, change.name, change.metadata, etag
-            )
+    async def update(
+        self,
+        tenant: UUID,
+        wanted: NewCollection,
+        etag: str,
+        *,
+        allow_missing: bool = False,
+        validate_only: bool = False,
+    ) -> tuple[Collection, Made]:
+        """Makes a collection what is given; raises as `UpdateCollection` says."""
+        async with (
+            tenant_transaction(self._engine, tenant) as connection,
+            connection.begin_nested() as attempt,
+        ):
+            try:
+                found = await collection_rows.lock(connection, tenant, wanted.name)
+            except MissingError:
+                if not allow_missing:
+                    raise
+                model = self._embedder.require(wanted.model, wanted.max_tokens, wanted.overlap)
+                made = await collection_rows.insert(connection, tenant, wanted, model), Made.CREATED
+            else:
+                self._require_same(found, wanted)
+                made = await _changed(connection, tenant, found, wanted, etag)
+            if validate_only:
+                await attempt.rollback()
+        return made
+
+    def _require_same(self, found: Collection, wanted: NewCollection) -> None:
+        for field in ("language", "max_tokens", "overlap"):
+            given, is_ = getattr(wanted, field), getattr(found, field)
+            if given and given != is_:
+                raise InvalidArgumentError(f"collection.{field}", f"is {is_!r} for good")
+        if wanted.model and self._embedder.require(wanted.model, 0, 0) != found.model:
+            message = f"is {name_of(found.model)!r}; a migration changes it"
+            raise InvalidArgumentError("collection.model", message)
 
     async def delete(self, tenant: UUID, name: str, etag: str) -> None:
         """Deletes a collection; raises as `DeleteCollection` says."""
         async with tenant_transaction(self._engine, tenant) as connection:
             await collection_rows.delete(connection, tenant, name, etag)
+
+
+async def _changed(
+    connection: AsyncConnection, tenant: UUID, found: Collection, wanted: NewCollection, etag: str
+) -> tuple[Collection, Made]:
+    if etag in ("", found.etag) and dict(found.metadata) == dict(wanted.metadata):
+        return found, Made.UNCHANGED
+    changed = await collection_rows.update(connection, tenant, found.name, wanted.metadata, etag)
+    return changed, Made.CHANGED

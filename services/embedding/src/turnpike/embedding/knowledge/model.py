@@ -97,7 +97,7 @@ class Advance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCollection:
-    """What a collection is to be."""
+    """What a collection is to be; what is empty, or 0, is left to the service."""
 
     name: str
     language: str
@@ -105,6 +105,14 @@ class NewCollection:
     max_tokens: int
     overlap: int
     metadata: Mapping[str, str]
+
+
+class Made(Enum):
+    """What making a collection what it is to be did."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

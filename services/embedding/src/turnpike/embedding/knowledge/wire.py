@@ -119,7 +119,7 @@ def to_new_collection(message: collections_pb.Collection) -> NewCollection:
     """Returns what a collection is to be."""
     return NewCollection(
         name=message.name,
-        language=message.language or "simple",
+        language=message.language,
         model=message.model,
         max_tokens=message.max_tokens,
         overlap=message.overlap,

@@ -31,6 +31,17 @@ class NewCollection(Request):
     metadata: Said = Field(default={})
 
 
+class CollectionToBe(Request):
+    """What a collection is to be; all but its metadata stays what it was made with."""
+
+    name: CollectionName | None = None
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z_]{0,63}$")] = ""
+    model: Annotated[Text, Field(max_length=128)] = ""
+    max_tokens: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    overlap: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    metadata: Said = Field(default={})
+
+
 class CollectionMetadata(Request):
     """What a collection is to say of itself."""
 

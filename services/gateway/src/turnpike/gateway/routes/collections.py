@@ -9,12 +9,13 @@ from turnpike.gateway.routes.collection_shapes import (
     Collection,
     CollectionMetadata,
     CollectionPage,
+    CollectionToBe,
     NewCollection,
     to_collection,
 )
-from turnpike.gateway.routes.replies import problems, reply
+from turnpike.gateway.routes.replies import ETAG, RESULT, changed, problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import IfMatch, PageSize, PageToken
+from turnpike.gateway.routes.shapes import IfMatch, PageSize, PageToken, ValidateOnly, check_name
 
 _PATH = "/api/v1/collections/{collection:name}"
 _NAMES = {"collection.": ""}
@@ -30,10 +31,13 @@ class CollectionRoutes:
         """Returns the routes."""
         router = entrance.router()
         changes = problems(404, 409, 412, 413, 415)
+        made = {"headers": ETAG | RESULT}
+        put = changes | {200: made, 201: made | {"model": Collection}}
         for path, endpoint, method, model, status, responses in (
             ("/api/v1/collections", self.list_collections, "GET", CollectionPage, 200, problems()),
             (_PATH, self.get_collection, "GET", Collection, 200, problems(404)),
             ("/api/v1/collections", self.create_collection, "POST", Collection, 201, changes),
+            (_PATH, self.put_collection, "PUT", Collection, 200, put),
             (_PATH, self.patch_collection, "PATCH", Collection, 200, changes),
             (_PATH, self.delete_collection, "DELETE", None, 204, changes),
         ):
@@ -75,6 +79,27 @@ class CollectionRoutes:
         found = to_collection(response.collection)
         return reply(found, headers={"etag": f'"{found.etag}"'})
 
+    async def put_collection(
+        self,
+        call: CurrentCall,
+        collection: str,
+        body: CollectionToBe,
+        if_match_header: IfMatch = None,
+        validate_only: ValidateOnly = False,
+    ) -> Response:
+        """Creates a collection, or changes what it says of itself."""
+        check_name(body.name, collection)
+        wanted = body.model_dump(exclude={"name"})
+        request = pb.UpdateCollectionRequest(
+            collection=pb.Collection(name=collection, **wanted),
+            etag=if_match(if_match_header),
+            allow_missing=if_match_header is None,
+            validate_only=validate_only,
+        )
+        response = await call.read(self._collections.UpdateCollection, request, _NAMES)
+        found = to_collection(response.collection)
+        return changed(found, found.etag, response.change, validate_only=validate_only)
+
     async def patch_collection(
         self,
         call: CurrentCall,
@@ -88,8 +113,8 @@ class CollectionRoutes:
             etag=if_match(if_match_header),
         )
         response = await call.change(self._collections.UpdateCollection, request, _NAMES)
-        changed = to_collection(response.collection)
-        return reply(changed, headers={"etag": f'"{changed.etag}"'})
+        found = to_collection(response.collection)
+        return reply(found, headers={"etag": f'"{found.etag}"'})
 
     async def delete_collection(
         self, call: CurrentCall, collection: str, if_match_header: IfMatch = None

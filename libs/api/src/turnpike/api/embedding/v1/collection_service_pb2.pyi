@@ -18,11 +18,22 @@ class MigrationState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MIGRATION_STATE_REPLACING: _ClassVar[MigrationState]
     MIGRATION_STATE_ACTIVATED: _ClassVar[MigrationState]
     MIGRATION_STATE_ABORTED: _ClassVar[MigrationState]
+
+class CollectionChange(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLLECTION_CHANGE_UNSPECIFIED: _ClassVar[CollectionChange]
+    COLLECTION_CHANGE_CREATED: _ClassVar[CollectionChange]
+    COLLECTION_CHANGE_CHANGED: _ClassVar[CollectionChange]
+    COLLECTION_CHANGE_UNCHANGED: _ClassVar[CollectionChange]
 MIGRATION_STATE_UNSPECIFIED: MigrationState
 MIGRATION_STATE_RUNNING: MigrationState
 MIGRATION_STATE_REPLACING: MigrationState
 MIGRATION_STATE_ACTIVATED: MigrationState
 MIGRATION_STATE_ABORTED: MigrationState
+COLLECTION_CHANGE_UNSPECIFIED: CollectionChange
+COLLECTION_CHANGE_CREATED: CollectionChange
+COLLECTION_CHANGE_CHANGED: CollectionChange
+COLLECTION_CHANGE_UNCHANGED: CollectionChange
 
 class Migration(_message.Message):
     __slots__ = ("source", "target", "state", "done", "total", "failed", "sample", "recall", "agreement", "source_hits", "target_hits", "create_time", "end_time")
@@ -124,18 +135,24 @@ class ListCollectionsResponse(_message.Message):
     def __init__(self, collections: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class UpdateCollectionRequest(_message.Message):
-    __slots__ = ("collection", "etag")
+    __slots__ = ("collection", "etag", "allow_missing", "validate_only")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_MISSING_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     collection: Collection
     etag: str
-    def __init__(self, collection: _Optional[_Union[Collection, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+    allow_missing: bool
+    validate_only: bool
+    def __init__(self, collection: _Optional[_Union[Collection, _Mapping]] = ..., etag: _Optional[str] = ..., allow_missing: _Optional[bool] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class UpdateCollectionResponse(_message.Message):
-    __slots__ = ("collection",)
+    __slots__ = ("collection", "change")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
     collection: Collection
-    def __init__(self, collection: _Optional[_Union[Collection, _Mapping]] = ...) -> None: ...
+    change: CollectionChange
+    def __init__(self, collection: _Optional[_Union[Collection, _Mapping]] = ..., change: _Optional[_Union[CollectionChange, str]] = ...) -> None: ...
 
 class DeleteCollectionRequest(_message.Message):
     __slots__ = ("name", "etag")

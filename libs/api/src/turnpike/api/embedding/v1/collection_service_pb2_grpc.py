@@ -120,9 +120,11 @@ class CollectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateCollection(self, request, context):
-        """Changes what a collection says of itself, in `metadata`. Its language and
-        its chunks are what they were made with. Fails with NOT_FOUND and
-        FAILED_PRECONDITION (ETAG_MISMATCH). Safe to retry.
+        """Changes what a collection says of itself, in `metadata`, or creates it with
+        `allow_missing`. Its language and its chunks are what they were made with,
+        and its model changes by a migration: others than these fail with
+        INVALID_ARGUMENT, and what is not given is not compared. Fails with
+        NOT_FOUND and FAILED_PRECONDITION (ETAG_MISMATCH). Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

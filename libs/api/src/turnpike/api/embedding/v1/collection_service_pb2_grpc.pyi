@@ -32,9 +32,11 @@ class CollectionServiceStub:
     ListCollections: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.ListCollectionsRequest, _collection_service_pb2.ListCollectionsResponse]
     """Lists collections by name. Safe to retry."""
     UpdateCollection: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.UpdateCollectionRequest, _collection_service_pb2.UpdateCollectionResponse]
-    """Changes what a collection says of itself, in `metadata`. Its language and
-    its chunks are what they were made with. Fails with NOT_FOUND and
-    FAILED_PRECONDITION (ETAG_MISMATCH). Safe to retry.
+    """Changes what a collection says of itself, in `metadata`, or creates it with
+    `allow_missing`. Its language and its chunks are what they were made with,
+    and its model changes by a migration: others than these fail with
+    INVALID_ARGUMENT, and what is not given is not compared. Fails with
+    NOT_FOUND and FAILED_PRECONDITION (ETAG_MISMATCH). Safe to retry.
     """
     DeleteCollection: _aio.UnaryUnaryMultiCallable[_collection_service_pb2.DeleteCollectionRequest, _collection_service_pb2.DeleteCollectionResponse]
     """Deletes a collection with its documents and all their history, for good.
@@ -112,9 +114,11 @@ class CollectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _collection_service_pb2.UpdateCollectionRequest,
         context: _aio.ServicerContext[_collection_service_pb2.UpdateCollectionRequest, _abc.Awaitable[_collection_service_pb2.UpdateCollectionResponse]],
     ) -> _abc.Awaitable[_collection_service_pb2.UpdateCollectionResponse]:
-        """Changes what a collection says of itself, in `metadata`. Its language and
-        its chunks are what they were made with. Fails with NOT_FOUND and
-        FAILED_PRECONDITION (ETAG_MISMATCH). Safe to retry.
+        """Changes what a collection says of itself, in `metadata`, or creates it with
+        `allow_missing`. Its language and its chunks are what they were made with,
+        and its model changes by a migration: others than these fail with
+        INVALID_ARGUMENT, and what is not given is not compared. Fails with
+        NOT_FOUND and FAILED_PRECONDITION (ETAG_MISMATCH). Safe to retry.
         """
 
     @_abc_1.abstractmethod
