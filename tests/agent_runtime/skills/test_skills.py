@@ -190,21 +190,29 @@ async def test_an_agent_and_a_deletion_of_its_skill_take_turns(
 ):
     """Whichever comes first: no agent names a skill that is gone."""
     await create_skill(tenant, skill())
+
+    async def waits() -> bool:
+        return await superuser.fetchval(
+            "SELECT count(*) > 0 FROM pg_stat_activity"
+            " WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+
     async with superuser.transaction():
         # As an agent's change has it, from its look at the skill on.
         await superuser.execute("SELECT FROM skills WHERE tenant = $1 FOR SHARE", tenant.id)
         deleting = asyncio.create_task(delete_skill(tenant))
-
-        async def waits() -> bool:
-            return await superuser.fetchval(
-                "SELECT count(*) > 0 FROM pg_stat_activity"
-                " WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-            )
-
         await until(waits)
         await tenant.agent(skills=["careful"])
+    kept = await refusal(deleting)
+    await tenant.agent()
+    async with superuser.transaction():
+        await superuser.execute("DELETE FROM skills WHERE tenant = $1", tenant.id)
+        naming = asyncio.create_task(tenant.agent(skills=["careful"]))
+        await until(waits)
+    gone = await refusal(naming)
 
-    assert (await refusal(deleting)).reason == "IN_USE"
+    assert kept.reason == "IN_USE"
+    assert gone.fields == [("agent.spec.skills[0]", "there is no skill 'careful'")]
 
 
 @pytest.mark.parametrize("role", ["viewer", "member"])
