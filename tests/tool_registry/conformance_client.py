@@ -10,14 +10,16 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
 from turnpike.tool_registry.definitions import parse
+from turnpike.tool_registry.links.answers import to_task
 from turnpike.tool_registry.links.confines import Confines
-from turnpike.tool_registry.links.faults import LinkError
+from turnpike.tool_registry.links.faults import InputRequiredError, LinkError
 from turnpike.tool_registry.links.link import Link
 from turnpike.tool_registry.listings import fetch_listing
 from turnpike.tool_registry.model import Endpoint, Fault, Tool, ToolState, Transport
@@ -27,6 +29,7 @@ from turnpike.tool_registry.oauth.grants import Client
 _CONFINES = Confines(allow_private=True, environment=(), memory_bytes=0, cpu_seconds=0)
 _ECHO = "json_schema_echo"
 _SIGN_INS = 3
+_ROUNDS = 4
 _BACK = "http://localhost:3000/callback"
 _CLIENT = "https://conformance-test.local/client-metadata.json"
 _VALUES: dict[str, Any] = {"number": 2, "integer": 2, "string": "two", "boolean": True}
@@ -67,19 +70,46 @@ async def _call_all(link: Link) -> None:
     callable_ = {t.name: t for t in listing.tools.values() if t.state is ToolState.OK}
     for name, arguments in _wanted(callable_):
         try:
-            await link.call_tool(
-                name,
-                arguments,
-                meta={},
-                input_schema=parse(callable_[name].definition).input_schema,
-                is_unwanted=lambda: False,
-                heard=lambda _: None,
-                answers={},
-            )
+            await _call(link, name, arguments, parse(callable_[name].definition).input_schema)
         except LinkError as error:
             # What else the server refuses is for the suite to judge.
             if error.fault is Fault.AUTH_NEEDED:
                 raise
+
+
+async def _call(link: Link, name: str, arguments: dict[str, Any], schema: dict[str, Any]) -> None:
+    """Calls a tool, and again with whatever its server asks a person for."""
+    answers: dict[str, Any] = {}
+    for _ in range(_ROUNDS):
+        try:
+            answer = await link.call_tool(
+                name,
+                arguments,
+                meta={},
+                input_schema=schema,
+                is_unwanted=lambda: False,
+                heard=lambda _: None,
+                answers=answers,
+            )
+            to_task(answer)
+        except InputRequiredError as error:
+            answers = _answers(error.wanted)
+        else:
+            return
+
+
+def _answers(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a person who accepts everything gives, and the server's state with it."""
+    requests = wanted.get("inputRequests", {})
+    responses = {
+        key: {
+            "action": "accept",
+            "content": _arguments(asked.get("params", {}).get("requestedSchema", {})),
+        }
+        for key, asked in requests.items()
+    }
+    state = {"requestState": wanted["requestState"]} if "requestState" in wanted else {}
+    return {"inputResponses": responses, **state}
 
 
 class Person:

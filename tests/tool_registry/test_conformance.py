@@ -25,6 +25,7 @@ SUITE = TESTS / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
         "http-invalid-tool-headers",
         "json-schema-ref-no-deref",
         "json-schema-2020-12-preservation",
+        "sep-2322-client-request-state",
         # The others of OAuth take a minute: `python -m tests.faults.conformance`.
         "auth/metadata-var3",
         "auth/basic-cimd",
