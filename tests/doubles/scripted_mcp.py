@@ -110,6 +110,9 @@ class ScriptedServer:
     called_on: set[Connection] = field(default_factory=set[Connection])
     """The connections that calls came on."""
 
+    cut_ends: int = 0
+    """How many more requests to end a session lose their connection unheard."""
+
     open_sessions: set[str] = field(default_factory=set[str])
     _old: dict[str, Connection] = field(default_factory=dict[str, Connection])
     """The streams of the old transport, by session."""
@@ -157,8 +160,7 @@ class ScriptedServer:
         elif request.method == "GET":
             await self._stream(connection, request, "")
         elif request.method == "DELETE":
-            self.open_sessions.discard(request.headers.get(SESSION, ""))
-            connection.reply(200)
+            self._end(connection, request.headers.get(SESSION, ""))
         else:
             await self._message(connection, request)
 
@@ -193,6 +195,14 @@ class ScriptedServer:
             response = await self._answered(message, session, lambda _: None)
             headers = self._begun(message)
             connection.reply(200, response, headers)
+
+    def _end(self, connection: Connection, session: str) -> None:
+        if self.cut_ends > 0:
+            self.cut_ends -= 1
+            connection.cut()
+            return
+        self.open_sessions.discard(session)
+        connection.reply(200)
 
     def _is_stranger(self, method: str, session: str) -> bool:
         return method not in ("initialize", "server/discover") and session not in self.open_sessions

@@ -162,6 +162,25 @@ async def test_many_conversations_leave_nothing_behind(
         await until(lambda: not server.open_sessions, seconds=30)
 
 
+async def test_a_session_is_ended_though_its_connection_was_dead(
+    urls: MigrationUrls,
+    keys: Keys,
+    server: ScriptedServer,
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.5)
+    async with serving(settings_for(urls, keys), keys) as replica:
+        tenant = replica.new_tenant()
+        await tenant.connect(url=place)
+        server.cut_ends = 1
+        await tenant.run(await tenant.ask("effects/count"))
+
+        await until(lambda: not server.open_sessions)
+
+        assert server.cut_ends == 0
+
+
 async def test_t8_a_session_that_the_server_forgot_is_replaced(
     tenant: Tenant, server: ScriptedServer, place: str
 ):

@@ -37,6 +37,8 @@ MAX_CHILDREN = 32
 
 _IS_THERE = frozenset({Fault.AUTH_NEEDED, Fault.FORBIDDEN})
 _ROOM_SECONDS = 0.05
+# A server that a thousand connect to at once, each to end its session, does not hear them all.
+_ENDED_AT_ONCE = 50
 _KNOWN_KINDS = 4096
 _FAILED_PINGS = 2
 
@@ -137,9 +139,11 @@ class Links:
 
     def close_idle(self) -> None:
         """Closes what nobody used for a while, and sees whether the rest is still there."""
-        now = time.monotonic()
+        now, room = time.monotonic(), _ENDED_AT_ONCE
         for slot, entry in list(self._entries.items()):
-            if not entry.is_usable or (entry.users == 0 and entry.used_at < now - IDLE_SECONDS):
+            is_idle = entry.users == 0 and entry.used_at < now - IDLE_SECONDS
+            if not entry.is_usable or (is_idle and room > 0):
+                room -= is_idle
                 self._retire(slot)
             elif entry.users == 0 and entry.pinged_at < now - PING_SECONDS:
                 entry.pinged_at = now

@@ -42,6 +42,9 @@ LISTEN = "subscriptions/listen"
 _SESSION = "mcp-session-id"
 # How long the end of a stream is waited for, after its last event.
 _END_SECONDS = 0.1
+# A connection that was idle may be long dead: the second try takes another one.
+_END_TRIES = 2
+_END_SESSION_SECONDS = 5.0
 
 
 class ContainedTransport(httpx2.AsyncBaseTransport):
@@ -58,10 +61,20 @@ class ContainedTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Sends `request`; raises nothing but what cancels it."""
+        if request.method == "DELETE":
+            return await self._ended(request)
         response = await self._answered(request)
         if request.method == "GET" or request.headers.get("mcp-method") == LISTEN:
             self._note_stream(response)
         return response
+
+    async def _ended(self, request: httpx2.Request) -> httpx2.Response:
+        """Ends the session: nobody else would, and a server may keep it for ever."""
+        for _ in range(_END_TRIES):
+            with suppress(TimeoutError, httpx2.TransportError):
+                async with asyncio.timeout(_END_SESSION_SECONDS):
+                    return await self._inner.handle_async_request(request)
+        return _answer(UNSENT, "the session was not ended", Fault.CONNECTION_LOST)
 
     def _note_stream(self, response: httpx2.Response) -> None:
         if not _is_stream(response):
