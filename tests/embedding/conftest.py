@@ -1,4 +1,5 @@
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
@@ -19,3 +20,17 @@ async def service() -> AsyncGenerator[EmbeddingServiceStub]:
     """A client of a running service."""
     async with embedding() as stub:
         yield stub
+
+
+@pytest.fixture
+def litellm_alone() -> Iterator[None]:
+    """A litellm of this test's own: another service's tests may have bent the process's one."""
+    bent = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_litellm(name)}
+    yield
+    for name in list(filter(_is_litellm, sys.modules)):
+        del sys.modules[name]
+    sys.modules.update(bent)
+
+
+def _is_litellm(module: str) -> bool:
+    return module.partition(".")[0] == "litellm"

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import shutil
-import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -117,20 +116,6 @@ def provider(url: str, **others: Any) -> dict[str, Any]:
         "dimensions": 64,
         **others,
     }
-
-
-@pytest.fixture
-def litellm_alone() -> Iterator[None]:
-    """A litellm of this test's own: another service's tests may have bent the process's one."""
-    bent = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_litellm(name)}
-    yield
-    for name in list(filter(_is_litellm, sys.modules)):
-        del sys.modules[name]
-    sys.modules.update(bent)
-
-
-def _is_litellm(module: str) -> bool:
-    return module.partition(".")[0] == "litellm"
 
 
 @pytest.mark.usefixtures("litellm_alone")

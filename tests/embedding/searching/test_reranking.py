@@ -79,6 +79,29 @@ async def test_a_reranker_s_order_is_that_of_the_results(books: Library) -> None
     assert log[0].headers["authorization"] == "Bearer sk-rank"
 
 
+@pytest.mark.usefixtures("litellm_alone")
+async def test_a_provider_of_litellm_s_orders_results_or_leaves_them(books: Library) -> None:
+    shelf, log, said = await shelved(books), list[Request](), [by_length, lambda _: (503, {})]
+    async with reranker(lambda body: said[0](body), log) as wire:
+        spec = {
+            "kind": "litellm",
+            "provider": "cohere",
+            "model": "rerank-v3.5",
+            "base_url": wire["url"],
+            "api_key": "sk-rank",
+            "timeout": 60,
+        }
+        found = await search(books, shelf, spec, limit=2)
+        del said[0]
+        failed = await search(books, shelf, spec)
+
+    assert [each.path for each in found.results] == ["/long.md", "/other.md"]
+    assert (found.reranked, failed.reranked, len(failed.results)) == (True, False, 3)
+    body = orjson.loads(log[0].body)
+    assert (body["query"], body["model"], body["top_n"]) == ("toll due", "rerank-v3.5", 3)
+    assert log[0].headers["authorization"].lower() == "bearer sk-rank"
+
+
 @pytest.mark.parametrize(
     "said",
     [

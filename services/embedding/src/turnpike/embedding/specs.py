@@ -107,4 +107,18 @@ class WireReranker(_Reranker):
     api_key: SecretStr = SecretStr("")
 
 
-RerankerSpec: TypeAlias = Annotated[LocalReranker | WireReranker, Field(discriminator="kind")]
+class LitellmReranker(_Reranker):
+    """A reranker of a provider that litellm knows."""
+
+    kind: Literal["litellm"]
+    provider: Annotated[str, Field(min_length=1)]
+    """As litellm calls it: `cohere`, `voyage`, `together_ai`, `deepinfra` …"""
+
+    model: Annotated[str, Field(min_length=1)]
+    base_url: str = ""
+    api_key: SecretStr = SecretStr("")
+
+
+RerankerSpec: TypeAlias = Annotated[
+    LocalReranker | WireReranker | LitellmReranker, Field(discriminator="kind")
+]

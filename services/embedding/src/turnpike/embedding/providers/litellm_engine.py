@@ -1,33 +1,19 @@
 """Models of every other provider, through litellm."""
 
 import asyncio
-import logging
-import os
 from collections.abc import Sequence
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
+from turnpike.embedding.litellm_library import NO_KEY, Litellm
 from turnpike.embedding.model import Item, ModelUnusableError, ProviderUnreachableError
 from turnpike.embedding.providers.refusals import refusal
 from turnpike.embedding.specs import ProviderSpec
 
-# There is no other way to tell litellm: no prices, no lists of beta features and no presets
-# from the network, and no `.env` of the current folder.
-_BEFORE_IMPORT = {
-    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
-    "LITELLM_LOCAL_AUTOROUTER_PRESETS": "True",
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-    "LITELLM_MODE": "PRODUCTION",
-}
-_LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 # By themselves these would cut what is too long, and say nothing.
 _NEVER_CUT: dict[str, dict[str, Any]] = {
     "cohere": {"truncate": "NONE"},
     "voyage": {"truncation": False},
 }
-# Without a key litellm would take one from this service's environment.
-_NO_KEY = "none"
 
 
 class LitellmEngine:
@@ -35,23 +21,19 @@ class LitellmEngine:
 
     def __init__(self, spec: ProviderSpec) -> None:
         self._spec = spec
-        self._loading: asyncio.Task[ModuleType] | None = None
+        self._library = Litellm()
 
     async def ready(self) -> None:
         """Imports litellm: seconds, and 200 MB, the first time."""
-        if self._loading is None or (self._loading.done() and self._loading.exception()):
-            self._loading = asyncio.create_task(asyncio.to_thread(_load))
-        await asyncio.shield(self._loading)
+        await self._library.get()
 
     async def close(self) -> None:
         """Closes litellm's connections."""
-        if self._loading is not None and self._loading.done():
-            await self._loading.result().close_litellm_async_clients()
+        await self._library.close()
 
     async def embed(self, items: Sequence[Item], width: int) -> list[bytes]:
         """Returns the vector of each text; the width says nothing here."""
-        assert self._loading is not None  # noqa: S101 -- it is ready first
-        library: Any = self._loading.result()
+        library: Any = await self._library.get()
         try:
             response = await library.aembedding(**self._arguments(items))
         except Exception as error:
@@ -65,7 +47,7 @@ class LitellmEngine:
             "model": spec.model,
             "input": [item.text for item in items],
             "custom_llm_provider": spec.provider,
-            "api_key": spec.api_key.get_secret_value() or _NO_KEY,
+            "api_key": spec.api_key.get_secret_value() or NO_KEY,
             "api_base": spec.base_url or None,
             "timeout": spec.timeout,
             "max_retries": 0,
@@ -89,15 +71,3 @@ class LitellmEngine:
         headers = getattr(getattr(error, "response", None), "headers", None) or {}
         secret = self._spec.api_key.get_secret_value()
         return refusal(name, status, dict(headers), str(error), secret=secret)
-
-
-def _load() -> ModuleType:
-    for name, value in _BEFORE_IMPORT.items():
-        os.environ[name] = value  # noqa: TID251 # the library's only way to be told
-    litellm = import_module("litellm")
-    litellm.suppress_debug_info = True  # pyright: ignore[reportAttributeAccessIssue]
-    for name in _LOGGERS:
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.setLevel(logging.ERROR)
-    return litellm
