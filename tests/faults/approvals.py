@@ -5,6 +5,7 @@ fuzzed     decisions of every sort: no tool runs with arguments that do not fit 
 cycles     pauses that go on, are refused, fail, expire or are cancelled: slots = running turns
 fifty      fifty decisions at once on three replicas: one wins, the tool runs once
 expired    approvals that nobody decides: readers on every replica see one end, within 2 s
+large      a conversation of fifty megabytes: its next turn pauses, and goes on
 restart    everything dies while turns wait, and starts again: the same answers as without
 
 `--part 10` runs a tenth of each.
@@ -23,6 +24,7 @@ import uvloop
 from tests.faults.approval_cycles import cycles
 from tests.faults.approval_fuzzing import fuzzed
 from tests.faults.expiring import expired
+from tests.faults.large import large
 from tests.faults.outcome import Outcome
 from tests.faults.racing import at_once, fifty
 from tests.faults.restarted import restarted
@@ -35,6 +37,7 @@ PROGRAMS: dict[str, tuple[Program, int]] = {
     "cycles": (cycles, 1_000),
     "fifty": (fifty, 20),
     "expired": (expired, 100),
+    "large": (large, 50),
 }
 
 

@@ -8,7 +8,7 @@ import grpc
 from tests.agent_runtime.serving import Tenant
 from tests.agent_runtime.turns.provider import Provider
 from tests.agent_runtime.turns.world import Served, World, begin, kinds
-from tests.waiting import refusal
+from tests.waiting import refusal, until
 from turnpike.api.agent_runtime.v1 import turn_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.thread_service_pb2 import DeleteThreadRequest
 from turnpike.api.agent_runtime.v1.turn_pb2 import TurnStatus
@@ -271,3 +271,17 @@ async def test_a_deleted_threads_turn_ends_first(world: World, tenant: Tenant, p
     await asyncio.wait_for(ask.closed.wait(), 5)
     for each in (turn, queued):
         assert (await refusal(tenant.turn(each.id))).code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_prompt_beyond_what_gatekeeper_reckons_with_is_asked(world: World, tenant: Tenant):
+    """Its bytes are more than it has tokens, which nobody has counted yet."""
+    await tenant.model()
+    parts = [pb.ContentPart(text="x" * 1_000_000) for _ in range(11)]
+    request = pb.StartTurnRequest(agent="agent", input=parts)
+
+    started = await tenant.runtime.turns.StartTurn(request, metadata=tenant.admin)
+
+    async def is_completed() -> bool:
+        return (await world.row(started.turn.id))["status"] == "COMPLETED"
+
+    await until(is_completed)

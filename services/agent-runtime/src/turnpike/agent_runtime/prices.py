@@ -14,3 +14,7 @@ def price_message(model: str, prices: Prices | None, *, own_key: bool) -> pb.Mod
         if prices.cache_write:
             message.prices.cache_write = prices.cache_write
     return message
+
+
+MOST_TOKENS = 10_000_000
+"""As many tokens of a prompt as gatekeeper reckons with; no model takes more."""

@@ -8,7 +8,7 @@ import grpc
 
 from turnpike.agent_runtime.completions.model import DEFAULT_MAX_OUTPUT, Question
 from turnpike.agent_runtime.models.prompt import Model
-from turnpike.agent_runtime.prices import price_message
+from turnpike.agent_runtime.prices import MOST_TOKENS, price_message
 from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2 as pb
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.rpc.errors import answered
@@ -55,7 +55,8 @@ class Door:
             rate_class=pb.RATE_CLASS_API,
             estimate=pb.Estimate(
                 model=model.name,
-                input_tokens=question.input_bound,
+                # As many as gatekeeper reckons with: no model takes more.
+                input_tokens=min(question.input_bound, MOST_TOKENS),
                 max_output_tokens=most,
             ),
             prices=_prices(models),

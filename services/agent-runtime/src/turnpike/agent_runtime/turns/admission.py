@@ -10,7 +10,7 @@ from uuid import UUID
 import grpc
 
 from turnpike.agent_runtime.models.prompt import Prices
-from turnpike.agent_runtime.prices import price_message
+from turnpike.agent_runtime.prices import MOST_TOKENS, price_message
 from turnpike.agent_runtime.turns.estimating import Estimate
 from turnpike.agent_runtime.turns.model import FREE, Rate, Turn
 from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2 as pb
@@ -242,7 +242,9 @@ def _estimate_to_proto(estimate: Estimate | None) -> pb.Estimate | None:
         return None
     return pb.Estimate(
         model=estimate.model,
-        input_tokens=estimate.input_tokens,
+        # By its bytes a prompt may have more tokens than gatekeeper reckons with, and than any
+        # model takes.
+        input_tokens=min(estimate.input_tokens, MOST_TOKENS),
         max_output_tokens=estimate.max_output_tokens,
     )
 
