@@ -32,6 +32,10 @@ NOBODY_S = {
 }
 # Functions that run as their schema's owner, and so past row-level security, with the reason.
 LENT = {
+    "agent_runtime.forget_audit(uuid,interval,integer)": (
+        "nobody else may delete of the audit; it deletes what is sealed and old, of the tenant that"
+        " it sets, and records that it did"
+    ),
     "embedding.chunks_with(regconfig,text,uuid[],text[],uuid[],bigint,bigint)": (
         "row-level security lets no match of words use an index; it compares the tenant itself"
     ),
