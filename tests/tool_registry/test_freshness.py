@@ -165,6 +165,23 @@ async def test_who_listened_and_is_gone_is_followed_by_another(
     await until(lambda: _has(tenant, "effects/two"))
 
 
+async def test_what_a_replica_was_reading_as_it_ended_is_read_by_another(
+    urls: MigrationUrls, keys: Keys, other: Registry, server: ScriptedServer, place: str
+):
+    tenant = other.new_tenant()
+    await tenant.connect(url=place)
+    await tenant.tools()
+    before, server.held = server.count("tools/list"), asyncio.Event()
+    server.tools.append(tool("two"))
+    async with serving(settings_for(urls, keys), keys) as mortal:
+        refreshing = asyncio.create_task(refresh(tenant.on(mortal)))
+        await until(lambda: server.count("tools/list") > before)
+    refreshing.cancel()
+    server.held.set()
+
+    await until(lambda: _has(tenant, "effects/two"))
+
+
 async def test_a_change_that_is_told_while_the_list_is_read_is_not_lost(
     tenant: Tenant, server: ScriptedServer, place: str
 ):

@@ -176,7 +176,9 @@ async def open_replica(settings: Settings) -> AsyncGenerator[Replica]:
             allow_private=settings.egress_allow_private,
         )
         access = Access(engine, connectors, renewals)
-        discoveries = Discoveries(engine=engine, access=access, links=links, tasks=tasks)
+        discoveries = Discoveries(
+            engine=engine, access=access, links=links, lease=lease, tasks=tasks
+        )
         links.on_change = discoveries.note_change
         catalogue = Catalogue(
             pool=pool,

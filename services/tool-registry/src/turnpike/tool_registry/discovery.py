@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.database.envelope import SealBrokenError
 from turnpike.database.failures import is_unavailable
+from turnpike.database.replicas import Lease
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.telemetry import adopt, span
 from turnpike.tool_registry import metrics, pins, refreshes, tools
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 _PAUSE = timedelta(seconds=30)
 _DISCOVERY_SECONDS = 75.0
-# A discovery whose process died is taken up by another after this long.
+# Longer than a discovery may take; who is known to be dead is not waited for.
 _CLAIM = timedelta(seconds=90)
 
 
@@ -41,8 +42,10 @@ class Discoveries:
         engine: AsyncEngine,
         access: Access,
         links: Links,
+        lease: Lease,
         tasks: asyncio.TaskGroup,
     ) -> None:
+        self._lease = lease
         self._engine = engine
         self._access = access
         self._links = links
@@ -124,7 +127,9 @@ class Discoveries:
 
     async def _claim(self, tenant: UUID, connector: str) -> Claim | None:
         async with tenant_transaction(self._engine, tenant) as connection:
-            return await refreshes.claim(connection, tenant, connector, lease=_CLAIM)
+            return await refreshes.claim(
+                connection, tenant, connector, replica=self._lease.id, lease=_CLAIM
+            )
 
     async def _fetch(self, tenant: UUID, connector: str) -> Listing:
         stored = await self._access.for_discovery(tenant, connector)

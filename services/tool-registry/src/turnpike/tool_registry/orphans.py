@@ -49,6 +49,13 @@ _MY_EARS = text(
     "SELECT tenant, name, etag FROM connectors WHERE listener = :replica AND tells AND enabled"
     " AND used > statement_timestamp() - interval '30 minutes'"
 )
+# What had changed when they began is to be read by somebody.
+_FREE = text(
+    "UPDATE connectors SET claimed_until = NULL, changed = true,"
+    " refresh_at = statement_timestamp() WHERE claimed_until IS NOT NULL"
+    " AND NOT EXISTS (SELECT FROM replicas r WHERE r.id = claimed_by AND NOT r.dead)"
+    " AND claimed_by IS NOT NULL"
+)
 _LET_GO = text("UPDATE connectors SET listener = NULL WHERE listener = :replica AND tells")
 
 _FORGET_SIGN_INS = text(
@@ -72,7 +79,8 @@ class Settled:
 
 
 async def settle(connection: AsyncConnection) -> Settled:
-    """Settles the open calls of executors that are not alive."""
+    """Settles the open calls, and frees the discoveries, of processes that are not alive."""
+    await connection.execute(_FREE)
     numbers = {row.status: row.number for row in await connection.execute(_SETTLE)}
     return Settled(unknown=numbers.get("UNKNOWN", 0), due=numbers.get("PENDING", 0))
 

@@ -13,7 +13,8 @@ from turnpike.tool_registry.model import Fault
 # replicas that find it due, one does.
 _CLAIM = text(
     "UPDATE connectors SET refresh_at = statement_timestamp() + CAST(:lease AS interval),"
-    " claimed_until = statement_timestamp() + CAST(:lease AS interval), changed = false"
+    " claimed_until = statement_timestamp() + CAST(:lease AS interval),"
+    " claimed_by = :replica, changed = false"
     " WHERE tenant = :tenant AND name = :name AND enabled"
     " AND refresh_at <= statement_timestamp()"
     " AND coalesce(claimed_until <= statement_timestamp(), true)"
@@ -57,10 +58,15 @@ class Claim:
 
 
 async def claim(
-    connection: AsyncConnection, tenant: UUID, connector: str, *, lease: timedelta
+    connection: AsyncConnection,
+    tenant: UUID,
+    connector: str,
+    *,
+    replica: UUID,
+    lease: timedelta,
 ) -> Claim | None:
-    """Returns what to discover, or None when it is not due or another does it."""
-    values = {"tenant": tenant, "name": connector, "lease": lease}
+    """Returns what `replica` is to discover, or None when it is not due or another does it."""
+    values = {"tenant": tenant, "name": connector, "replica": replica, "lease": lease}
     row = (await connection.execute(_CLAIM, values)).one_or_none()
     return None if row is None else Claim(row.generation, row.begun)
 
