@@ -44,7 +44,7 @@ _SESSION = "mcp-session-id"
 _END_SECONDS = 0.1
 # A connection that was idle may be long dead: the second try takes another one.
 _END_TRIES = 2
-_END_SESSION_SECONDS = 5.0
+_END_SESSION_SECONDS = 15.0
 
 
 class ContainedTransport(httpx2.AsyncBaseTransport):
