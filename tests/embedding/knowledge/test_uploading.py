@@ -19,7 +19,7 @@ from turnpike.api.embedding.v1 import document_pb2
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.blobs.opening import open_store
 from turnpike.database.migration import MigrationUrls
-from turnpike.embedding.knowledge import uploads
+from turnpike.rpc.hearing import hear_upload
 
 PDF = pdf("Rent is due.")
 
@@ -147,7 +147,7 @@ async def test_who_was_refused_is_listened_to_however_slowly_it_sends() -> None:
             heard += 1
             yield each
 
-    await uploads.hear_out(requests(), 500)
+    await hear_upload(requests(), 500)
 
     assert heard == 6
 

@@ -21,6 +21,17 @@ async def hear_out(requests: AsyncIterator[Any]) -> None:
                 pass
 
 
+async def hear_upload(requests: AsyncIterator[Any], most: int) -> None:
+    """Reads on through pauses until an upload ends, or `most` more bytes of `chunk` have come.
+
+    Who passes an upload on pauses for as long as whoever it comes from does.
+    """
+    async for request in requests:
+        most -= len(request.chunk)
+        if most < 0:
+            return
+
+
 async def _has_next(requests: AsyncIterator[Any]) -> bool:
     async with asyncio.timeout(_SILENCE_SECONDS):
         try:

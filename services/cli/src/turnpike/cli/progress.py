@@ -9,6 +9,7 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
+    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -16,19 +17,38 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 
-class Progress:
-    """One bar for all files, and one for the chunks of the file at hand; on stderr."""
+class _Shown:
+    """Bars on stderr while the block runs, if a person is there to see them."""
 
-    def __init__(self, files: int, *, is_shown: bool) -> None:
+    def __init__(self, *columns: ProgressColumn, is_shown: bool) -> None:
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            *columns,
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
             disable=not (is_shown and sys.stderr.isatty()),
         )
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+
+class Progress(_Shown):
+    """One bar for all files, and one for the chunks of the file at hand; on stderr."""
+
+    def __init__(self, files: int, *, is_shown: bool) -> None:
+        super().__init__(MofNCompleteColumn(), is_shown=is_shown)
         self._files = self._bars.add_task("documents", total=files)
         self._chunks = self._bars.add_task("", total=None, visible=False)
 
@@ -46,33 +66,12 @@ class Progress:
         """Tells that it is done."""
         self._bars.advance(self._files)
 
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._bars.stop()
-
-
-class Transfer:
+class Transfer(_Shown):
     """One bar for the bytes of one file; on stderr."""
 
     def __init__(self, name: str, *, is_shown: bool) -> None:
-        self._bars = Bars(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not (is_shown and sys.stderr.isatty()),
-        )
+        super().__init__(DownloadColumn(), TransferSpeedColumn(), is_shown=is_shown)
         self._bytes = self._bars.add_task(name, total=None)
 
     def tell(self, done: int, total: int) -> None:
@@ -82,15 +81,3 @@ class Transfer:
     def reading(self, file: BinaryIO, size: int) -> BinaryIO:
         """Returns a file that tells how much of it was read."""
         return self._bars.wrap_file(file, total=size, task_id=self._bytes)
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._bars.stop()

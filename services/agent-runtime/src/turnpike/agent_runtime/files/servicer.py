@@ -12,6 +12,7 @@ from turnpike.agent_runtime.files.model import File
 from turnpike.api.agent_runtime.v1 import file_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.file_service_pb2_grpc import FileServiceServicer
 from turnpike.rpc.errors import InvalidArgumentError, ServiceError
+from turnpike.rpc.hearing import hear_upload
 from turnpike.rpc.paging import cursor_of, moment, page_size, page_token
 from turnpike.rpc.served import Context
 from turnpike.rpc.validation import check_request
@@ -40,7 +41,7 @@ class FileServicer(FileServiceServicer):
                 chunks=_chunks(request_iterator),
             )
         except ServiceError:
-            await _hear_out(request_iterator, limit)
+            await hear_upload(request_iterator, limit)
             raise
         return pb.UploadFileResponse(file=_file_to_proto(file))
 
@@ -92,14 +93,6 @@ async def _header(requests: AsyncIterator[pb.UploadFileRequest]) -> pb.FileHeade
             return request.header
         break
     raise InvalidArgumentError("header", "must come first")
-
-
-async def _hear_out(requests: AsyncIterator[pb.UploadFileRequest], most: int) -> None:
-    """Reads what is still being sent: who is cut off in a word hears no reason."""
-    async for request in requests:
-        most -= len(request.chunk)
-        if most < 0:
-            return
 
 
 async def _chunks(requests: AsyncIterator[pb.UploadFileRequest]) -> AsyncIterator[bytes]:

@@ -28,6 +28,7 @@ from turnpike.embedding.knowledge.wire import (
 )
 from turnpike.embedding.knowledge.writing import Writing, Written
 from turnpike.rpc.errors import InvalidArgumentError, ServiceError
+from turnpike.rpc.hearing import hear_upload
 from turnpike.rpc.paging import cursor_of, number, page_size, page_token, text
 from turnpike.rpc.served import Context
 
@@ -73,7 +74,7 @@ class DocumentServicer(DocumentServiceServicer):
             draft = _draft(request)
             written = await self._writing.upload(author, place, draft, parts, header.sha256)
         except ServiceError:
-            await uploads.hear_out(request_iterator, most)
+            await hear_upload(request_iterator, most)
             raise
         return pb.UploadDocumentResponse(
             document=await self._document(author.tenant, place, written),

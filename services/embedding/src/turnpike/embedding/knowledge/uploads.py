@@ -29,11 +29,3 @@ async def parts_of(requests: AsyncIterator[pb.UploadDocumentRequest]) -> AsyncIt
         if request.HasField("header"):
             raise InvalidArgumentError("header", "comes once")
         yield request.chunk
-
-
-async def hear_out(requests: AsyncIterator[pb.UploadDocumentRequest], most: int) -> None:
-    """Reads what is still being sent: who is cut off in a word hears no reason."""
-    async for request in requests:
-        most -= len(request.chunk)
-        if most < 0:
-            return
