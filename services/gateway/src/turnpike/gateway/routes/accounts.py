@@ -20,7 +20,7 @@ from turnpike.gateway.routes.limits import (
     limits_reply,
     prices_reply,
 )
-from turnpike.gateway.routes.replies import changed, problems, reply, time_of
+from turnpike.gateway.routes.replies import changed, problems, reply, tagged, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -177,7 +177,7 @@ class AccountRoutes:
         request = pb.GetOverridesRequest(tenant=name)
         response = await call.read(self._accounts.GetOverrides, request)
         found = _overrides(response.overrides)
-        return reply(found, headers={"etag": f'"{found.etag}"'})
+        return tagged(found, found.etag)
 
     async def put_overrides(
         self,
@@ -223,7 +223,7 @@ class AccountRoutes:
         """Returns a budget, and what is spent of it."""
         response = await call.read(self._accounts.GetBudget, pb.GetBudgetRequest(name=name))
         budget = _budget(response.budget)
-        return reply(budget, headers={"etag": f'"{budget.etag}"'})
+        return tagged(budget, budget.etag)
 
     async def put_budget(
         self,

@@ -23,7 +23,7 @@ from turnpike.gateway.routes.policy_shapes import (
     policy_message,
     policy_reply,
 )
-from turnpike.gateway.routes.replies import ETAG, changed, created, problems, reply
+from turnpike.gateway.routes.replies import ETAG, changed, created, problems, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -211,7 +211,7 @@ class AgentRoutes:
         """Returns an agent as it is now."""
         request = agent_service_pb2.GetAgentRequest(name=name)
         agent = _agent((await call.read(self._agents.GetAgent, request)).agent)
-        return reply(agent, headers={"etag": f'"{agent.etag}"'})
+        return tagged(agent, agent.etag)
 
     async def put_agent(
         self,
@@ -261,7 +261,7 @@ class AgentRoutes:
         request = agent_service_pb2.ActivateAgentVersionRequest(name=name, version=body.version)
         response = await call.read(self._agents.ActivateAgentVersion, request)
         agent = _agent(response.agent)
-        return reply(agent, headers={"etag": f'"{agent.etag}"'})
+        return tagged(agent, agent.etag)
 
 
 def spec_message(spec: AgentSpec) -> agent_pb2.AgentSpec:

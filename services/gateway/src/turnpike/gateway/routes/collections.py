@@ -13,7 +13,7 @@ from turnpike.gateway.routes.collection_shapes import (
     NewCollection,
     to_collection,
 )
-from turnpike.gateway.routes.replies import ETAG, RESULT, changed, problems, reply
+from turnpike.gateway.routes.replies import ETAG, RESULT, changed, problems, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import IfMatch, PageSize, PageToken, ValidateOnly, check_name
 
@@ -77,7 +77,7 @@ class CollectionRoutes:
         request = pb.GetCollectionRequest(name=collection)
         response = await call.read(self._collections.GetCollection, request)
         found = to_collection(response.collection)
-        return reply(found, headers={"etag": f'"{found.etag}"'})
+        return tagged(found, found.etag)
 
     async def put_collection(
         self,
@@ -114,7 +114,7 @@ class CollectionRoutes:
         )
         response = await call.change(self._collections.UpdateCollection, request, _NAMES)
         found = to_collection(response.collection)
-        return reply(found, headers={"etag": f'"{found.etag}"'})
+        return tagged(found, found.etag)
 
     async def delete_collection(
         self, call: CurrentCall, collection: str, if_match_header: IfMatch = None

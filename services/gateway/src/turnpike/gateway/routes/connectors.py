@@ -20,7 +20,7 @@ from turnpike.gateway.routes.connector_shapes import (
     to_message,
     to_probe,
 )
-from turnpike.gateway.routes.replies import changed, created, problems, reply
+from turnpike.gateway.routes.replies import changed, created, problems, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -104,7 +104,7 @@ class ConnectorRoutes:
         """Returns a connector, how it fares, and why."""
         response = await call.read(self._connectors.GetConnector, pb.GetConnectorRequest(name=name))
         connector = to_connector(response.connector)
-        return reply(connector, headers={"etag": f'"{connector.etag}"'})
+        return tagged(connector, connector.etag)
 
     async def put_connector(
         self,

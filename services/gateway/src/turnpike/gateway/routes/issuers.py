@@ -12,7 +12,7 @@ from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
 from turnpike.gateway.routes.principals import ROLE_NAMES
-from turnpike.gateway.routes.replies import changed, created, reply
+from turnpike.gateway.routes.replies import changed, created, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -155,7 +155,7 @@ class IssuerRoutes:
         """Returns an issuer."""
         response = await call.read(self._identity.GetIssuer, pb.GetIssuerRequest(name=name))
         issuer = _issuer(response.issuer)
-        return reply(issuer, headers={"etag": f'"{issuer.etag}"'})
+        return tagged(issuer, issuer.etag)
 
     async def put_issuer(
         self,

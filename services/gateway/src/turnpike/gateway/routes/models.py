@@ -10,7 +10,7 @@ from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStu
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
-from turnpike.gateway.routes.replies import changed, created, problems, reply
+from turnpike.gateway.routes.replies import changed, created, problems, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -215,7 +215,7 @@ class ModelRoutes:
         request = pb.GetModelRequest(name=name, scope=f"SCOPE_{scope}" if scope else None)
         response = await call.read(self._models.GetModel, request)
         model = _model(response.model)
-        return reply(model, headers={"etag": f'"{model.etag}"'})
+        return tagged(model, model.etag)
 
     async def put_model(
         self,

@@ -11,7 +11,7 @@ from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
 from turnpike.gateway.routes.limits import TIERS, Limits, LimitsReply, Tier, limits_reply
-from turnpike.gateway.routes.replies import changed, reply, time_of
+from turnpike.gateway.routes.replies import changed, reply, tagged, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -142,7 +142,7 @@ class PlanRoutes:
         """Returns a plan."""
         response = await call.read(self._accounts.GetPlan, pb.GetPlanRequest(name=name))
         plan = _plan(response.plan)
-        return reply(plan, headers={"etag": f'"{plan.etag}"'})
+        return tagged(plan, plan.etag)
 
     async def put_plan(
         self,
@@ -197,7 +197,7 @@ class PlanRoutes:
         request = pb.GetSubscriptionRequest(tenant=tenant, principal=principal)
         response = await call.read(self._accounts.GetSubscription, request)
         found = _subscription(response.subscription)
-        return reply(found, headers={"etag": f'"{found.etag}"'})
+        return tagged(found, found.etag)
 
     async def put_subscription(
         self,

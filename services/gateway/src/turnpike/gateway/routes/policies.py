@@ -19,7 +19,7 @@ from turnpike.gateway.routes.policy_shapes import (
     rule_replies,
     tenant_message,
 )
-from turnpike.gateway.routes.replies import ETAG, RESULT, changed, problems, reply, time_of
+from turnpike.gateway.routes.replies import ETAG, RESULT, changed, problems, reply, tagged, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -197,7 +197,7 @@ class PolicyRoutes:
 
 
 def _shown(policy: TenantPolicyReply | PersonPolicyReply) -> Response:
-    return reply(policy, headers={"etag": f'"{policy.etag}"'})
+    return tagged(policy, policy.etag)
 
 
 def _tenant(version: pb.PolicyVersion) -> TenantPolicyReply:

@@ -11,7 +11,16 @@ from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import Provider
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
-from turnpike.gateway.routes.replies import ETAG, RESULT, changed, created, problems, reply, time_of
+from turnpike.gateway.routes.replies import (
+    ETAG,
+    RESULT,
+    changed,
+    created,
+    problems,
+    reply,
+    tagged,
+    time_of,
+)
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -161,7 +170,7 @@ class ProviderKeyRoutes:
         request = pb.GetProviderKeyRequest(name=name, scope=f"SCOPE_{scope}")
         response = await call.read(self._keys.GetProviderKey, request)
         key = _key(response.provider_key)
-        return reply(key, headers={"etag": f'"{key.etag}"'})
+        return tagged(key, key.etag)
 
     async def put_provider_key(
         self,
@@ -202,7 +211,7 @@ class ProviderKeyRoutes:
         scope = whose.upper()
         request = pb.GetKeyModeRequest(scope=f"SCOPE_{scope}")
         response = await call.read(self._keys.GetKeyMode, request)
-        return reply(_own_keys(scope, response), headers={"etag": f'"{response.etag}"'})
+        return tagged(_own_keys(scope, response), response.etag)
 
     async def put_own_keys(
         self,

@@ -37,6 +37,11 @@ def raw_reply(body: bytes, status: int = 200, headers: Mapping[str, str] | None 
     return Response(body, status, headers, media_type="application/json")
 
 
+def tagged(model: BaseModel, etag: str) -> Response:
+    """Returns what there is, with its tag."""
+    return reply(model, headers={"etag": f'"{etag}"'})
+
+
 def changed(model: BaseModel, etag: str, change: int, *, validate_only: bool) -> Response:
     """Returns what a PUT made, and what it did to make it so."""
     result = RESULTS.get(change, "changed")

@@ -16,7 +16,7 @@ from turnpike.gateway.routes.policy_shapes import (
     rule_messages,
     rule_replies,
 )
-from turnpike.gateway.routes.replies import changed, created, reply
+from turnpike.gateway.routes.replies import changed, created, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -136,7 +136,7 @@ class SkillRoutes:
         """Returns a skill as it is now."""
         response = await call.read(self._skills.GetSkill, pb.GetSkillRequest(name=name))
         skill = _skill(response.skill)
-        return reply(skill, headers={"etag": f'"{skill.etag}"'})
+        return tagged(skill, skill.etag)
 
     async def put_skill(
         self,

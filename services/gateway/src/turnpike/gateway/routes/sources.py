@@ -9,7 +9,7 @@ from turnpike.api.embedding.v1.source_service_pb2_grpc import SourceServiceStub
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes import source_shapes as shapes
 from turnpike.gateway.routes.configured import Configured
-from turnpike.gateway.routes.replies import changed, problems, reply
+from turnpike.gateway.routes.replies import changed, problems, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -79,7 +79,7 @@ class SourceRoutes:
         """Returns a source, with its newest run."""
         response = await call.read(self._sources.GetSource, pb.GetSourceRequest(name=name))
         found = shapes.to_source(response.source)
-        return reply(found, headers={"etag": f'"{found.etag}"'})
+        return tagged(found, found.etag)
 
     async def put_source(
         self,

@@ -10,7 +10,7 @@ from turnpike.api.tool_registry.v1.variable_service_pb2_grpc import VariableServ
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
-from turnpike.gateway.routes.replies import changed, created, reply
+from turnpike.gateway.routes.replies import changed, created, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
     IfMatch,
@@ -124,7 +124,7 @@ class VariableRoutes:
         request = pb.GetVariableRequest(name=name, scope=f"VARIABLE_SCOPE_{scope}")
         response = await call.read(self._variables.GetVariable, request)
         variable = _variable(response.variable)
-        return reply(variable, headers={"etag": f'"{variable.etag}"'})
+        return tagged(variable, variable.etag)
 
     async def put_variable(
         self,
