@@ -19,12 +19,14 @@ _LINES, _WORDS = 400, 150_000
 @asynccontextmanager
 async def disturbed(shelves: Library) -> AsyncGenerator[Counter[str]]:
     """While the block runs, files are extracted, texts chunked, and changes reverted."""
-    done, tenant = Counter[str](), shelves.tenant()
-    await tenant.begin(language="english")
+    done, reader, writer = Counter[str](), shelves.tenant(), shelves.tenant()
+    # Apart: each text that a tenant writes is indexed, and its files come after those before.
+    for tenant in (reader, writer):
+        await tenant.begin(language="english")
     tasks = [
-        asyncio.create_task(_extract(tenant, done)),
+        asyncio.create_task(_extract(reader, done)),
         asyncio.create_task(_chunk(shelves, done)),
-        asyncio.create_task(_revert(tenant, done)),
+        asyncio.create_task(_revert(writer, done)),
     ]
     try:
         yield done

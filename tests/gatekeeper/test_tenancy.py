@@ -144,6 +144,8 @@ async def test_a_key_is_shown_once(tenant: Tenant):
         pb.ListApiKeysRequest(), metadata=tenant.as_admin
     )
 
+    # The admin's own key is in use here, and when that is written is no part of this.
+    listed.api_keys[1].ClearField("last_use_time")
     assert list(listed.api_keys) == [made.api_key, tenant.made.api_key]
     assert made.secret not in str(listed)
     assert made.api_key.principal.id != tenant.principal
