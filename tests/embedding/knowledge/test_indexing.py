@@ -250,6 +250,36 @@ async def _claimed_by_hand(tenant: Tenant) -> job_rows.Job:
     )
 
 
+async def test_a_vector_that_is_dropped_as_it_is_borrowed_is_embedded(tenant: Tenant):
+    await tenant.put("/a.md", "one")
+    await tenant.indexed("/a.md")
+    tenant.embedded.clear()
+    waits = text(
+        "SELECT count(*) > 0 FROM pg_locks"
+        " WHERE NOT granted AND relation = CAST('embedding.chunks' AS regclass)"
+    )
+    drop = text("DELETE FROM embedding.chunks WHERE tenant = :tenant")
+    async with tenant.library.superuser() as dropping:
+        # Whoever looks for the chunk finds it, and whoever copies it waits until it is gone.
+        await dropping.execute(text("LOCK TABLE embedding.chunks IN SHARE MODE"))
+        await tenant.put("/b.md", "one")
+
+        async def is_waited_for() -> bool:
+            return bool(await dropping.scalar(waits))
+
+        await until(is_waited_for, 15)
+        await dropping.execute(drop, {"tenant": UUID(tenant.id)})
+
+    indexing = await tenant.indexed("/b.md")
+
+    assert indexing.state == document_pb2.INDEXING_STATE_READY
+    assert tenant.embedded == ["one"]
+    assert [row[0] for row in await tenant.vectors()] == ["/b.md"]
+    async with system_transaction(tenant.library.stores.system) as connection:
+        attempts = "SELECT max(attempts) FROM indexings WHERE tenant = :tenant"
+        assert await connection.scalar(text(attempts), {"tenant": UUID(tenant.id)}) == 1
+
+
 async def test_whoever_puts_many_documents_delays_nobody_but_themselves(shelves: Library):
     many, few = shelves.tenant(), shelves.tenant()
     for tenant in (many, few):
