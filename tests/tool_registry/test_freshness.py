@@ -1,10 +1,14 @@
 """How lists stay fresh: by the server's word and time, one discovery for all who ask."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tests.conftest import Keys
 from tests.doubles.scripted_mcp import HANDSHAKE, STATELESS, RpcError, ScriptedServer, tool
@@ -13,6 +17,7 @@ from tests.waiting import until
 from turnpike.api.tool_registry.v1 import connector_service_pb2 as pb
 from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.database.migration import MigrationUrls
+from turnpike.database.tenancy import tenant_transaction
 from turnpike.tool_registry import refreshes
 from turnpike.tool_registry.discovery import Discoveries
 
@@ -199,6 +204,46 @@ async def test_a_change_that_is_told_while_the_list_is_read_is_not_lost(
 
     # Read once more, since what was told came after the reading had begun.
     await until(lambda: server.count("tools/list") >= before + 2)
+
+
+async def test_a_change_that_is_told_while_the_one_before_is_noted_is_not_lost(
+    tenant: Tenant,
+    other: Registry,
+    server: ScriptedServer,
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    replicas, committed, heard = list[Discoveries](), asyncio.Event(), asyncio.Event()
+    start = Discoveries.start
+
+    def starting(self: Discoveries, *args: Any, **options: Any) -> Any:
+        replicas.append(self)
+        return start(self, *args, **options)
+
+    @asynccontextmanager
+    async def held(engine: AsyncEngine, tenant: UUID) -> AsyncGenerator[AsyncConnection]:
+        async with tenant_transaction(engine, tenant) as connection:
+            yield connection
+        if getattr(asyncio.current_task(), "get_name", str)() == "changed":
+            committed.set()
+            await heard.wait()
+
+    await tenant.connect(url=place)
+    await tenant.tools()
+    monkeypatch.setattr(Discoveries, "start", starting)
+    await refresh(tenant)
+    key = UUID(tenant.id), "effects"
+    monkeypatch.setattr("turnpike.tool_registry.discovery.tenant_transaction", held)
+    replicas[0].note_change(*key)
+    await committed.wait()
+    # Whoever reads the list now reads it for that change, and before the next one.
+    await refresh(tenant.on(other))
+    server.tools.append(tool("two"))
+
+    replicas[0].note_change(*key)
+    heard.set()
+
+    await until(lambda: _has(tenant, "effects/two"))
 
 
 async def test_t4_fifty_who_refresh_at_once_make_one_discovery_of_one_connector(

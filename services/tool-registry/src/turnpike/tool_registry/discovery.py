@@ -51,7 +51,8 @@ class Discoveries:
         self._links = links
         self._tasks = tasks
         self._running: dict[tuple[UUID, str], asyncio.Task[None]] = {}
-        self._changes: dict[tuple[UUID, str], asyncio.Task[None]] = {}
+        self._changed = set[tuple[UUID, str]]()
+        self._noting = set[tuple[UUID, str]]()
 
     def start(
         self, tenant: UUID, connector: str, *, although_fresh: bool = False, anyway: bool = False
@@ -74,16 +75,24 @@ class Discoveries:
     def note_change(self, tenant: UUID, connector: str) -> None:
         """Discovers anew what its server said has changed, even if it is being read now."""
         key = (tenant, connector)
-        if key in self._changes:
-            return
-        task = self._tasks.create_task(self._note_change(tenant, connector), name="changed")
-        self._changes[key] = task
-        task.add_done_callback(lambda _: self._changes.pop(key, None))
+        self._changed.add(key)
+        if key not in self._noting:
+            self._noting.add(key)
+            self._tasks.create_task(self._note_changes(key), name="changed")
 
     async def discover_anew(self, tenant: UUID, connector: str, *, seconds: float) -> None:
         """Discovers a connector's tools whatever is known of them; waits so long at most."""
         await self._note_change(tenant, connector)
         await asyncio.wait([self.start(tenant, connector)], timeout=seconds)
+
+    async def _note_changes(self, key: tuple[UUID, str]) -> None:
+        try:
+            # Told while the one before was noted: another replica may have read the list between.
+            while key in self._changed:
+                self._changed.discard(key)
+                await self._note_change(*key)
+        finally:
+            self._noting.discard(key)
 
     async def _note_change(self, tenant: UUID, connector: str) -> None:
         adopt(None)
