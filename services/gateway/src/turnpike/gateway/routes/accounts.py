@@ -20,19 +20,10 @@ from turnpike.gateway.routes.limits import (
     limits_reply,
     prices_reply,
 )
+from turnpike.gateway.routes.parameters import CurrentWrite, IfMatch, Page
 from turnpike.gateway.routes.replies import changed, problems, reply, tagged, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    IfMatch,
-    PageSize,
-    PageToken,
-    Reply,
-    Request,
-    Text,
-    Time,
-    ValidateOnly,
-    check_name,
-)
+from turnpike.gateway.routes.shapes import Reply, Request, Text, Time, check_name
 
 _BUDGET_NAMES = {"budget.": ""}
 _OVERRIDES_NAMES = {"overrides.": ""}
@@ -176,16 +167,10 @@ class AccountRoutes:
         """Returns what a tenant has instead of its plan's."""
         request = pb.GetOverridesRequest(tenant=name)
         response = await call.read(self._accounts.GetOverrides, request)
-        found = _overrides(response.overrides)
-        return tagged(found, found.etag)
+        return tagged(_overrides(response.overrides))
 
     async def put_overrides(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: OverridesSpec,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, name: str, body: OverridesSpec, write: CurrentWrite
     ) -> Response:
         """Gives a tenant limits instead of its plan's; the next admission obeys them."""
         request = pb.UpdateOverridesRequest(
@@ -194,27 +179,20 @@ class AccountRoutes:
                 limits=body.limits.message(),
                 default_prices=body.default_prices.message(),
             ),
-            etag=if_match(if_match_header),
-            allow_missing=if_match_header is None,
-            validate_only=validate_only,
+            **write.update,
         )
         response = await call.read(self._accounts.UpdateOverrides, request, _OVERRIDES_NAMES)
-        made = _overrides(response.overrides)
-        return changed(made, made.etag, response.change, validate_only=validate_only)
+        return changed(_overrides(response.overrides), response.change, write)
 
-    async def delete_overrides(
-        self, call: CurrentCall, name: str, if_match_header: IfMatch = None
-    ) -> Response:
+    async def delete_overrides(self, call: CurrentCall, name: str, tag: IfMatch = None) -> Response:
         """Gives a tenant its plan's limits again."""
-        request = pb.DeleteOverridesRequest(tenant=name, etag=if_match(if_match_header))
+        request = pb.DeleteOverridesRequest(tenant=name, etag=if_match(tag))
         await call.change(self._accounts.DeleteOverrides, request)
         return Response(status_code=204)
 
-    async def list_budgets(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_budgets(self, call: CurrentCall, page: Page) -> Response:
         """Lists budgets by name, each with what is spent of it."""
-        request = pb.ListBudgetsRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListBudgetsRequest(**page)
         response = await call.read(self._accounts.ListBudgets, request)
         budgets = [_budget(each) for each in response.budgets]
         return reply(BudgetPage(budgets=budgets, next_page_token=response.next_page_token))
@@ -222,49 +200,34 @@ class AccountRoutes:
     async def get_budget(self, call: CurrentCall, name: str) -> Response:
         """Returns a budget, and what is spent of it."""
         response = await call.read(self._accounts.GetBudget, pb.GetBudgetRequest(name=name))
-        budget = _budget(response.budget)
-        return tagged(budget, budget.etag)
+        return tagged(_budget(response.budget))
 
     async def put_budget(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: BudgetSpec,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, name: str, body: BudgetSpec, write: CurrentWrite
     ) -> Response:
         """Makes a budget what the body says; the next admission obeys it."""
         check_name(body.name, name)
         request = pb.UpdateBudgetRequest(
-            budget=pb.Budget(name=name, limit_micro_usd=body.limit_micro_usd),
-            etag=if_match(if_match_header),
-            allow_missing=if_match_header is None,
-            validate_only=validate_only,
+            budget=pb.Budget(name=name, limit_micro_usd=body.limit_micro_usd), **write.update
         )
         response = await call.read(self._accounts.UpdateBudget, request, _BUDGET_NAMES)
-        budget = _budget(response.budget)
-        return changed(budget, budget.etag, response.change, validate_only=validate_only)
+        return changed(_budget(response.budget), response.change, write)
 
-    async def delete_budget(
-        self, call: CurrentCall, name: str, if_match_header: IfMatch = None
-    ) -> Response:
+    async def delete_budget(self, call: CurrentCall, name: str, tag: IfMatch = None) -> Response:
         """Deletes a budget."""
-        request = pb.DeleteBudgetRequest(name=name, etag=if_match(if_match_header))
+        request = pb.DeleteBudgetRequest(name=name, etag=if_match(tag))
         await call.change(self._accounts.DeleteBudget, request)
         return Response(status_code=204)
 
     async def list_refusals(
         self,
         call: CurrentCall,
+        page: Page,
         reason: Annotated[str, Query(max_length=64)] = "",
         principal: Who = "",
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
     ) -> Response:
         """Lists what was refused at admission in the last 30 days, newest first."""
-        request = pb.ListRefusalsRequest(
-            reason=reason, principal=principal, page_size=page_size, page_token=page_token
-        )
+        request = pb.ListRefusalsRequest(reason=reason, principal=principal, **page)
         response = await call.read(self._accounts.ListRefusals, request)
         refusals = [_refusal(each) for each in response.refusals]
         return reply(RefusalPage(refusals=refusals, next_page_token=response.next_page_token))

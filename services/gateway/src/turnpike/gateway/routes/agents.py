@@ -16,6 +16,7 @@ from turnpike.gateway.routes.approval_rules import (
     rules_reply,
 )
 from turnpike.gateway.routes.configured import Configured
+from turnpike.gateway.routes.parameters import CurrentWrite, IfMatch, Page, ValidateOnly
 from turnpike.gateway.routes.policy_shapes import (
     Patterns,
     Policy,
@@ -25,18 +26,7 @@ from turnpike.gateway.routes.policy_shapes import (
 )
 from turnpike.gateway.routes.replies import ETAG, changed, created, problems, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    IfMatch,
-    Name,
-    PageSize,
-    PageToken,
-    Reply,
-    Request,
-    Text,
-    Time,
-    ValidateOnly,
-    check_name,
-)
+from turnpike.gateway.routes.shapes import Name, Reply, Request, Text, Time, check_name
 
 _NAMES = {"agent.spec.": "", "agent.": ""}
 
@@ -183,18 +173,12 @@ class AgentRoutes:
         )
         return router
 
-    async def list_agents(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_agents(self, call: CurrentCall, page: Page) -> Response:
         """Lists agents by name."""
-        request = agent_service_pb2.ListAgentsRequest(page_size=page_size, page_token=page_token)
+        request = agent_service_pb2.ListAgentsRequest(**page)
         response = await call.read(self._agents.ListAgents, request)
-        return reply(
-            AgentPage(
-                agents=[_agent(each) for each in response.agents],
-                next_page_token=response.next_page_token,
-            )
-        )
+        agents = [_agent(each) for each in response.agents]
+        return reply(AgentPage(agents=agents, next_page_token=response.next_page_token))
 
     async def create_agent(
         self, call: CurrentCall, body: NewAgent, validate_only: ValidateOnly = False
@@ -203,65 +187,42 @@ class AgentRoutes:
         agent = agent_pb2.Agent(name=body.name, spec=spec_message(body))
         request = agent_service_pb2.CreateAgentRequest(agent=agent, validate_only=validate_only)
         response = await call.change(self._agents.CreateAgent, request, _NAMES)
-        made = _agent(response.agent)
-        location = f"/api/v1/agents/{made.name}"
-        return created(made, made.etag, location, validate_only=validate_only)
+        return created(_agent(response.agent), "/api/v1/agents", validate_only=validate_only)
 
     async def get_agent(self, call: CurrentCall, name: str) -> Response:
         """Returns an agent as it is now."""
         request = agent_service_pb2.GetAgentRequest(name=name)
-        agent = _agent((await call.read(self._agents.GetAgent, request)).agent)
-        return tagged(agent, agent.etag)
+        return tagged(_agent((await call.read(self._agents.GetAgent, request)).agent))
 
     async def put_agent(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: ChangedAgent,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, name: str, body: ChangedAgent, write: CurrentWrite
     ) -> Response:
         """Makes an agent what the body says: a new version, active at once, or nothing."""
         check_name(body.name, name)
         request = agent_service_pb2.UpdateAgentRequest(
-            agent=agent_pb2.Agent(name=name, spec=spec_message(body)),
-            etag=if_match(if_match_header),
-            allow_missing=if_match_header is None,
-            validate_only=validate_only,
+            agent=agent_pb2.Agent(name=name, spec=spec_message(body)), **write.update
         )
         response = await call.read(self._agents.UpdateAgent, request, _NAMES)
-        agent = _agent(response.agent)
-        return changed(agent, agent.etag, response.change, validate_only=validate_only)
+        return changed(_agent(response.agent), response.change, write)
 
-    async def delete_agent(
-        self, call: CurrentCall, name: str, if_match_header: IfMatch = None
-    ) -> Response:
+    async def delete_agent(self, call: CurrentCall, name: str, tag: IfMatch = None) -> Response:
         """Deletes an agent; turns that run keep their version."""
-        request = agent_service_pb2.DeleteAgentRequest(name=name, etag=if_match(if_match_header))
+        request = agent_service_pb2.DeleteAgentRequest(name=name, etag=if_match(tag))
         await call.change(self._agents.DeleteAgent, request)
         return Response(status_code=204)
 
-    async def list_versions(
-        self, call: CurrentCall, name: str, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_versions(self, call: CurrentCall, name: str, page: Page) -> Response:
         """Lists an agent's versions, newest first."""
-        request = agent_service_pb2.ListAgentVersionsRequest(
-            name=name, page_size=page_size, page_token=page_token
-        )
+        request = agent_service_pb2.ListAgentVersionsRequest(name=name, **page)
         response = await call.read(self._agents.ListAgentVersions, request)
-        return reply(
-            AgentVersionPage(
-                versions=[_version(each) for each in response.versions],
-                next_page_token=response.next_page_token,
-            )
-        )
+        versions = [_version(each) for each in response.versions]
+        return reply(AgentVersionPage(versions=versions, next_page_token=response.next_page_token))
 
     async def activate_version(self, call: CurrentCall, name: str, body: Activation) -> Response:
         """Makes a version the active one, at once: roll back or forward."""
         request = agent_service_pb2.ActivateAgentVersionRequest(name=name, version=body.version)
         response = await call.read(self._agents.ActivateAgentVersion, request)
-        agent = _agent(response.agent)
-        return tagged(agent, agent.etag)
+        return tagged(_agent(response.agent))
 
 
 def spec_message(spec: AgentSpec) -> agent_pb2.AgentSpec:

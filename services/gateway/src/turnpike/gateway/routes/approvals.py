@@ -14,9 +14,10 @@ from turnpike.gateway.approval_documents import STATUSES, approval_document
 from turnpike.gateway.problems import invalid_field
 from turnpike.gateway.requests import idempotency_key
 from turnpike.gateway.routes import shapes
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.replies import problems, raw_reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import Instant, PageSize, PageToken, Reply, Text, Time, in_utc
+from turnpike.gateway.routes.shapes import Instant, Reply, Text, Time, in_utc
 
 Kind = Literal[
     "approve",
@@ -166,6 +167,7 @@ class ApprovalRoutes:
     async def list_approvals(
         self,
         call: CurrentCall,
+        page: Page,
         status: Annotated[
             list[str],
             Query(
@@ -192,13 +194,10 @@ class ApprovalRoutes:
         expires_before: Annotated[
             Instant | None, Query(description="Only what expires before this.")
         ] = None,
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
     ) -> Response:
         """Lists approvals that the caller may see, newest first."""
         request = pb.ListApprovalsRequest(
-            page_size=page_size,
-            page_token=page_token,
+            **page,
             statuses=_statuses(status),
             thread=thread,
             agent=agent,

@@ -10,9 +10,10 @@ from starlette.responses import StreamingResponse
 
 from turnpike.api.agent_runtime.v1 import audit_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.audit_service_pb2_grpc import AuditServiceStub
+from turnpike.gateway.routes.parameters import PageSize, PageToken
 from turnpike.gateway.routes.replies import problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import PageSize, PageToken, Reply
+from turnpike.gateway.routes.shapes import Reply
 
 _NDJSON = "application/x-ndjson"
 _PAGE = 500

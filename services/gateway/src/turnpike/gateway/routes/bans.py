@@ -10,18 +10,10 @@ from turnpike.api.gatekeeper.v1 import tenancy_service_pb2 as pb
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import TenancyServiceStub
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.problems import FieldError, invalid
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.replies import problems, reply, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    Instant,
-    PageSize,
-    PageToken,
-    Reply,
-    Request,
-    Text,
-    Time,
-    in_utc,
-)
+from turnpike.gateway.routes.shapes import Instant, Reply, Request, Text, Time, in_utc
 
 _NAMES = {"expire_time": "expires"}
 _SUBJECTS = ("principal", "email", "domain", "key")
@@ -100,19 +92,14 @@ class BanRoutes:
     async def list_bans(
         self,
         call: CurrentCall,
+        page: Page,
         platform: Annotated[bool, Query(description="Those of every tenant.")] = False,
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
     ) -> Response:
         """Lists bans, newest first, ended ones included."""
-        request = pb.ListBansRequest(page_size=page_size, page_token=page_token, platform=platform)
+        request = pb.ListBansRequest(**page, platform=platform)
         response = await call.read(self._tenancy.ListBans, request)
-        return reply(
-            BanPage(
-                bans=[_ban(each) for each in response.bans],
-                next_page_token=response.next_page_token,
-            )
-        )
+        bans = [_ban(each) for each in response.bans]
+        return reply(BanPage(bans=bans, next_page_token=response.next_page_token))
 
     async def create_ban(self, call: CurrentCall, body: NewBan) -> Response:
         """Bans somebody, in place of the ban that they may have."""

@@ -13,9 +13,10 @@ from turnpike.gateway.routes.collection_shapes import (
     NewCollection,
     to_collection,
 )
+from turnpike.gateway.routes.parameters import CurrentWrite, IfMatch, Page
 from turnpike.gateway.routes.replies import ETAG, RESULT, changed, problems, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import IfMatch, PageSize, PageToken, ValidateOnly, check_name
+from turnpike.gateway.routes.shapes import check_name
 
 _PATH = "/api/v1/collections/{collection:name}"
 _NAMES = {"collection.": ""}
@@ -51,17 +52,13 @@ class CollectionRoutes:
             )
         return router
 
-    async def list_collections(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_collections(self, call: CurrentCall, page: Page) -> Response:
         """Lists collections by name."""
-        request = pb.ListCollectionsRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListCollectionsRequest(**page)
         response = await call.read(self._collections.ListCollections, request)
+        collections = [to_collection(each) for each in response.collections]
         return reply(
-            CollectionPage(
-                collections=[to_collection(each) for each in response.collections],
-                next_page_token=response.next_page_token,
-            )
+            CollectionPage(collections=collections, next_page_token=response.next_page_token)
         )
 
     async def create_collection(self, call: CurrentCall, body: NewCollection) -> Response:
@@ -76,50 +73,35 @@ class CollectionRoutes:
         """Returns a collection."""
         request = pb.GetCollectionRequest(name=collection)
         response = await call.read(self._collections.GetCollection, request)
-        found = to_collection(response.collection)
-        return tagged(found, found.etag)
+        return tagged(to_collection(response.collection))
 
     async def put_collection(
-        self,
-        call: CurrentCall,
-        collection: str,
-        body: CollectionToBe,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, collection: str, body: CollectionToBe, write: CurrentWrite
     ) -> Response:
         """Creates a collection, or changes what it says of itself."""
         check_name(body.name, collection)
         wanted = body.model_dump(exclude={"name"})
         request = pb.UpdateCollectionRequest(
-            collection=pb.Collection(name=collection, **wanted),
-            etag=if_match(if_match_header),
-            allow_missing=if_match_header is None,
-            validate_only=validate_only,
+            collection=pb.Collection(name=collection, **wanted), **write.update
         )
         response = await call.read(self._collections.UpdateCollection, request, _NAMES)
-        found = to_collection(response.collection)
-        return changed(found, found.etag, response.change, validate_only=validate_only)
+        return changed(to_collection(response.collection), response.change, write)
 
     async def patch_collection(
-        self,
-        call: CurrentCall,
-        collection: str,
-        body: CollectionMetadata,
-        if_match_header: IfMatch = None,
+        self, call: CurrentCall, collection: str, body: CollectionMetadata, tag: IfMatch = None
     ) -> Response:
         """Changes what a collection says of itself."""
         request = pb.UpdateCollectionRequest(
             collection=pb.Collection(name=collection, metadata=body.metadata),
-            etag=if_match(if_match_header),
+            etag=if_match(tag),
         )
         response = await call.change(self._collections.UpdateCollection, request, _NAMES)
-        found = to_collection(response.collection)
-        return tagged(found, found.etag)
+        return tagged(to_collection(response.collection))
 
     async def delete_collection(
-        self, call: CurrentCall, collection: str, if_match_header: IfMatch = None
+        self, call: CurrentCall, collection: str, tag: IfMatch = None
     ) -> Response:
         """Deletes a collection with its documents and all their history, for good."""
-        request = pb.DeleteCollectionRequest(name=collection, etag=if_match(if_match_header))
+        request = pb.DeleteCollectionRequest(name=collection, etag=if_match(tag))
         await call.change(self._collections.DeleteCollection, request)
         return Response(status_code=204)

@@ -20,15 +20,10 @@ from turnpike.gateway.routes.connector_shapes import (
     to_message,
     to_probe,
 )
+from turnpike.gateway.routes.parameters import CurrentWrite, IfMatch, Page, ValidateOnly
 from turnpike.gateway.routes.replies import changed, created, problems, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    IfMatch,
-    PageSize,
-    PageToken,
-    ValidateOnly,
-    check_name,
-)
+from turnpike.gateway.routes.shapes import check_name
 
 # A discovery is awaited for 30 s.
 _PATIENCE = timedelta(seconds=35)
@@ -69,18 +64,12 @@ class ConnectorRoutes:
         )
         return router
 
-    async def list_connectors(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_connectors(self, call: CurrentCall, page: Page) -> Response:
         """Lists connectors by name."""
-        request = pb.ListConnectorsRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListConnectorsRequest(**page)
         response = await call.read(self._connectors.ListConnectors, request)
-        return reply(
-            ConnectorPage(
-                connectors=[to_connector(each) for each in response.connectors],
-                next_page_token=response.next_page_token,
-            )
-        )
+        connectors = [to_connector(each) for each in response.connectors]
+        return reply(ConnectorPage(connectors=connectors, next_page_token=response.next_page_token))
 
     async def create_connector(
         self,
@@ -97,40 +86,25 @@ class ConnectorRoutes:
         made = to_connector(response.connector)
         if probe:
             made.probe = to_probe(response.probe)
-        location = f"/api/v1/connectors/{made.name}"
-        return created(made, made.etag, location, validate_only=validate_only)
+        return created(made, "/api/v1/connectors", validate_only=validate_only)
 
     async def get_connector(self, call: CurrentCall, name: str) -> Response:
         """Returns a connector, how it fares, and why."""
         response = await call.read(self._connectors.GetConnector, pb.GetConnectorRequest(name=name))
-        connector = to_connector(response.connector)
-        return tagged(connector, connector.etag)
+        return tagged(to_connector(response.connector))
 
     async def put_connector(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: ChangedConnector,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, name: str, body: ChangedConnector, write: CurrentWrite
     ) -> Response:
         """Makes a connector what the body says; a change discovers its tools anew."""
         check_name(body.name, name)
-        request = pb.UpdateConnectorRequest(
-            connector=to_message(name, body),
-            etag=if_match(if_match_header),
-            allow_missing=if_match_header is None,
-            validate_only=validate_only,
-        )
+        request = pb.UpdateConnectorRequest(connector=to_message(name, body), **write.update)
         response = await call.read(self._connectors.UpdateConnector, request, _NAMES)
-        connector = to_connector(response.connector)
-        return changed(connector, connector.etag, response.change, validate_only=validate_only)
+        return changed(to_connector(response.connector), response.change, write)
 
-    async def delete_connector(
-        self, call: CurrentCall, name: str, if_match_header: IfMatch = None
-    ) -> Response:
+    async def delete_connector(self, call: CurrentCall, name: str, tag: IfMatch = None) -> Response:
         """Deletes a connector and its tools."""
-        request = pb.DeleteConnectorRequest(name=name, etag=if_match(if_match_header))
+        request = pb.DeleteConnectorRequest(name=name, etag=if_match(tag))
         await call.change(self._connectors.DeleteConnector, request)
         return Response(status_code=204)
 

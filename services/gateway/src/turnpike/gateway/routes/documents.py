@@ -12,10 +12,10 @@ from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.api.embedding.v1.document_service_pb2_grpc import DocumentServiceStub
 from turnpike.gateway.problems import invalid_field, of_remote
 from turnpike.gateway.routes import document_shapes as shapes
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.placing import DOCUMENT, DOCUMENTS, Key, Place, done
 from turnpike.gateway.routes.replies import FRAME, problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import PageSize, PageToken
 from turnpike.rpc.errors import from_rpc_error
 
 Number = Annotated[int, Query(ge=0, lt=2**63)]
@@ -68,25 +68,18 @@ class DocumentRoutes:
         self,
         call: CurrentCall,
         collection: str,
+        page: Page,
         folder: Annotated[str, Query(max_length=1024)] = "",
         shallow: Annotated[bool, Query(description="Not those of folders below.")] = False,
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
     ) -> Response:
         """Lists a folder's documents by path."""
         request = pb.ListDocumentsRequest(
-            collection=collection,
-            folder=folder,
-            shallow=shallow,
-            page_size=page_size,
-            page_token=page_token,
+            collection=collection, folder=folder, shallow=shallow, **page
         )
         response = await call.read(self._documents.ListDocuments, request)
+        documents = [shapes.to_document(each) for each in response.documents]
         return reply(
-            shapes.DocumentPage(
-                documents=[shapes.to_document(each) for each in response.documents],
-                next_page_token=response.next_page_token,
-            )
+            shapes.DocumentPage(documents=documents, next_page_token=response.next_page_token)
         )
 
     async def get_document(self, call: CurrentCall, collection: str, path: Place) -> Response:

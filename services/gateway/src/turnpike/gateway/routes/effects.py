@@ -11,9 +11,10 @@ from turnpike.api.tool_registry.v1 import effect_service_pb2 as pb
 from turnpike.api.tool_registry.v1 import tool_call_service_pb2, tool_pb2
 from turnpike.api.tool_registry.v1.effect_service_pb2_grpc import EffectServiceStub
 from turnpike.gateway.documents import embed_array, rfc3339
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.replies import problems, raw_reply, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import PageSize, PageToken, Reply, Request, Text, Time
+from turnpike.gateway.routes.shapes import Reply, Request, Text, Time
 
 EffectId = Annotated[
     str,
@@ -83,11 +84,9 @@ class EffectRoutes:
             )
         return router
 
-    async def list_effects(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_effects(self, call: CurrentCall, page: Page) -> Response:
         """Lists the calls whose outcome nobody knows: to admins all, to others their own."""
-        request = pb.ListUnknownEffectsRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListUnknownEffectsRequest(**page)
         response = await call.read(self._effects.ListUnknownEffects, request)
         shown = [_effect(each) for each in response.effects]
         page = {"effects": shown, "next_page_token": response.next_page_token}

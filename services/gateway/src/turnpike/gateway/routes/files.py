@@ -13,9 +13,10 @@ from turnpike.gateway.calls import Call
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.ranges import Content
 from turnpike.gateway.routes.downloads import BYTES, sent
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.replies import problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import PageSize, PageToken, Reply, Time
+from turnpike.gateway.routes.shapes import Reply, Time
 from turnpike.gateway.routes.uploading import keep_upload
 from turnpike.gateway.uploads import read_upload
 
@@ -91,18 +92,12 @@ class FileRoutes:
         response = reply(_file(file), 201, {"location": f"/api/v1/files/{file.id}"})
         await response(scope, receive, send)
 
-    async def list_files(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_files(self, call: CurrentCall, page: Page) -> Response:
         """Lists files, newest first."""
-        request = pb.ListFilesRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListFilesRequest(**page)
         response = await call.read(self._files.ListFiles, request)
-        return reply(
-            FilePage(
-                files=[_file(each) for each in response.files],
-                next_page_token=response.next_page_token,
-            )
-        )
+        files = [_file(each) for each in response.files]
+        return reply(FilePage(files=files, next_page_token=response.next_page_token))
 
     async def get_file(self, call: CurrentCall, file: str) -> Response:
         """Returns what a file is, without its bytes."""

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Response
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.api.embedding.v1.document_service_pb2_grpc import DocumentServiceStub
 from turnpike.gateway.routes import document_shapes as shapes
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.placing import FOLDERS, Key, Place, done
 from turnpike.gateway.routes.replies import problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import PageSize, PageToken
 
 _FOLDER = f"{FOLDERS}/{{path:path}}"
 
@@ -39,14 +39,11 @@ class FolderRoutes:
         self,
         call: CurrentCall,
         collection: str,
+        page: Page,
         folder: Annotated[str, Query(max_length=1024)] = "",
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
     ) -> Response:
         """Lists the folders below a folder by path, the empty ones too."""
-        request = pb.ListFoldersRequest(
-            collection=collection, folder=folder, page_size=page_size, page_token=page_token
-        )
+        request = pb.ListFoldersRequest(collection=collection, folder=folder, **page)
         response = await call.read(self._documents.ListFolders, request)
         return reply(
             shapes.FolderPage(

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Query, Response
 
 from turnpike.api.agent_runtime.v1 import policy_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import PolicyServiceStub
+from turnpike.gateway.routes.parameters import PageSize, PageToken
 from turnpike.gateway.routes.policy_shapes import Predicate, predicate_replies
 from turnpike.gateway.routes.replies import problems, reply, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import PageSize, PageToken, Reply, Time
+from turnpike.gateway.routes.shapes import Reply, Time
 
 
 class Grant(Reply):

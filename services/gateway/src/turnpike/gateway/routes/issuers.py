@@ -11,21 +11,11 @@ from turnpike.api.gatekeeper.v1.identity_service_pb2_grpc import IdentityService
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
+from turnpike.gateway.routes.parameters import CurrentWrite, IfMatch, Page, ValidateOnly
 from turnpike.gateway.routes.principals import ROLE_NAMES
 from turnpike.gateway.routes.replies import changed, created, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    IfMatch,
-    Name,
-    PageSize,
-    PageToken,
-    Reply,
-    Request,
-    Text,
-    Time,
-    ValidateOnly,
-    check_name,
-)
+from turnpike.gateway.routes.shapes import Name, Reply, Request, Text, Time, check_name
 
 Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
@@ -126,18 +116,12 @@ class IssuerRoutes:
         ).add_to(router, "/api/v1/issuers")
         return router
 
-    async def list_issuers(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_issuers(self, call: CurrentCall, page: Page) -> Response:
         """Lists issuers by name."""
-        request = pb.ListIssuersRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListIssuersRequest(**page)
         response = await call.read(self._identity.ListIssuers, request)
-        return reply(
-            IssuerPage(
-                issuers=[_issuer(each) for each in response.issuers],
-                next_page_token=response.next_page_token,
-            )
-        )
+        issuers = [_issuer(each) for each in response.issuers]
+        return reply(IssuerPage(issuers=issuers, next_page_token=response.next_page_token))
 
     async def create_issuer(
         self, call: CurrentCall, body: NewIssuer, validate_only: ValidateOnly = False
@@ -147,41 +131,25 @@ class IssuerRoutes:
             issuer=_message(body.name, body), validate_only=validate_only
         )
         response = await call.change(self._identity.CreateIssuer, request, _NAMES)
-        made = _issuer(response.issuer)
-        location = f"/api/v1/issuers/{made.name}"
-        return created(made, made.etag, location, validate_only=validate_only)
+        return created(_issuer(response.issuer), "/api/v1/issuers", validate_only=validate_only)
 
     async def get_issuer(self, call: CurrentCall, name: str) -> Response:
         """Returns an issuer."""
         response = await call.read(self._identity.GetIssuer, pb.GetIssuerRequest(name=name))
-        issuer = _issuer(response.issuer)
-        return tagged(issuer, issuer.etag)
+        return tagged(_issuer(response.issuer))
 
     async def put_issuer(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: ChangedIssuer,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, name: str, body: ChangedIssuer, write: CurrentWrite
     ) -> Response:
         """Makes an issuer what the body says; the next token is judged by it."""
         check_name(body.name, name)
-        request = pb.UpdateIssuerRequest(
-            issuer=_message(name, body),
-            etag=if_match(if_match_header),
-            allow_missing=if_match_header is None,
-            validate_only=validate_only,
-        )
+        request = pb.UpdateIssuerRequest(issuer=_message(name, body), **write.update)
         response = await call.read(self._identity.UpdateIssuer, request, _NAMES)
-        issuer = _issuer(response.issuer)
-        return changed(issuer, issuer.etag, response.change, validate_only=validate_only)
+        return changed(_issuer(response.issuer), response.change, write)
 
-    async def delete_issuer(
-        self, call: CurrentCall, name: str, if_match_header: IfMatch = None
-    ) -> Response:
+    async def delete_issuer(self, call: CurrentCall, name: str, tag: IfMatch = None) -> Response:
         """Deletes an issuer; its principals stay."""
-        request = pb.DeleteIssuerRequest(name=name, etag=if_match(if_match_header))
+        request = pb.DeleteIssuerRequest(name=name, etag=if_match(tag))
         await call.change(self._identity.DeleteIssuer, request)
         return Response(status_code=204)
 

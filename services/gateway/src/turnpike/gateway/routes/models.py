@@ -10,20 +10,10 @@ from turnpike.api.agent_runtime.v1.model_service_pb2_grpc import ModelServiceStu
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
+from turnpike.gateway.routes.parameters import CurrentWrite, IfMatch, Page, ValidateOnly
 from turnpike.gateway.routes.replies import changed, created, problems, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    IfMatch,
-    Name,
-    PageSize,
-    PageToken,
-    Reply,
-    Request,
-    Text,
-    Time,
-    ValidateOnly,
-    check_name,
-)
+from turnpike.gateway.routes.shapes import Name, Reply, Request, Text, Time, check_name
 
 _NAMES = {"model.": ""}
 
@@ -185,18 +175,12 @@ class ModelRoutes:
         )
         return router
 
-    async def list_models(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_models(self, call: CurrentCall, page: Page) -> Response:
         """Lists models by name."""
-        request = pb.ListModelsRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListModelsRequest(**page)
         response = await call.read(self._models.ListModels, request)
-        return reply(
-            ModelPage(
-                models=[_model(each) for each in response.models],
-                next_page_token=response.next_page_token,
-            )
-        )
+        models = [_model(each) for each in response.models]
+        return reply(ModelPage(models=models, next_page_token=response.next_page_token))
 
     async def create_model(
         self, call: CurrentCall, body: NewModel, validate_only: ValidateOnly = False
@@ -206,48 +190,28 @@ class ModelRoutes:
             model=_message(body.name, body), validate_only=validate_only
         )
         response = await call.change(self._models.CreateModel, request, _NAMES)
-        made = _model(response.model)
-        location = f"/api/v1/models/{made.name}"
-        return created(made, made.etag, location, validate_only=validate_only)
+        return created(_model(response.model), "/api/v1/models", validate_only=validate_only)
 
     async def get_model(self, call: CurrentCall, name: str, scope: NamedScope = None) -> Response:
         """Returns a model without its key."""
         request = pb.GetModelRequest(name=name, scope=f"SCOPE_{scope}" if scope else None)
         response = await call.read(self._models.GetModel, request)
-        model = _model(response.model)
-        return tagged(model, model.etag)
+        return tagged(_model(response.model))
 
     async def put_model(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: ChangedModel,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, name: str, body: ChangedModel, write: CurrentWrite
     ) -> Response:
         """Makes a model what the body says."""
         check_name(body.name, name)
-        request = pb.UpdateModelRequest(
-            model=_message(name, body),
-            etag=if_match(if_match_header),
-            allow_missing=if_match_header is None,
-            validate_only=validate_only,
-        )
+        request = pb.UpdateModelRequest(model=_message(name, body), **write.update)
         response = await call.read(self._models.UpdateModel, request, _NAMES)
-        model = _model(response.model)
-        return changed(model, model.etag, response.change, validate_only=validate_only)
+        return changed(_model(response.model), response.change, write)
 
     async def delete_model(
-        self,
-        call: CurrentCall,
-        name: str,
-        if_match_header: IfMatch = None,
-        scope: OwnScope = "TENANT",
+        self, call: CurrentCall, name: str, tag: IfMatch = None, scope: OwnScope = "TENANT"
     ) -> Response:
         """Deletes a model, unless an agent's active version or a pool names it."""
-        request = pb.DeleteModelRequest(
-            name=name, etag=if_match(if_match_header), scope=f"SCOPE_{scope}"
-        )
+        request = pb.DeleteModelRequest(name=name, etag=if_match(tag), scope=f"SCOPE_{scope}")
         await call.change(self._models.DeleteModel, request)
         return Response(status_code=204)
 

@@ -11,19 +11,16 @@ from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
 from turnpike.gateway.routes.limits import TIERS, Limits, LimitsReply, Tier, limits_reply
+from turnpike.gateway.routes.parameters import CurrentWrite, IfMatch, Page
 from turnpike.gateway.routes.replies import changed, reply, tagged, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import (
-    IfMatch,
     Instant,
     Name,
-    PageSize,
-    PageToken,
     Reply,
     Request,
     Text,
     Time,
-    ValidateOnly,
     check_name,
     in_utc,
 )
@@ -129,11 +126,9 @@ class PlanRoutes:
         ).add_to(router, "/api/v1/subscriptions")
         return router
 
-    async def list_plans(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_plans(self, call: CurrentCall, page: Page) -> Response:
         """Lists plans by name."""
-        request = pb.ListPlansRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListPlansRequest(**page)
         response = await call.read(self._accounts.ListPlans, request)
         plans = [_plan(each) for each in response.plans]
         return reply(PlanPage(plans=plans, next_page_token=response.next_page_token))
@@ -141,54 +136,35 @@ class PlanRoutes:
     async def get_plan(self, call: CurrentCall, name: str) -> Response:
         """Returns a plan."""
         response = await call.read(self._accounts.GetPlan, pb.GetPlanRequest(name=name))
-        plan = _plan(response.plan)
-        return tagged(plan, plan.etag)
+        return tagged(_plan(response.plan))
 
     async def put_plan(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: PlanSpec,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, name: str, body: PlanSpec, write: CurrentWrite
     ) -> Response:
         """Makes a plan what the body says; the next admission obeys it."""
         check_name(body.name, name)
         request = pb.UpdatePlanRequest(
             plan=pb.Plan(name=name, tier=f"TIER_{body.tier}", limits=body.limits.message()),
-            etag=if_match(if_match_header),
-            allow_missing=if_match_header is None,
-            validate_only=validate_only,
+            **write.update,
         )
         response = await call.read(self._accounts.UpdatePlan, request, _PLAN_NAMES)
-        plan = _plan(response.plan)
-        return changed(plan, plan.etag, response.change, validate_only=validate_only)
+        return changed(_plan(response.plan), response.change, write)
 
-    async def delete_plan(
-        self, call: CurrentCall, name: str, if_match_header: IfMatch = None
-    ) -> Response:
+    async def delete_plan(self, call: CurrentCall, name: str, tag: IfMatch = None) -> Response:
         """Deletes a plan that nobody was ever on."""
-        request = pb.DeletePlanRequest(name=name, etag=if_match(if_match_header))
+        request = pb.DeletePlanRequest(name=name, etag=if_match(tag))
         await call.change(self._accounts.DeletePlan, request)
         return Response(status_code=204)
 
     async def list_subscriptions(
-        self,
-        call: CurrentCall,
-        tenant: TenantQuery = "",
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
+        self, call: CurrentCall, page: Page, tenant: TenantQuery = ""
     ) -> Response:
         """Lists subscriptions, newest first, ended ones included."""
-        request = pb.ListSubscriptionsRequest(
-            tenant=tenant, page_size=page_size, page_token=page_token
-        )
+        request = pb.ListSubscriptionsRequest(tenant=tenant, **page)
         response = await call.read(self._accounts.ListSubscriptions, request)
+        subscriptions = [_subscription(each) for each in response.subscriptions]
         return reply(
-            SubscriptionPage(
-                subscriptions=[_subscription(each) for each in response.subscriptions],
-                next_page_token=response.next_page_token,
-            )
+            SubscriptionPage(subscriptions=subscriptions, next_page_token=response.next_page_token)
         )
 
     async def get_subscription(self, call: CurrentCall, name: str) -> Response:
@@ -196,16 +172,10 @@ class PlanRoutes:
         tenant, _, principal = name.partition(".")
         request = pb.GetSubscriptionRequest(tenant=tenant, principal=principal)
         response = await call.read(self._accounts.GetSubscription, request)
-        found = _subscription(response.subscription)
-        return tagged(found, found.etag)
+        return tagged(_subscription(response.subscription))
 
     async def put_subscription(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: SubscriptionSpec,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, name: str, body: SubscriptionSpec, write: CurrentWrite
     ) -> Response:
         """Puts a tenant, or one person in it, on a plan; the next admission obeys it."""
         check_name(body.name, name)
@@ -219,21 +189,18 @@ class PlanRoutes:
                 start_time=in_utc("starts", body.starts),
                 end_time=in_utc("ends", body.ends),
             ),
-            etag=if_match(if_match_header),
-            allow_missing=if_match_header is None,
-            validate_only=validate_only,
+            **write.update,
         )
         response = await call.read(self._accounts.UpdateSubscription, request, _SUBSCRIPTION_NAMES)
-        made = _subscription(response.subscription)
-        return changed(made, made.etag, response.change, validate_only=validate_only)
+        return changed(_subscription(response.subscription), response.change, write)
 
     async def delete_subscription(
-        self, call: CurrentCall, name: str, if_match_header: IfMatch = None
+        self, call: CurrentCall, name: str, tag: IfMatch = None
     ) -> Response:
         """Ends a subscription now."""
         tenant, _, principal = name.partition(".")
         request = pb.DeleteSubscriptionRequest(
-            tenant=tenant, principal=principal, etag=if_match(if_match_header)
+            tenant=tenant, principal=principal, etag=if_match(tag)
         )
         await call.change(self._accounts.DeleteSubscription, request)
         return Response(status_code=204)

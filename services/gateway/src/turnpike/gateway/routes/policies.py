@@ -7,8 +7,8 @@ from pydantic import Field
 
 from turnpike.api.agent_runtime.v1 import policy_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.policy_service_pb2_grpc import PolicyServiceStub
-from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.approval_rules import ApprovalRulesReply, rules_reply
+from turnpike.gateway.routes.parameters import CurrentWrite, Page
 from turnpike.gateway.routes.policy_shapes import (
     PersonPolicy,
     PolicyReply,
@@ -21,14 +21,7 @@ from turnpike.gateway.routes.policy_shapes import (
 )
 from turnpike.gateway.routes.replies import ETAG, RESULT, changed, problems, reply, tagged, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    IfMatch,
-    PageSize,
-    PageToken,
-    Reply,
-    Time,
-    ValidateOnly,
-)
+from turnpike.gateway.routes.shapes import Reply, Time
 from turnpike.gateway.routes.text_filters import TextFilterReply, filter_replies
 
 _NAMES = {"tenant.": "", "person.": ""}
@@ -123,81 +116,53 @@ class PolicyRoutes:
 
     async def get_tenant_policy(self, call: CurrentCall) -> Response:
         """Returns what the tenant says now."""
-        return _shown(_tenant(await self._get(call, "tenant")))
+        return tagged(_tenant(await self._get(call, "tenant")))
 
     async def get_person_policy(self, call: CurrentCall) -> Response:
         """Returns what you say now of your own turns."""
-        return _shown(_person(await self._get(call, "person")))
+        return tagged(_person(await self._get(call, "person")))
 
     async def put_tenant_policy(
-        self,
-        call: CurrentCall,
-        body: TenantPolicy,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, body: TenantPolicy, write: CurrentWrite
     ) -> Response:
         """Makes what the tenant says what the body does: from the next call on."""
         request = pb.UpdatePolicyRequest(
-            tenant=tenant_message(body), etag=if_match(if_match_header), validate_only=validate_only
+            tenant=tenant_message(body), etag=write.etag, validate_only=write.validate_only
         )
         response = await call.read(self._policies.UpdatePolicy, request, _NAMES)
-        said = _tenant(response.version)
-        return changed(said, said.etag, response.change, validate_only=validate_only)
+        return changed(_tenant(response.version), response.change, write)
 
     async def put_person_policy(
-        self,
-        call: CurrentCall,
-        body: PersonPolicy,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, body: PersonPolicy, write: CurrentWrite
     ) -> Response:
         """Makes what you say of your own turns what the body does: from the next call on."""
         request = pb.UpdatePolicyRequest(
-            person=person_message(body), etag=if_match(if_match_header), validate_only=validate_only
+            person=person_message(body), etag=write.etag, validate_only=write.validate_only
         )
         response = await call.read(self._policies.UpdatePolicy, request, _NAMES)
-        said = _person(response.version)
-        return changed(said, said.etag, response.change, validate_only=validate_only)
+        return changed(_person(response.version), response.change, write)
 
-    async def list_tenant_policies(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_tenant_policies(self, call: CurrentCall, page: Page) -> Response:
         """Lists what the tenant said, newest first."""
-        page = await self._versions(call, "tenant", page_size, page_token)
-        return reply(
-            TenantPolicyPage(
-                versions=[_tenant(each) for each in page.versions],
-                next_page_token=page.next_page_token,
-            )
-        )
+        found = await self._versions(call, "tenant", page)
+        versions = [_tenant(each) for each in found.versions]
+        return reply(TenantPolicyPage(versions=versions, next_page_token=found.next_page_token))
 
-    async def list_person_policies(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_person_policies(self, call: CurrentCall, page: Page) -> Response:
         """Lists what you said, newest first."""
-        page = await self._versions(call, "person", page_size, page_token)
-        return reply(
-            PersonPolicyPage(
-                versions=[_person(each) for each in page.versions],
-                next_page_token=page.next_page_token,
-            )
-        )
+        found = await self._versions(call, "person", page)
+        versions = [_person(each) for each in found.versions]
+        return reply(PersonPolicyPage(versions=versions, next_page_token=found.next_page_token))
 
     async def _get(self, call: CurrentCall, whose: str) -> pb.PolicyVersion:
         request = pb.GetPolicyRequest(scope=_SCOPES[whose])
         return (await call.read(self._policies.GetPolicy, request)).version
 
     async def _versions(
-        self, call: CurrentCall, whose: str, page_size: int, page_token: str
+        self, call: CurrentCall, whose: str, page: dict[str, Any]
     ) -> pb.ListPolicyVersionsResponse:
-        request = pb.ListPolicyVersionsRequest(
-            scope=_SCOPES[whose], page_size=page_size, page_token=page_token
-        )
+        request = pb.ListPolicyVersionsRequest(scope=_SCOPES[whose], **page)
         return await call.read(self._policies.ListPolicyVersions, request)
-
-
-def _shown(policy: TenantPolicyReply | PersonPolicyReply) -> Response:
-    return tagged(policy, policy.etag)
 
 
 def _tenant(version: pb.PolicyVersion) -> TenantPolicyReply:

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query, Response
 from turnpike.api.agent_runtime.v1 import prefix_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.prefix_service_pb2_grpc import PrefixServiceStub
 from turnpike.gateway.documents import rfc3339
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.replies import problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import PageSize, PageToken, Reply, Time
+from turnpike.gateway.routes.shapes import Reply, Time
 
 Thread = Annotated[str, Query(max_length=64, description="Only the one of this thread.")]
 
@@ -91,24 +92,12 @@ class PrefixSessionRoutes:
         )
         return router
 
-    async def list_sessions(
-        self,
-        call: CurrentCall,
-        thread: Thread = "",
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
-    ) -> Response:
+    async def list_sessions(self, call: CurrentCall, page: Page, thread: Thread = "") -> Response:
         """Lists the prefix ledger's sessions, the last used first; for admins."""
-        request = pb.ListPrefixSessionsRequest(
-            thread=thread, page_size=page_size, page_token=page_token
-        )
+        request = pb.ListPrefixSessionsRequest(thread=thread, **page)
         response = await call.read(self._sessions.ListPrefixSessions, request)
-        return reply(
-            PrefixSessionPage(
-                sessions=[_session(each) for each in response.sessions],
-                next_page_token=response.next_page_token,
-            )
-        )
+        sessions = [_session(each) for each in response.sessions]
+        return reply(PrefixSessionPage(sessions=sessions, next_page_token=response.next_page_token))
 
 
 def _session(session: pb.PrefixSession) -> PrefixSession:

@@ -9,9 +9,10 @@ from turnpike.api.gatekeeper.v1 import identity_service_pb2 as pb
 from turnpike.api.gatekeeper.v1 import principal_pb2
 from turnpike.api.gatekeeper.v1.identity_service_pb2_grpc import IdentityServiceStub
 from turnpike.gateway.documents import rfc3339
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.replies import problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import PageSize, PageToken, Reply, Request, Text, Time
+from turnpike.gateway.routes.shapes import Reply, Request, Text, Time
 
 Title = Annotated[Text, Field(min_length=1, max_length=200)]
 Role = Literal["OWNER", "ADMIN", "MEMBER", "VIEWER"]
@@ -112,23 +113,14 @@ class PrincipalRoutes:
     async def list_principals(
         self,
         call: CurrentCall,
+        page: Page,
         kind: Annotated[Kind | None, Query(description="Only these.")] = None,
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
     ) -> Response:
         """Lists principals, newest first."""
-        request = pb.ListPrincipalsRequest(
-            kind=f"PRINCIPAL_KIND_{kind}" if kind else None,
-            page_size=page_size,
-            page_token=page_token,
-        )
+        request = pb.ListPrincipalsRequest(kind=f"PRINCIPAL_KIND_{kind}" if kind else None, **page)
         response = await call.read(self._identity.ListPrincipals, request)
-        return reply(
-            PrincipalPage(
-                principals=[principal_reply(each) for each in response.principals],
-                next_page_token=response.next_page_token,
-            )
-        )
+        principals = [principal_reply(each) for each in response.principals]
+        return reply(PrincipalPage(principals=principals, next_page_token=response.next_page_token))
 
     async def create_principal(self, call: CurrentCall, body: NewPrincipal) -> Response:
         """Creates a service account; `POST /api/v1/keys` gives it keys."""

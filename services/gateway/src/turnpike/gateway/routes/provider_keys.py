@@ -11,6 +11,7 @@ from turnpike.api.agent_runtime.v1.provider_key_service_pb2_grpc import Provider
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
+from turnpike.gateway.routes.parameters import CurrentWrite, IfMatch, Page, ValidateOnly
 from turnpike.gateway.routes.replies import (
     ETAG,
     RESULT,
@@ -22,18 +23,7 @@ from turnpike.gateway.routes.replies import (
     time_of,
 )
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    IfMatch,
-    Name,
-    PageSize,
-    PageToken,
-    Reply,
-    Request,
-    Text,
-    Time,
-    ValidateOnly,
-    check_name,
-)
+from turnpike.gateway.routes.shapes import Name, Reply, Request, Text, Time, check_name
 
 _NAMES = {"provider_key.": ""}
 
@@ -138,17 +128,13 @@ class ProviderKeyRoutes:
         )
         return router
 
-    async def list_provider_keys(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_provider_keys(self, call: CurrentCall, page: Page) -> Response:
         """Lists one's own keys and the tenant's, by name."""
-        request = pb.ListProviderKeysRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListProviderKeysRequest(**page)
         response = await call.read(self._keys.ListProviderKeys, request)
+        provider_keys = [_key(each) for each in response.provider_keys]
         return reply(
-            ProviderKeyPage(
-                provider_keys=[_key(each) for each in response.provider_keys],
-                next_page_token=response.next_page_token,
-            )
+            ProviderKeyPage(provider_keys=provider_keys, next_page_token=response.next_page_token)
         )
 
     async def create_provider_key(
@@ -159,9 +145,9 @@ class ProviderKeyRoutes:
             provider_key=_message(body.name, body), validate_only=validate_only
         )
         response = await call.change(self._keys.CreateProviderKey, request, _NAMES)
-        made = _key(response.provider_key)
-        location = f"/api/v1/provider-keys/{made.name}"
-        return created(made, made.etag, location, validate_only=validate_only)
+        return created(
+            _key(response.provider_key), "/api/v1/provider-keys", validate_only=validate_only
+        )
 
     async def get_provider_key(
         self, call: CurrentCall, name: str, scope: OwnScope = "TENANT"
@@ -169,40 +155,22 @@ class ProviderKeyRoutes:
         """Returns a key without its secret."""
         request = pb.GetProviderKeyRequest(name=name, scope=f"SCOPE_{scope}")
         response = await call.read(self._keys.GetProviderKey, request)
-        key = _key(response.provider_key)
-        return tagged(key, key.etag)
+        return tagged(_key(response.provider_key))
 
     async def put_provider_key(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: ChangedProviderKey,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, name: str, body: ChangedProviderKey, write: CurrentWrite
     ) -> Response:
         """Makes a key what the body says."""
         check_name(body.name, name)
-        request = pb.UpdateProviderKeyRequest(
-            provider_key=_message(name, body),
-            etag=if_match(if_match_header),
-            allow_missing=if_match_header is None,
-            validate_only=validate_only,
-        )
+        request = pb.UpdateProviderKeyRequest(provider_key=_message(name, body), **write.update)
         response = await call.read(self._keys.UpdateProviderKey, request, _NAMES)
-        key = _key(response.provider_key)
-        return changed(key, key.etag, response.change, validate_only=validate_only)
+        return changed(_key(response.provider_key), response.change, write)
 
     async def delete_provider_key(
-        self,
-        call: CurrentCall,
-        name: str,
-        if_match_header: IfMatch = None,
-        scope: OwnScope = "TENANT",
+        self, call: CurrentCall, name: str, tag: IfMatch = None, scope: OwnScope = "TENANT"
     ) -> Response:
         """Deletes a key: no call that begins after this uses it."""
-        request = pb.DeleteProviderKeyRequest(
-            name=name, etag=if_match(if_match_header), scope=f"SCOPE_{scope}"
-        )
+        request = pb.DeleteProviderKeyRequest(name=name, etag=if_match(tag), scope=f"SCOPE_{scope}")
         await call.change(self._keys.DeleteProviderKey, request)
         return Response(status_code=204)
 
@@ -211,27 +179,21 @@ class ProviderKeyRoutes:
         scope = whose.upper()
         request = pb.GetKeyModeRequest(scope=f"SCOPE_{scope}")
         response = await call.read(self._keys.GetKeyMode, request)
-        return tagged(_own_keys(scope, response), response.etag)
+        return tagged(_own_keys(scope, response))
 
     async def put_own_keys(
-        self,
-        call: CurrentCall,
-        whose: Whose,
-        body: ChangedOwnKeys,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, whose: Whose, body: ChangedOwnKeys, write: CurrentWrite
     ) -> Response:
         """Says whether keys of one's own are used: from the next call on."""
         scope = whose.upper()
         request = pb.UpdateKeyModeRequest(
             scope=f"SCOPE_{scope}",
             mode=f"KEY_MODE_{body.mode}",
-            etag=if_match(if_match_header),
-            validate_only=validate_only,
+            etag=write.etag,
+            validate_only=write.validate_only,
         )
         response = await call.read(self._keys.UpdateKeyMode, request)
-        said = _own_keys(scope, response)
-        return changed(said, said.etag, response.change, validate_only=validate_only)
+        return changed(_own_keys(scope, response), response.change, write)
 
 
 def _message(name: str, spec: ProviderKeySpec) -> pb.ProviderKey:

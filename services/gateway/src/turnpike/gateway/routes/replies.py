@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import BaseModel
@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.problems import CONTENT_TYPE
+from turnpike.gateway.routes.parameters import Write
 
 # Change of agent_runtime.v1 and of tool_registry.v1 number alike.
 RESULTS = {1: "created", 2: "changed", 3: "unchanged"}
@@ -37,24 +38,41 @@ def raw_reply(body: bytes, status: int = 200, headers: Mapping[str, str] | None 
     return Response(body, status, headers, media_type="application/json")
 
 
-def tagged(model: BaseModel, etag: str) -> Response:
+class Tagged(Protocol):
+    """A reply whose versions have tags."""
+
+    etag: str
+
+    def model_dump_json(self) -> str:
+        """Returns it as JSON."""
+        ...
+
+
+class Named(Tagged, Protocol):
+    """One that its name tells from others."""
+
+    name: str
+
+
+def tagged(model: Tagged, status: int = 200, headers: Mapping[str, str] = {}) -> Response:
     """Returns what there is, with its tag."""
-    return reply(model, headers={"etag": f'"{etag}"'})
+    tag = {"etag": f'"{model.etag}"'}
+    return raw_reply(model.model_dump_json().encode(), status, {**tag, **headers})
 
 
-def changed(model: BaseModel, etag: str, change: int, *, validate_only: bool) -> Response:
+def changed(model: Tagged, change: int, write: Write) -> Response:
     """Returns what a PUT made, and what it did to make it so."""
     result = RESULTS.get(change, "changed")
-    status = 201 if result == "created" and not validate_only else 200
-    return reply(model, status, {"etag": f'"{etag}"', "x-turnpike-result": result})
+    status = 201 if result == "created" and not write.validate_only else 200
+    return tagged(model, status, {"x-turnpike-result": result})
 
 
-def created(model: BaseModel, etag: str, location: str, *, validate_only: bool) -> Response:
-    """Returns what a POST made."""
-    headers = {"etag": f'"{etag}"', "x-turnpike-result": "created"}
+def created(model: Named, path: str, *, validate_only: bool) -> Response:
+    """Returns what a POST made below a path."""
+    headers = {"x-turnpike-result": "created"}
     if validate_only:
-        return reply(model, 200, headers)
-    return reply(model, 201, headers | {"location": location})
+        return tagged(model, 200, headers)
+    return tagged(model, 201, headers | {"location": f"{path}/{model.name}"})
 
 
 def time_of(message: Any, field: str) -> str | None:

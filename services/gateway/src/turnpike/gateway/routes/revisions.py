@@ -8,10 +8,11 @@ from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.api.embedding.v1.document_service_pb2_grpc import DocumentServiceStub
 from turnpike.gateway.routes import change_shapes as changes
 from turnpike.gateway.routes import document_shapes as shapes
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.placing import DOCUMENT, Key, Place
 from turnpike.gateway.routes.replies import problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import PageSize, PageToken, in_utc
+from turnpike.gateway.routes.shapes import in_utc
 
 
 class RevisionRoutes:
@@ -46,23 +47,14 @@ class RevisionRoutes:
         return shapes.written(await call.change(self._documents.RevertDocument, request))
 
     async def list_revisions(
-        self,
-        call: CurrentCall,
-        collection: str,
-        path: Place,
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
+        self, call: CurrentCall, collection: str, path: Place, page: Page
     ) -> Response:
         """Lists a document's revisions, the newest first."""
-        request = pb.ListRevisionsRequest(
-            collection=collection, path=path, page_size=page_size, page_token=page_token
-        )
+        request = pb.ListRevisionsRequest(collection=collection, path=path, **page)
         response = await call.read(self._documents.ListRevisions, request)
+        revisions = [changes.to_revision(each) for each in response.revisions]
         return reply(
-            changes.RevisionPage(
-                revisions=[changes.to_revision(each) for each in response.revisions],
-                next_page_token=response.next_page_token,
-            )
+            changes.RevisionPage(revisions=revisions, next_page_token=response.next_page_token)
         )
 
     async def get_diff(
@@ -81,27 +73,16 @@ class RevisionRoutes:
     async def list_changes(
         self,
         call: CurrentCall,
+        page: Page,
         collection: Annotated[str, Query(max_length=63)] = "",
         folder: Annotated[str, Query(max_length=1024)] = "",
         turn: Annotated[str, Query(pattern=r"^([0-9a-f-]{36})?$")] = "",
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
     ) -> Response:
         """Lists changes, the newest first: of a collection, a folder or a turn."""
-        request = pb.ListChangesRequest(
-            collection=collection,
-            folder=folder,
-            turn=turn,
-            page_size=page_size,
-            page_token=page_token,
-        )
+        request = pb.ListChangesRequest(collection=collection, folder=folder, turn=turn, **page)
         response = await call.read(self._documents.ListChanges, request)
-        return reply(
-            changes.ChangePage(
-                changes=[changes.to_change(each) for each in response.changes],
-                next_page_token=response.next_page_token,
-            )
-        )
+        found = [changes.to_change(each) for each in response.changes]
+        return reply(changes.ChangePage(changes=found, next_page_token=response.next_page_token))
 
     async def revert_changes(self, call: CurrentCall, body: changes.Reverted) -> Response:
         """Takes changes back, the newest first, each whole or not at all."""

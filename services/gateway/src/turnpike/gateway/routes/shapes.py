@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import Header, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from turnpike.gateway.problems import invalid_field
@@ -43,16 +42,6 @@ Instant = Annotated[datetime, Field(strict=False), BeforeValidator(_only_text)]
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """A time in a reply: UTC with microseconds."""
-
-PageSize = Annotated[int, Query(ge=1, le=500, description="At most so many.")]
-PageToken = Annotated[
-    str, Query(max_length=1024, description="The `next_page_token` of the page before.")
-]
-
-ValidateOnly = Annotated[bool, Query(description="Check, and change nothing.")]
-IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description="Fail with 412 unless this is the ETag.")
-]
 
 
 def in_utc(field: str, time: datetime | None) -> datetime | None:

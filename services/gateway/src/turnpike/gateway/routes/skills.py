@@ -10,6 +10,7 @@ from turnpike.api.agent_runtime.v1.skill_service_pb2_grpc import SkillServiceStu
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
+from turnpike.gateway.routes.parameters import CurrentWrite, IfMatch, Page, ValidateOnly
 from turnpike.gateway.routes.policy_shapes import (
     RuleReply,
     SkillRule,
@@ -18,18 +19,7 @@ from turnpike.gateway.routes.policy_shapes import (
 )
 from turnpike.gateway.routes.replies import changed, created, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    IfMatch,
-    Name,
-    PageSize,
-    PageToken,
-    Reply,
-    Request,
-    Text,
-    Time,
-    ValidateOnly,
-    check_name,
-)
+from turnpike.gateway.routes.shapes import Name, Reply, Request, Text, Time, check_name
 
 _NAMES = {"skill.": ""}
 
@@ -107,18 +97,12 @@ class SkillRoutes:
         ).add_to(router, "/api/v1/skills")
         return router
 
-    async def list_skills(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_skills(self, call: CurrentCall, page: Page) -> Response:
         """Lists skills by name."""
-        request = pb.ListSkillsRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListSkillsRequest(**page)
         response = await call.read(self._skills.ListSkills, request)
-        return reply(
-            SkillPage(
-                skills=[_skill(each) for each in response.skills],
-                next_page_token=response.next_page_token,
-            )
-        )
+        skills = [_skill(each) for each in response.skills]
+        return reply(SkillPage(skills=skills, next_page_token=response.next_page_token))
 
     async def create_skill(
         self, call: CurrentCall, body: NewSkill, validate_only: ValidateOnly = False
@@ -128,41 +112,25 @@ class SkillRoutes:
             skill=_message(body.name, body), validate_only=validate_only
         )
         response = await call.change(self._skills.CreateSkill, request, _NAMES)
-        made = _skill(response.skill)
-        location = f"/api/v1/skills/{made.name}"
-        return created(made, made.etag, location, validate_only=validate_only)
+        return created(_skill(response.skill), "/api/v1/skills", validate_only=validate_only)
 
     async def get_skill(self, call: CurrentCall, name: str) -> Response:
         """Returns a skill as it is now."""
         response = await call.read(self._skills.GetSkill, pb.GetSkillRequest(name=name))
-        skill = _skill(response.skill)
-        return tagged(skill, skill.etag)
+        return tagged(_skill(response.skill))
 
     async def put_skill(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: ChangedSkill,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, name: str, body: ChangedSkill, write: CurrentWrite
     ) -> Response:
         """Makes a skill what the body says, for turns that begin after this."""
         check_name(body.name, name)
-        request = pb.UpdateSkillRequest(
-            skill=_message(name, body),
-            etag=if_match(if_match_header),
-            allow_missing=if_match_header is None,
-            validate_only=validate_only,
-        )
+        request = pb.UpdateSkillRequest(skill=_message(name, body), **write.update)
         response = await call.read(self._skills.UpdateSkill, request, _NAMES)
-        skill = _skill(response.skill)
-        return changed(skill, skill.etag, response.change, validate_only=validate_only)
+        return changed(_skill(response.skill), response.change, write)
 
-    async def delete_skill(
-        self, call: CurrentCall, name: str, if_match_header: IfMatch = None
-    ) -> Response:
+    async def delete_skill(self, call: CurrentCall, name: str, tag: IfMatch = None) -> Response:
         """Deletes a skill that no agent names; turns that run keep it."""
-        request = pb.DeleteSkillRequest(name=name, etag=if_match(if_match_header))
+        request = pb.DeleteSkillRequest(name=name, etag=if_match(tag))
         await call.change(self._skills.DeleteSkill, request)
         return Response(status_code=204)
 

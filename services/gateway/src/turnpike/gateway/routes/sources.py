@@ -9,15 +9,10 @@ from turnpike.api.embedding.v1.source_service_pb2_grpc import SourceServiceStub
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes import source_shapes as shapes
 from turnpike.gateway.routes.configured import Configured
+from turnpike.gateway.routes.parameters import CurrentWrite, IfMatch, Page, PageSize
 from turnpike.gateway.routes.replies import changed, problems, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    IfMatch,
-    PageSize,
-    PageToken,
-    ValidateOnly,
-    check_name,
-)
+from turnpike.gateway.routes.shapes import check_name
 
 _PATH = "/api/v1/sources"
 _ONE = f"{_PATH}/{{name:name}}"
@@ -57,55 +52,31 @@ class SourceRoutes:
         return router
 
     async def list_sources(
-        self,
-        call: CurrentCall,
-        collection: Annotated[str, Query(max_length=63)] = "",
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
+        self, call: CurrentCall, page: Page, collection: Annotated[str, Query(max_length=63)] = ""
     ) -> Response:
         """Lists sources by name, each with its newest run."""
-        request = pb.ListSourcesRequest(
-            collection=collection, page_size=page_size, page_token=page_token
-        )
+        request = pb.ListSourcesRequest(collection=collection, **page)
         response = await call.read(self._sources.ListSources, request)
-        return reply(
-            shapes.SourcePage(
-                sources=[shapes.to_source(each) for each in response.sources],
-                next_page_token=response.next_page_token,
-            )
-        )
+        sources = [shapes.to_source(each) for each in response.sources]
+        return reply(shapes.SourcePage(sources=sources, next_page_token=response.next_page_token))
 
     async def get_source(self, call: CurrentCall, name: str) -> Response:
         """Returns a source, with its newest run."""
         response = await call.read(self._sources.GetSource, pb.GetSourceRequest(name=name))
-        found = shapes.to_source(response.source)
-        return tagged(found, found.etag)
+        return tagged(shapes.to_source(response.source))
 
     async def put_source(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: shapes.NewSource,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, name: str, body: shapes.NewSource, write: CurrentWrite
     ) -> Response:
         """Makes a source what the body says; a new one, or a changed one, runs at once."""
         check_name(body.name, name)
-        request = pb.UpdateSourceRequest(
-            source=shapes.to_message(name, body),
-            etag=if_match(if_match_header),
-            allow_missing=if_match_header is None,
-            validate_only=validate_only,
-        )
+        request = pb.UpdateSourceRequest(source=shapes.to_message(name, body), **write.update)
         response = await call.read(self._sources.UpdateSource, request, _NAMES)
-        source = shapes.to_source(response.source)
-        return changed(source, source.etag, response.change, validate_only=validate_only)
+        return changed(shapes.to_source(response.source), response.change, write)
 
-    async def delete_source(
-        self, call: CurrentCall, name: str, if_match_header: IfMatch = None
-    ) -> Response:
+    async def delete_source(self, call: CurrentCall, name: str, tag: IfMatch = None) -> Response:
         """Deletes a source; its documents stay."""
-        request = pb.DeleteSourceRequest(name=name, etag=if_match(if_match_header))
+        request = pb.DeleteSourceRequest(name=name, etag=if_match(tag))
         await call.change(self._sources.DeleteSource, request)
         return Response(status_code=204)
 
@@ -115,18 +86,12 @@ class SourceRoutes:
         response = await call.read(self._sources.RunSource, request)
         return reply(shapes.to_run(response.run))
 
-    async def list_runs(
-        self, call: CurrentCall, name: str, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_runs(self, call: CurrentCall, name: str, page: Page) -> Response:
         """Lists a source's runs, the newest first."""
-        request = pb.ListSourceRunsRequest(name=name, page_size=page_size, page_token=page_token)
+        request = pb.ListSourceRunsRequest(name=name, **page)
         response = await call.read(self._sources.ListSourceRuns, request)
-        return reply(
-            shapes.SourceRunPage(
-                runs=[shapes.to_run(each) for each in response.runs],
-                next_page_token=response.next_page_token,
-            )
-        )
+        runs = [shapes.to_run(each) for each in response.runs]
+        return reply(shapes.SourceRunPage(runs=runs, next_page_token=response.next_page_token))
 
     async def list_items(
         self,
@@ -144,9 +109,5 @@ class SourceRoutes:
             page_token=page_token,
         )
         response = await call.read(self._sources.ListSourceItems, request)
-        return reply(
-            shapes.SourceItemPage(
-                items=[shapes.to_item(each) for each in response.items],
-                next_page_token=response.next_page_token,
-            )
-        )
+        items = [shapes.to_item(each) for each in response.items]
+        return reply(shapes.SourceItemPage(items=items, next_page_token=response.next_page_token))

@@ -10,6 +10,7 @@ from turnpike.api.gatekeeper.v1 import principal_pb2
 from turnpike.api.gatekeeper.v1 import tenancy_service_pb2 as pb
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import TenancyServiceStub
 from turnpike.gateway.documents import rfc3339
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.principals import (
     ROLE_NAMES,
     Principal,
@@ -19,16 +20,7 @@ from turnpike.gateway.routes.principals import (
 )
 from turnpike.gateway.routes.replies import problems, reply, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    Instant,
-    PageSize,
-    PageToken,
-    Reply,
-    Request,
-    Text,
-    Time,
-    in_utc,
-)
+from turnpike.gateway.routes.shapes import Instant, Reply, Request, Text, Time, in_utc
 
 Scope = Literal["TURNS", "READ", "ADMIN", "USAGE"]
 
@@ -167,18 +159,12 @@ class TenancyRoutes:
         )
         return router
 
-    async def list_keys(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_keys(self, call: CurrentCall, page: Page) -> Response:
         """Lists API keys, newest first, revoked ones included."""
-        request = pb.ListApiKeysRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListApiKeysRequest(**page)
         response = await call.read(self._tenancy.ListApiKeys, request)
-        return reply(
-            KeyPage(
-                keys=[Key(**_key(each)) for each in response.api_keys],
-                next_page_token=response.next_page_token,
-            )
-        )
+        keys = [Key(**_key(each)) for each in response.api_keys]
+        return reply(KeyPage(keys=keys, next_page_token=response.next_page_token))
 
     async def create_key(self, call: CurrentCall, body: NewKey) -> Response:
         """Creates an API key; the reply is the only time that it is shown."""
@@ -207,18 +193,12 @@ class TenancyRoutes:
         await call.read(self._tenancy.RevokeApiKey, pb.RevokeApiKeyRequest(id=id))
         return Response(status_code=204)
 
-    async def list_tenants(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_tenants(self, call: CurrentCall, page: Page) -> Response:
         """Lists tenants, newest first."""
-        request = pb.ListTenantsRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListTenantsRequest(**page)
         response = await call.read(self._tenancy.ListTenants, request)
-        return reply(
-            TenantPage(
-                tenants=[_tenant(each) for each in response.tenants],
-                next_page_token=response.next_page_token,
-            )
-        )
+        tenants = [_tenant(each) for each in response.tenants]
+        return reply(TenantPage(tenants=tenants, next_page_token=response.next_page_token))
 
     async def create_tenant(self, call: CurrentCall, body: NewTenant) -> Response:
         """Creates a tenant with a first key; the reply is the only time that it is shown."""

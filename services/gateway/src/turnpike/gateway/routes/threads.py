@@ -8,9 +8,10 @@ from pydantic import Field
 from turnpike.api.agent_runtime.v1 import thread_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.thread_service_pb2_grpc import ThreadServiceStub
 from turnpike.gateway.documents import rfc3339
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.replies import problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import Metadata, PageSize, PageToken, Reply, Request, Text, Time
+from turnpike.gateway.routes.shapes import Metadata, Reply, Request, Text, Time
 
 
 class NewThread(Request):
@@ -133,18 +134,12 @@ class ThreadRoutes:
         )
         return router
 
-    async def list_threads(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_threads(self, call: CurrentCall, page: Page) -> Response:
         """Lists threads, newest first."""
-        request = pb.ListThreadsRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListThreadsRequest(**page)
         response = await call.read(self._threads.ListThreads, request)
-        return reply(
-            ThreadPage(
-                threads=[_thread(each) for each in response.threads],
-                next_page_token=response.next_page_token,
-            )
-        )
+        threads = [_thread(each) for each in response.threads]
+        return reply(ThreadPage(threads=threads, next_page_token=response.next_page_token))
 
     async def create_thread(self, call: CurrentCall, body: NewThread) -> Response:
         """Makes an empty thread."""
@@ -176,18 +171,12 @@ class ThreadRoutes:
         await call.read(self._threads.DeleteThread, pb.DeleteThreadRequest(id=thread))
         return Response(status_code=204)
 
-    async def list_messages(
-        self, call: CurrentCall, thread: str, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_messages(self, call: CurrentCall, thread: str, page: Page) -> Response:
         """Lists a thread's messages, oldest first."""
-        request = pb.ListMessagesRequest(thread=thread, page_size=page_size, page_token=page_token)
+        request = pb.ListMessagesRequest(thread=thread, **page)
         response = await call.read(self._threads.ListMessages, request)
-        return reply(
-            MessagePage(
-                messages=[_message(each) for each in response.messages],
-                next_page_token=response.next_page_token,
-            )
-        )
+        messages = [_message(each) for each in response.messages]
+        return reply(MessagePage(messages=messages, next_page_token=response.next_page_token))
 
 
 def _thread(thread: pb.Thread) -> Thread:

@@ -13,18 +13,10 @@ from turnpike.api.tool_registry.v1.connector_service_pb2_grpc import ConnectorSe
 from turnpike.gateway.documents import embed_object, rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.connector_shapes import Secrets
+from turnpike.gateway.routes.parameters import IfMatch, Page, ValidateOnly
 from turnpike.gateway.routes.replies import RESULTS, problems, raw_reply, reply, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    IfMatch,
-    PageSize,
-    PageToken,
-    Reply,
-    Request,
-    Text,
-    Time,
-    ValidateOnly,
-)
+from turnpike.gateway.routes.shapes import Reply, Request, Text, Time
 
 # A connector that was never seen is awaited for 30 s.
 _PATIENCE = timedelta(seconds=35)
@@ -177,16 +169,10 @@ class ToolRoutes:
         return Response(status_code=204, headers={"x-turnpike-result": result})
 
     async def list_reviews(
-        self,
-        call: CurrentCall,
-        connector: Annotated[str, Query(max_length=64)] = "",
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
+        self, call: CurrentCall, page: Page, connector: Annotated[str, Query(max_length=64)] = ""
     ) -> Response:
         """Lists the tools that wait for approval, with what changed."""
-        request = pb.ListReviewsRequest(
-            connector=connector, page_size=page_size, page_token=page_token
-        )
+        request = pb.ListReviewsRequest(connector=connector, **page)
         response = await call.read(self._connectors.ListReviews, request)
         reviews = [_review(each) for each in response.reviews]
         return reply(ReviewPage(reviews=reviews, next_page_token=response.next_page_token))
@@ -204,18 +190,14 @@ class ToolRoutes:
         return reply(Credentials(credentials=[_credential(each) for each in response.credentials]))
 
     async def put_credential(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: NewCredential,
-        if_match_header: IfMatch = None,
+        self, call: CurrentCall, name: str, body: NewCredential, tag: IfMatch = None
     ) -> Response:
         """Stores what the caller's calls carry from now on; `If-Match` names the connector's ETag.
 
         With it, a credential is never stored for another server than the one it was meant for.
         """
         credential = tool_pb2.Credential(connector=name, headers=body.headers)
-        request = pb.SetCredentialRequest(credential=credential, etag=if_match(if_match_header))
+        request = pb.SetCredentialRequest(credential=credential, etag=if_match(tag))
         response = await call.read(self._connectors.SetCredential, request, _CREDENTIAL)
         return reply(_credential(response.credential))
 

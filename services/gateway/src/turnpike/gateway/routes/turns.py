@@ -15,9 +15,10 @@ from turnpike.gateway.documents import embed_any, embed_array, embed_object, rfc
 from turnpike.gateway.events import OUTCOMES, STATUSES, error_document
 from turnpike.gateway.problems import invalid_field
 from turnpike.gateway.routes.approvals import AskedCall, Decided, Question
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.replies import problems, raw_reply, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import PageSize, PageToken, Reply, Time, Usage
+from turnpike.gateway.routes.shapes import Reply, Time, Usage
 
 Status = Literal[
     "QUEUED", "RUNNING", "WAITING", "COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "REFUSED"
@@ -145,16 +146,14 @@ class TurnRoutes:
     async def list_turns(
         self,
         call: CurrentCall,
+        page: Page,
         status: Statuses = [],  # noqa: B006 # FastAPI copies it
         agent: Agent = "",
         thread: Annotated[str, Query(max_length=64, description="Only turns of this thread.")] = "",
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
     ) -> Response:
         """Lists turns across threads, newest first."""
         request = pb.ListTurnsRequest(
-            page_size=page_size,
-            page_token=page_token,
+            **page,
             thread=thread,
             statuses=_statuses(status),
             agent=agent,
@@ -165,13 +164,12 @@ class TurnRoutes:
         self,
         call: CurrentCall,
         thread: str,
+        page: Page,
         status: Statuses = [],  # noqa: B006 # FastAPI copies it
         agent: Agent = "",
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
     ) -> Response:
         """Lists a thread's turns, newest first."""
-        return await self.list_turns(call, status, agent, thread, page_size, page_token)
+        return await self.list_turns(call, page, status, agent, thread)
 
     async def get_turn(self, call: CurrentCall, turn: str) -> Response:
         """Returns a turn as it stands, while it runs too; watch on after its `seq`."""

@@ -12,9 +12,10 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperSer
 from turnpike.api.gatekeeper.v1.usage_service_pb2_grpc import UsageServiceStub
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.problems import invalid_field
+from turnpike.gateway.routes.parameters import Page
 from turnpike.gateway.routes.replies import problems, raw_reply, reply, time_of
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import PageSize, PageToken, Reply, Time, in_utc
+from turnpike.gateway.routes.shapes import Reply, Time, in_utc
 
 _NAMES = {"filter.from_time": "from", "filter.to_time": "to", "filter.time_zone": "tz"} | {
     "filter.": ""
@@ -164,6 +165,7 @@ class UsageRoutes:
     async def report_usage(
         self,
         call: CurrentCall,
+        page: Page,
         by: By = [],  # noqa: B006 # never changed
         begins: From = None,
         ends: To = None,
@@ -172,8 +174,6 @@ class UsageRoutes:
         principal: Who = "",
         agent: NameQuery = "",
         model: NameQuery = "",
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
     ) -> Response:
         """Sums what was used, by tenant, principal, agent, model, hour, day or month."""
         request = pb.ReportUsageRequest(
@@ -187,8 +187,7 @@ class UsageRoutes:
                 time_zone=tz,
             ),
             by=_dimensions(by),
-            page_size=page_size,
-            page_token=page_token,
+            **page,
         )
         report = await call.read(self._usage.ReportUsage, request, _NAMES)
         return _report_reply(report, {name for each in by for name in each.split(",")})
@@ -196,6 +195,7 @@ class UsageRoutes:
     async def list_usage(
         self,
         call: CurrentCall,
+        page: Page,
         turn: Who = "",
         begins: From = None,
         ends: To = None,
@@ -203,8 +203,6 @@ class UsageRoutes:
         principal: Who = "",
         agent: NameQuery = "",
         model: NameQuery = "",
-        page_size: PageSize = 50,
-        page_token: PageToken = "",
     ) -> Response:
         """Lists entries of the ledger, newest first."""
         request = pb.ListUsageRequest(
@@ -217,8 +215,7 @@ class UsageRoutes:
                 to_time=in_utc("to", ends),
             ),
             turn=turn,
-            page_size=page_size,
-            page_token=page_token,
+            **page,
         )
         response = await call.read(self._usage.ListUsage, request, _NAMES)
         entries = [_entry(each) for each in response.entries]

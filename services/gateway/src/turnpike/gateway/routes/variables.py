@@ -10,19 +10,10 @@ from turnpike.api.tool_registry.v1.variable_service_pb2_grpc import VariableServ
 from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.requests import if_match
 from turnpike.gateway.routes.configured import Configured
+from turnpike.gateway.routes.parameters import CurrentWrite, IfMatch, Page, ValidateOnly
 from turnpike.gateway.routes.replies import changed, created, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import (
-    IfMatch,
-    PageSize,
-    PageToken,
-    Reply,
-    Request,
-    Text,
-    Time,
-    ValidateOnly,
-    check_name,
-)
+from turnpike.gateway.routes.shapes import Reply, Request, Text, Time, check_name
 
 _NAMES = {"variable.": ""}
 
@@ -94,18 +85,12 @@ class VariableRoutes:
         ).add_to(router, "/api/v1/variables")
         return router
 
-    async def list_variables(
-        self, call: CurrentCall, page_size: PageSize = 50, page_token: PageToken = ""
-    ) -> Response:
+    async def list_variables(self, call: CurrentCall, page: Page) -> Response:
         """Lists the tenant's variables and one's own, by name."""
-        request = pb.ListVariablesRequest(page_size=page_size, page_token=page_token)
+        request = pb.ListVariablesRequest(**page)
         response = await call.read(self._variables.ListVariables, request)
-        return reply(
-            VariablePage(
-                variables=[_variable(each) for each in response.variables],
-                next_page_token=response.next_page_token,
-            )
-        )
+        variables = [_variable(each) for each in response.variables]
+        return reply(VariablePage(variables=variables, next_page_token=response.next_page_token))
 
     async def create_variable(
         self, call: CurrentCall, body: NewVariable, validate_only: ValidateOnly = False
@@ -115,46 +100,35 @@ class VariableRoutes:
             variable=_message(body.name, body), must_be_new=True, validate_only=validate_only
         )
         response = await call.change(self._variables.SetVariable, request, _NAMES)
-        made = _variable(response.variable)
-        location = f"/api/v1/variables/{made.name}"
-        return created(made, made.etag, location, validate_only=validate_only)
+        return created(
+            _variable(response.variable), "/api/v1/variables", validate_only=validate_only
+        )
 
     async def get_variable(self, call: CurrentCall, name: str, scope: Whose = "TENANT") -> Response:
         """Returns a variable, a secret without its value."""
         request = pb.GetVariableRequest(name=name, scope=f"VARIABLE_SCOPE_{scope}")
         response = await call.read(self._variables.GetVariable, request)
-        variable = _variable(response.variable)
-        return tagged(variable, variable.etag)
+        return tagged(_variable(response.variable))
 
     async def put_variable(
-        self,
-        call: CurrentCall,
-        name: str,
-        body: ChangedVariable,
-        if_match_header: IfMatch = None,
-        validate_only: ValidateOnly = False,
+        self, call: CurrentCall, name: str, body: ChangedVariable, write: CurrentWrite
     ) -> Response:
         """Makes a variable what the body says, from the next call or turn on."""
         check_name(body.name, name)
         request = pb.SetVariableRequest(
             variable=_message(name, body),
-            etag=if_match(if_match_header),
-            validate_only=validate_only,
+            etag=write.etag,
+            validate_only=write.validate_only,
         )
         response = await call.read(self._variables.SetVariable, request, _NAMES)
-        variable = _variable(response.variable)
-        return changed(variable, variable.etag, response.change, validate_only=validate_only)
+        return changed(_variable(response.variable), response.change, write)
 
     async def delete_variable(
-        self,
-        call: CurrentCall,
-        name: str,
-        if_match_header: IfMatch = None,
-        scope: Whose = "TENANT",
+        self, call: CurrentCall, name: str, tag: IfMatch = None, scope: Whose = "TENANT"
     ) -> Response:
         """Deletes a variable: what names it fails from then on."""
         request = pb.DeleteVariableRequest(
-            name=name, etag=if_match(if_match_header), scope=f"VARIABLE_SCOPE_{scope}"
+            name=name, etag=if_match(tag), scope=f"VARIABLE_SCOPE_{scope}"
         )
         await call.change(self._variables.DeleteVariable, request)
         return Response(status_code=204)
