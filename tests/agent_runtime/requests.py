@@ -98,9 +98,9 @@ async def call(
     body = request if isinstance(request, bytes) else request.SerializeToString()
     if not method.server_streaming:
         unary: Any = runtime.channel.unary_unary(path, None, response.FromString)
-        return await unary(body, metadata=metadata, timeout=10)
+        return await unary(body, metadata=metadata, timeout=30)
     opening: Any = runtime.channel.unary_stream(path, None, response.FromString)
-    stream: Any = opening(body, metadata=metadata, timeout=10)
+    stream: Any = opening(body, metadata=metadata, timeout=30)
     try:
         first = await stream.read()
         if first is grpc.aio.EOF:

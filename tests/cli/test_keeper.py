@@ -73,7 +73,7 @@ async def test_what_is_killed_comes_back(tmp_path: Path):
     async with kept(tmp_path, LASTING) as subject:
         first = subject.child.pid
         subject.child.send(signal.SIGKILL)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while len(subject.told) < 2:
                 await asyncio.sleep(0.01)
 
@@ -119,7 +119,7 @@ async def test_in_a_hurry_nobody_is_waited_for(tmp_path: Path):
     hurry = asyncio.Event()
     hurry.set()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         await stop_all([subject.child], signal.SIGTERM, 60, hurry)
 
     assert subject.child.exit_status == -signal.SIGKILL

@@ -149,7 +149,7 @@ class Rpc:
             )
             make: Any = getattr(channel, kind)(path, write, parse)
             asked = _once(request) if self.method.client_streaming else request
-            call = make(asked, metadata=metadata, timeout=10)
+            call = make(asked, metadata=metadata, timeout=30)
             try:
                 return await _first(call) if self.method.server_streaming else await call
             except grpc.aio.AioRpcError as error:

@@ -46,7 +46,9 @@ async def test_a_missing_or_wrong_key_is_unauthenticated(suite: Suite, key: str 
     assert response.headers["content-type"].startswith("application/problem+json")
 
 
-async def test_a_revoked_key_is_refused_within_a_second_everywhere(edge: Edge, make_key: MakeKey):
+async def test_a_revoked_key_is_refused_everywhere_while_its_token_lives_on(
+    edge: Edge, make_key: MakeKey
+):
     made = await make_key("MEMBER")
     assert await statuses(edge, made["key"]) == 200
 
@@ -55,7 +57,7 @@ async def test_a_revoked_key_is_refused_within_a_second_everywhere(edge: Edge, m
     async def refused() -> bool:
         return await statuses(edge, made["key"]) == 401
 
-    await until_it(refused, within=1.5)
+    await until_it(refused, within=15)
 
 
 async def test_revoking_a_key_stops_its_running_turns(
@@ -66,7 +68,7 @@ async def test_revoking_a_key_stops_its_running_turns(
 
     await edge.call("DELETE", f"/keys/{made['id']}")
 
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(15):
         fold = await edge.read(turn["id"])
     assert fold.log[-1].fields["error"]["reason"] == "KEY_REVOKED"
 
@@ -82,7 +84,7 @@ async def test_revoking_a_key_ends_its_open_streams(
         events = stream.events()
         await anext(events)
         await edge.call("DELETE", f"/keys/{made['id']}")
-        async with asyncio.timeout(1.5):
+        async with asyncio.timeout(15):
             rest = [event.type async for event in events]
 
     assert "turn.finished" not in rest

@@ -157,6 +157,7 @@ async def test_a_revoked_key_is_listed_and_may_be_revoked_again(tenant: Tenant):
     tenancy = tenant.gatekeeper.tenancy
     key = (await tenant.create_key()).api_key.id
     request = pb.RevokeApiKeyRequest(id=key)
+    began = datetime.now(UTC)
 
     once = await tenancy.RevokeApiKey(request, metadata=tenant.as_admin)
     again = await tenancy.RevokeApiKey(request, metadata=tenant.as_admin)
@@ -164,8 +165,7 @@ async def test_a_revoked_key_is_listed_and_may_be_revoked_again(tenant: Tenant):
     listed = await tenancy.ListApiKeys(pb.ListApiKeysRequest(), metadata=tenant.as_admin)
     assert once == again
     assert listed.api_keys[0] == once.api_key
-    age = datetime.now(UTC) - once.api_key.revoke_time.ToDatetime(UTC)
-    assert age < timedelta(seconds=5)
+    assert began <= once.api_key.revoke_time.ToDatetime(UTC) <= datetime.now(UTC)
 
 
 async def test_the_last_admin_may_revoke_its_own_key(tenant: Tenant):

@@ -74,7 +74,7 @@ async def test_a_process_serves_and_drains(upstream: Upstream):
             gateway.send_signal(signal.SIGTERM)
             rest = "".join([chunk async for chunk in text])
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             _, logged = await gateway.communicate()
 
     assert ready.json()["peers"] == {

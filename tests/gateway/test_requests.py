@@ -199,7 +199,7 @@ async def test_a_principal_token_is_a_credential_too(upstream: Upstream, client:
     assert upstream.other.metadata[-1]["authorization"] == f"Bearer {token}"
 
 
-async def test_a_revoked_key_is_refused_within_a_second(
+async def test_a_revoked_key_is_refused_long_before_its_exchange_ends(
     upstream: Upstream, client: httpx.AsyncClient
 ):
     key = upstream.gatekeeper.add_key()
@@ -208,7 +208,7 @@ async def test_a_revoked_key_is_refused_within_a_second(
 
     await upstream.gatekeeper.revoke(key)
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(15):
         while (await client.get("/api/v1/turns")).status_code != 401:
             pass
 

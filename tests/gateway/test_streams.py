@@ -309,7 +309,7 @@ async def test_hanging_up_ends_the_call_and_not_the_turn(
     async with client.stream("POST", RUN, json=BODY) as response:
         await next_event(frames(response))
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         await upstream.runtime.hung_up.wait()
     (log,) = upstream.runtime.logs.values()
     assert not log.finished
@@ -323,7 +323,7 @@ async def test_a_revoked_key_s_streams_end(upstream: Upstream, client: httpx.Asy
         stream = frames(response)
         await next_event(stream)
         await upstream.gatekeeper.revoke(key)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(15):
             rest = [frame async for frame in stream]
 
     assert [seq(frame) for frame in rest] in ([], [2])
@@ -406,7 +406,7 @@ async def test_a_stream_token_got_by_a_principal_token_ends_with_the_principal_s
 
     await upstream.gatekeeper.revoke(key)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         while True:
             response = await client.get(f"/api/v1/turns/{turn}/events", params={"token": token})
             if response.status_code == 401:
@@ -425,7 +425,7 @@ async def test_a_stream_token_ends_with_the_key_that_asked_for_it(
 
     await upstream.gatekeeper.revoke(key)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         while True:
             response = await client.get(f"/api/v1/turns/{turn}/events", params={"token": token})
             if response.status_code == 401:

@@ -27,7 +27,7 @@ async def test_calls_go_to_every_replica():
         ports = [await stack.enter_async_context(served(peer)) for peer in peers]
         target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
         channel = await stack.enter_async_context(open_channel(target))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(15):
             while not all(peer.calls for peer in peers):  # the second connects a little later
                 await release(channel)
 
@@ -41,7 +41,7 @@ async def test_a_replica_that_drains_gets_no_calls_and_the_other_all():
         address = f"127.0.0.1:{listen(server, '127.0.0.1:0')}"
         drain = await stack.enter_async_context(serving(server, grace_time=timedelta(0)))
         channel = await stack.enter_async_context(open_channel(f"ipv4:127.0.0.1:{port},{address}"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(15):
             while not draining.calls:
                 await release(channel)
 
@@ -64,7 +64,7 @@ async def test_a_restarted_replica_is_used_again_within_moments():
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
     async with served(peer, port):
-        await release(channel, wait_for_ready=True, timeout=3)
+        await release(channel, wait_for_ready=True, timeout=15)
     await channel.close()
 
 
@@ -124,15 +124,15 @@ async def test_a_call_without_a_timeout_has_a_deadline_and_a_stream_has_none():
 
     async with (
         served(Peer(remember)) as port,
-        open_channel(f"ipv4:127.0.0.1:{port}", deadline=timedelta(seconds=7)) as channel,
+        open_channel(f"ipv4:127.0.0.1:{port}", deadline=timedelta(seconds=70)) as channel,
     ):
         await release(channel)
-        await release(channel, timeout=3)
+        await release(channel, timeout=120)
         stream = GatekeeperServiceStub(channel).WatchRevocations(WatchRevocationsRequest())
         await anext(aiter(stream))
         stream.cancel()
 
-    assert remaining[:2] == pytest.approx([7, 3], abs=1)
+    assert remaining[:2] == pytest.approx([70, 120], abs=15)
     assert remaining[2] is None
 
 
@@ -140,13 +140,13 @@ async def test_a_call_on_behalf_of_another_ends_with_it():
     left: list[float] = []
 
     async def remember(context: Any) -> None:
-        left.append(deadline_left(context, default=timedelta(seconds=5)))
+        left.append(deadline_left(context, default=timedelta(seconds=60)))
 
     async with served(Peer(remember)) as port:
         async with open_channel(f"ipv4:127.0.0.1:{port}") as channel:
-            await release(channel, timeout=3)
-            await release(channel, timeout=60)
+            await release(channel, timeout=30)
+            await release(channel, timeout=120)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             await release(channel)
 
-    assert left == pytest.approx([3, 5, 5], abs=1)
+    assert left == pytest.approx([30, 60, 60], abs=15)

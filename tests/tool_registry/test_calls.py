@@ -222,7 +222,7 @@ async def test_calls_run_side_by_side(tenant: Tenant, url: str):
         request.turn, request.ordinal = hanging.turn, ordinal + 1
         requests.append(request)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(15):
         calls = await asyncio.gather(*map(tenant.run, requests))
 
     assert [text_of(call) for call in calls] == [f"done t{n}" for n in range(20)]

@@ -152,7 +152,7 @@ async def test_a_replica_that_is_told_to_stop_finishes_its_calls(
         last = tool_pb2.Call()
         async for response in watch:
             last = response.call
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(15):
             status = await asyncio.to_thread(ended.wait)
 
     assert status == 0

@@ -61,14 +61,15 @@ async def unknown(
 ) -> calls_pb.RunCallRequest:
     """Returns a call whose outcome nobody knows."""
 
-    async def hang(_: Called) -> dict[str, Any]:
+    async def hang_up(_: Called) -> dict[str, Any]:
+        for connection in server.called_on:
+            connection.cut()
         await asyncio.Event().wait()
         return {}
 
-    answer, server.answer = server.answer, hang
+    answer, server.answer = server.answer, hang_up
     request = await tenant.ask("effects/work")
     request.principal = principal
-    request.timeout.FromTimedelta(timedelta(seconds=1))
     call = await tenant.run(request)
     assert (call.status, call.generation) == (tool_pb2.CALL_STATUS_UNKNOWN, 1)
     server.answer = answer

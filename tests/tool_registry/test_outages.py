@@ -42,7 +42,7 @@ async def test_a_result_is_recorded_when_postgres_is_back_from_a_crash(
     await until(lambda: effects.journal.effects("rent") == 1)
 
     fragile.child.send(signal.SIGQUIT)
-    assert fragile.child.wait(timedelta(seconds=10)) is not None
+    assert fragile.child.wait(timedelta(seconds=15)) is not None
     await until(lambda: bool(effects.journal.entries("end")))
     request.ordinal = 1
     error = await refusal(tenant.run(request))
@@ -55,7 +55,7 @@ async def test_a_result_is_recorded_when_postgres_is_back_from_a_crash(
     assert error.retry_after is not None
     assert text_of(last) == "done rent"
     request.ordinal = 0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(15):
         while True:
             try:
                 assert text_of(await tenant.run(request)) == "done rent"

@@ -289,6 +289,6 @@ async def test_an_owner_is_cancelled_at_whatever_moment_redis_goes_away(
                 for _ in range(ticks):
                     await asyncio.sleep(0)
                 owner.appending.cancel()
-                assert (await asyncio.wait([owner.appending], timeout=2))[0]
+                assert (await asyncio.wait([owner.appending], timeout=15))[0]
     finally:
         restart(cache)

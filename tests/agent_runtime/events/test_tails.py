@@ -277,7 +277,7 @@ async def test_who_has_nothing_to_be_given_yet_is_told_at_once(
     storage: Storage, elsewhere: Tails, owner: Writing
 ):
     watching = elsewhere.watch(await storage.head(owner.claim), 0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         assert await anext(watching) == []
     await watching.aclose()
 

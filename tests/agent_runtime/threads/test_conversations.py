@@ -78,7 +78,7 @@ async def streaming(tenant: Tenant, url: str, model: str) -> None:
 
 
 async def until_open(provider: ModelServer) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(15):
         while not provider.open_streams:
             await asyncio.sleep(0.01)
 

@@ -43,7 +43,7 @@ async def test_before_the_first_word(world: World, tenant: Tenant, provider: Pro
 
     ended = await cancel(tenant, turn.id)
 
-    await asyncio.wait_for(ask.closed.wait(), 1)
+    await asyncio.wait_for(ask.closed.wait(), 15)
     assert (ended.status, ended.text, ended.error.reason) == (CANCELLED, "", "CANCELLED")
     await assert_whole(world, ended)
 
@@ -57,7 +57,7 @@ async def test_in_the_text(world: World, tenant: Tenant, provider: Provider):
         ended = await cancel(tenant, turn.id)
         events = await reader.ends()
 
-    await asyncio.wait_for(ask.closed.wait(), 1)
+    await asyncio.wait_for(ask.closed.wait(), 15)
     assert (ended.status, ended.text) == (CANCELLED, "half an ")
     assert said(events) == "half an "
     assert kinds(events)[-2:] == ["usage", "turn_finished"]

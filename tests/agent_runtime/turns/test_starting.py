@@ -268,7 +268,7 @@ async def test_a_deleted_threads_turn_ends_first(world: World, tenant: Tenant, p
         DeleteThreadRequest(id=turn.thread), metadata=tenant.admin
     )
 
-    await asyncio.wait_for(ask.closed.wait(), 5)
+    await asyncio.wait_for(ask.closed.wait(), 15)
     for each in (turn, queued):
         assert (await refusal(tenant.turn(each.id))).code is grpc.StatusCode.NOT_FOUND
 
