@@ -45,7 +45,8 @@ class Entrance:
         return _router(self, _FormRoute)
 
 
-def _current_call(request: Request) -> Call:
+# A coroutine, though it waits for nothing: FastAPI runs others in threads.
+async def _current_call(request: Request) -> Call:
     return request.scope[_CALL]
 
 
