@@ -48,6 +48,16 @@ class EtagMismatchError(AgentRuntimeError):
         super().__init__("it was changed meanwhile: read it again", etag=etag)
 
 
+def check_etag(given: str, current: str) -> None:
+    """Returns if a caller bound a change to nothing, or to what there is now.
+
+    Raises:
+        EtagMismatchError: It was changed since the caller read it.
+    """
+    if given and given != current:
+        raise EtagMismatchError(current)
+
+
 class InUseError(AgentRuntimeError):
     """Something else names it."""
 

@@ -1,7 +1,6 @@
 """Bars for what takes a while, where somebody watches."""
 
 import sys
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from rich.console import Console
@@ -35,12 +34,7 @@ class _Shown:
         self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self._bars.stop()
 
 

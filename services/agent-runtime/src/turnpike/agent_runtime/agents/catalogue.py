@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from turnpike.agent_runtime.agents import store
 from turnpike.agent_runtime.agents.model import AgentSpec
 from turnpike.agent_runtime.agents.store import Agent, AgentVersion, Change
-from turnpike.agent_runtime.errors import ConflictError, EtagMismatchError, NotFoundError
+from turnpike.agent_runtime.errors import ConflictError, NotFoundError, check_etag
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import InvalidArgumentError
 
@@ -102,8 +102,7 @@ class Agents:
             await self._holds.check(connection, wish.tenant, wish.spec, _SPEC)
             if current is None:
                 return await self._create(connection, wish), "CREATED"
-            if etag and etag != current:
-                raise EtagMismatchError(current)
+            check_etag(etag, current)
             agent = await self._existing(connection, wish.name)
             if agent.spec == wish.spec:
                 return agent, "UNCHANGED"
@@ -131,8 +130,7 @@ class Agents:
             current = await store.lock_agent(connection, name)
             if current is None:
                 raise NotFoundError("agent", name)
-            if etag and etag != current:
-                raise EtagMismatchError(current)
+            check_etag(etag, current)
             await store.delete_agent(connection, name)
 
     async def versions(

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.agent_runtime.errors import (
     ConflictError,
-    EtagMismatchError,
     InUseError,
     NotFoundError,
+    check_etag,
 )
 from turnpike.agent_runtime.models import store
 from turnpike.agent_runtime.models.clients import OPENAI
@@ -91,8 +91,7 @@ class ModelCatalogue:
                 _check(wish)
                 if current is None:
                     return await self._create(connection, wish), "CREATED"
-                if etag and etag != current.etag:
-                    raise EtagMismatchError(current.etag)
+                check_etag(etag, current.etag)
                 return await self._change(connection, wish, current)
         except IntegrityError as error:
             raise _refused(error, wish) from error
@@ -123,8 +122,7 @@ class ModelCatalogue:
                 current = await store.lock_model(connection, place, name)
                 if current is None:
                     raise NotFoundError("model", name)
-                if etag and etag != current.etag:
-                    raise EtagMismatchError(current.etag)
+                check_etag(etag, current.etag)
                 await self._check_unused(connection, place, name)
                 await store.delete_model(connection, place, name)
         except IntegrityError as error:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.agent_runtime.errors import EtagMismatchError, NotFoundError
+from turnpike.agent_runtime.errors import NotFoundError, check_etag
 from turnpike.agent_runtime.policy import store
 from turnpike.agent_runtime.policy.store import KeptGrant, PolicyVersion
 from turnpike.database.tenancy import tenant_transaction
@@ -45,8 +45,7 @@ class Policies:
         """
         async with tenant_transaction(self._engine, tenant) as connection:
             before = await store.current(connection, tenant, principal, lock=True)
-            if etag and etag != (before.etag if before else ""):
-                raise EtagMismatchError(before.etag if before else "")
+            check_etag(etag, before.etag if before else "")
             if before is not None and before.spec == spec:
                 return before, "UNCHANGED"
             made = await store.change(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from turnpike.agent_runtime.errors import ConflictError, EtagMismatchError, NotFoundError
+from turnpike.agent_runtime.errors import ConflictError, NotFoundError, check_etag
 from turnpike.agent_runtime.models.endpoints import is_credential, is_endpoint
 from turnpike.agent_runtime.models.scopes import Place
 from turnpike.agent_runtime.provider_keys import store
@@ -63,8 +63,7 @@ class ProviderKeys:
             _check(wish)
             if current is None:
                 return await self._create(connection, wish), "CREATED"
-            if etag and etag != current.etag:
-                raise EtagMismatchError(current.etag)
+            check_etag(etag, current.etag)
             return await self._change(connection, wish, current)
 
     async def get(self, place: Place, name: str) -> ProviderKey:
@@ -91,8 +90,7 @@ class ProviderKeys:
             current = await store.lock_key(connection, place, name)
             if current is None:
                 raise NotFoundError("provider_key", name)
-            if etag and etag != current.etag:
-                raise EtagMismatchError(current.etag)
+            check_etag(etag, current.etag)
             await store.delete_key(connection, place, name)
 
     async def mode(self, place: Place) -> Mode:
@@ -110,8 +108,7 @@ class ProviderKeys:
         """
         async with tenant_transaction(self._engine, place.tenant) as connection:
             current = await store.get_mode(connection, place, lock=True)
-            if etag and etag != current.etag:
-                raise EtagMismatchError(current.etag)
+            check_etag(etag, current.etag)
             if current.mode == mode:
                 return current, "UNCHANGED"
             made = await store.set_mode(connection, place, mode)

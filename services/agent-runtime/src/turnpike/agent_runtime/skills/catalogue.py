@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.agent_runtime.errors import (
     ConflictError,
-    EtagMismatchError,
     InUseError,
     NotFoundError,
+    check_etag,
 )
 from turnpike.agent_runtime.skills import store
 from turnpike.agent_runtime.skills.model import SkillSpec
@@ -64,8 +64,7 @@ class Skills:
                 raise NotFoundError("skill", wish.name)
             if current is None:
                 return await self._create(connection, wish), "CREATED"
-            if etag and etag != current:
-                raise EtagMismatchError(current)
+            check_etag(etag, current)
             skill = await _existing(connection, wish.name)
             if skill.spec == wish.spec:
                 return skill, "UNCHANGED"
@@ -94,8 +93,7 @@ class Skills:
             current = await store.lock_skill(connection, name)
             if current is None:
                 raise NotFoundError("skill", name)
-            if etag and etag != current:
-                raise EtagMismatchError(current)
+            check_etag(etag, current)
             if user := await self._user_of_skill(connection, name):
                 raise InUseError(f"skill {name!r}", "agent", user)
             await store.delete_skill(connection, tenant, name, by)

