@@ -83,6 +83,8 @@ async def _converse(child: asyncio.subprocess.Process, sent: bytes) -> Ended:
 async def _feed(stdin: asyncio.StreamWriter, sent: bytes) -> None:
     # A child that ends early says why by itself.
     with suppress(BrokenPipeError, ConnectionResetError):
+        if stdin.is_closing():
+            return
         stdin.write(sent)
         await stdin.drain()
         stdin.close()
