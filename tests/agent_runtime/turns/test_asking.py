@@ -21,10 +21,15 @@ FAILED = TurnStatus.TURN_STATUS_FAILED
 @pytest.fixture(scope="module")
 async def here(world: World) -> AsyncGenerator[Served]:
     """A replica of little patience."""
-    async with world.replica(
-        first_chunk_timeout=0.5, idle_timeout=0.5, tool_timeout=0.5, turn_timeout=3
-    ) as served:
+    async with world.replica(first_chunk_timeout=2, idle_timeout=2) as served:
         yield served
+
+
+@pytest.fixture
+async def hasty(world: World) -> AsyncGenerator[Tenant]:
+    """A tenant on a replica that gives a turn three seconds."""
+    async with world.replica(first_chunk_timeout=2, idle_timeout=2, turn_timeout=3) as served:
+        yield await world.tenant(served)
 
 
 async def ended(world: World, tenant: Tenant, turn: Turn) -> Turn:
@@ -65,7 +70,7 @@ async def test_retry_after_is_what_is_waited(tenant: Tenant, provider: Provider)
     assert retrying.reason == "RATE_LIMITED"
     # A little is added, so that not all come back at the same moment.
     assert 500 < retrying.delay.ToMilliseconds() <= 1100
-    assert 1 <= waited < 3
+    assert waited >= 1
 
 
 async def test_a_wait_beyond_the_turns_deadline_is_not_begun(
@@ -81,17 +86,17 @@ async def test_a_wait_beyond_the_turns_deadline_is_not_begun(
 
 
 async def test_calls_are_made_again_within_the_turns_deadline_only(
-    world: World, tenant: Tenant, provider: Provider
+    world: World, hasty: Tenant, provider: Provider
 ):
-    turn, ask = await begin(tenant, provider)
+    turn, ask = await begin(hasty, provider)
     began = time.monotonic()
     refusals = 0
-    while not (await tenant.turn(turn.id)).HasField("finish_time"):
+    while not (await hasty.turn(turn.id)).HasField("finish_time"):
         ask.refuse(500, {"retry-after": "0.3"})
         refusals += 1
-        ask = await next_ask(tenant, provider, turn) or ask
+        ask = await next_ask(hasty, provider, turn) or ask
 
-    failed = await ended(world, tenant, turn)
+    failed = await ended(world, hasty, turn)
     # On a slow machine a refusal may come too late to be one.
     assert failed.status == FAILED
     assert failed.error.reason in ("PROVIDER_ERROR", "DEADLINE_EXCEEDED")
@@ -176,10 +181,10 @@ async def silence(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def test_a_model_that_is_slow_but_speaks_is_not_given_up(tenant: Tenant, provider: Provider):
+async def test_a_model_that_is_slow_but_speaks_is_not_given_up(hasty: Tenant, provider: Provider):
     # Silence ends a call, age does not: all of it takes longer than any deadline.
-    turn, ask = await begin(tenant, provider)
-    async with watching(tenant, turn.id) as reader:
+    turn, ask = await begin(hasty, provider)
+    async with watching(hasty, turn.id) as reader:
         began, said_so_far = time.monotonic(), 0
         while time.monotonic() - began < 3.5:
             said_so_far += 1
@@ -191,7 +196,7 @@ async def test_a_model_that_is_slow_but_speaks_is_not_given_up(tenant: Tenant, p
 
     assert kinds(events)[-1] == "turn_finished"
     assert "log_reset" not in kinds(events)
-    assert (await tenant.turn(turn.id)).status == COMPLETED
+    assert (await hasty.turn(turn.id)).status == COMPLETED
 
 
 async def test_a_stream_that_is_cut_four_times_fails_the_turn_and_keeps_the_last(

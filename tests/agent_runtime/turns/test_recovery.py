@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import time
 from collections.abc import AsyncGenerator
 from uuid import UUID
 
@@ -71,10 +70,9 @@ async def test_l5_before_the_first_event_another_model_goes_on_and_the_stream_is
     asked = [ask.body["model"]]
     async with watching(pooled, turn.id) as reader:
         for _ in range(failures):
-            ask.refuse(429, {"retry-after": "7"})
-            began = time.monotonic()
+            # Longer than anybody waits to be asked.
+            ask.refuse(429, {"retry-after": "30"})
             ask = await provider.asked()
-            assert time.monotonic() - began < 5
             asked.append(ask.body["model"])
         ask.answer("hello")
         events = await reader.ends()

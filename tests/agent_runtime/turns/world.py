@@ -153,6 +153,15 @@ class World:
             )
 
     @asynccontextmanager
+    async def unrenewed(self, served: Served) -> AsyncGenerator[None]:
+        """Lets a replica's lease not be renewed, nor bring it what is desired of its turns."""
+        async with self.superuser.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "SELECT FROM replicas WHERE id = $1 FOR NO KEY UPDATE", served.id
+            )
+            yield
+
+    @asynccontextmanager
     async def locked(self, turn: str) -> "AsyncGenerator[Held]":
         """Holds a turn's row, for a statement of whoever else to wait for."""
         async with self.superuser.acquire() as connection, connection.transaction():
