@@ -101,7 +101,8 @@ def call_events(reply: Reply, call: dict[str, Any]) -> list[bytes]:
 def whole(reply: Reply) -> dict[str, Any]:
     """Returns the reply as one object, for callers who do not stream."""
     calls = [{k: v for k, v in call.items() if k != "index"} for call in reply.calls]
-    text = None if calls else " ".join(f"~{i}" for i in range(reply.words))
+    words = " ".join(f"~{i}" for i in range(reply.words))
+    text = None if calls else reply.script.said or words
     message = {"role": "assistant", "content": text} | ({"tool_calls": calls} if calls else {})
     choice = {"index": 0, "message": message, "finish_reason": reply.finish}
     return {

@@ -5,6 +5,7 @@ value of `arg` and its like as `%2B` and `%2F`:
 
     n=N         stream N one-word deltas (default 20), or as many tokens as the
                 request allows
+    say=TEXT    instead of words, this text as one delta (written as that of `arg`)
     us=U        wait U microseconds between deltas (default 0: ten deltas a write)
     ttft=MS     wait MS milliseconds before the first byte
     tool=NAME   first ask for tool NAME (arguments from arg=JSON); once its result
@@ -54,6 +55,11 @@ class Script:
     def seconds(self, part: str) -> float:
         """Returns the milliseconds behind a part of the name, as seconds."""
         return self.number(part) / 1000
+
+    @property
+    def said(self) -> str | None:
+        """The text to answer with, where it is not to be words."""
+        return self.parts.get("say")
 
     @property
     def fault(self) -> Fault | None:

@@ -166,6 +166,7 @@ async def test_the_planner_model_summarizes_and_plans_and_is_billed_to_who_asks(
     assert ([each["path"] for each in found["results"]], found["planned"]) == (["/a.md"], "")
     tool = await called(stranger, "search_knowledge", query="agent's toll", plan=True)
     assert [each["path"] for each in told(tool)["passages"]] == ["/a.md"]
+    assert "planned" not in told(tool)
     assert any("agent's toll" in json.dumps(each["body"]) for each in await models_log("n=3"))
 
     async def is_billed() -> bool:
@@ -173,6 +174,29 @@ async def test_the_planner_model_summarizes_and_plans_and_is_billed_to_who_asks(
         return "planner" in json.dumps(rows)
 
     await until(is_billed, 60)
+
+
+async def test_an_agent_that_has_its_search_planned_sees_what_was_searched(
+    stranger: Edge, model: Double, tag: str
+):
+    note = f"/collections/{tag}/documents/a.md"
+    await stranger.call("POST", "/collections", {"name": tag})
+    await stranger.call("PUT", note, {"text": "The toll is due."})
+    await statuses(stranger, note)
+    plan = {"query": "what is owed for the bridge", "when": "since 2020-01-01", "recent": False}
+    script = f"say={json.dumps(plan)}"
+    planner = {"provider": "openai", "model": script, "base_url": model.url, "role": "planner"}
+    await stranger.call("PUT", "/models/planner", {**planner, "api_key": tag})
+    seen = dict[str, Any]()
+
+    async def is_planned() -> bool:
+        # On a busy machine the planner may be late, and is not waited for.
+        seen.update(told(await called(stranger, "search_knowledge", query="toll", plan=True)))
+        return "planned" in seen
+
+    await until(is_planned, 60, every=0.2)
+    assert [each["path"] for each in seen.pop("passages")] == ["/a.md"]
+    assert seen == {"planned": plan["query"], "since": "2020-01-01", "until": ""}
 
 
 async def called(edge: Edge, tool: str, **arguments: Any) -> dict[str, Any]:
