@@ -1,5 +1,6 @@
 """Code is divided by its syntax."""
 
+import asyncio
 from itertools import pairwise
 
 import pytest
@@ -293,6 +294,47 @@ async def test_a_parser_that_takes_too_much_is_given_up(
 ) -> None:
     assert await Parsing(bounds, at_once=1).parse(PYTHON, "python") == b""
     assert "divided unparsed" in caplog.text
+
+
+CLASS = """#pragma once
+
+namespace river {
+
+%s
+}  // namespace river
+"""
+STRUCTS = "".join(
+    f"/* Doc of {n}. */\nstatic int\npay_{n}(struct toll *this, int class)\n{{\n"
+    f"  return this->new + class * {n};\n}}\n\n"
+    for n in range(8)
+)
+METHODS = "".join(f"  int pay_{n}(const T& who) const override;\n" for n in range(40))
+
+
+async def test_e1_the_loop_goes_on_while_code_is_parsed_that_takes_for_ever() -> None:
+    parsing = Parsing(Bounds(seconds=1, memory_bytes=1 << 30), at_once=1)
+    task = asyncio.create_task(parsing.parse(PYTHON * 2_000, "python"))
+    beats = 0
+    while not task.done():
+        await asyncio.sleep(0.01)
+        beats += 1
+
+    assert await task == b"", "it was given up"
+    # Not a figure: a loop that stood still would count one or two.
+    assert beats > 20
+
+
+def test_a_header_is_divided_as_what_it_is_of() -> None:
+    media_type = kinds.media_type_of("", "/src/toll.h")
+    language = kinds.language_of(media_type)
+
+    ours = divided(CLASS % f"class Toll : public Base {{\n{METHODS}}};\n", language)
+    plain = divided(STRUCTS, language)
+
+    assert kinds.strategy_for(media_type) is Strategy.CODE
+    (inside,) = holding(ours, "pay_20(")
+    assert inside.headings == ("namespace river", "class Toll : public Base")
+    assert plain == divided(STRUCTS, "c"), "names that are words of C++ break nothing"
 
 
 def test_a_documents_language_is_part_of_how_it_is_divided() -> None:

@@ -71,7 +71,6 @@ async def test_a_long_text_is_summarized_in_parts_that_are_all_of_it_and_none_to
     tenant, asked, say = told
     whole = "\n\n".join(paragraphs(400))
     await tenant.put("/a.md", whole)
-    await tenant.indexed("/a.md")
 
     made = await summarize(tenant, "/a.md")
 
@@ -83,21 +82,33 @@ async def test_a_long_text_is_summarized_in_parts_that_are_all_of_it_and_none_to
     assert last == "\n\n".join(["In short: tolls."] * len(parts))
     say("refused")
     await tenant.put("/b.md", whole + "\n\nOne more.")
-    await tenant.indexed("/b.md")
     assert (await refused(summarize(tenant, "/b.md"))).reason == "UNAVAILABLE"
     say("In short: tolls.")
     assert (await summarize(tenant, "/b.md")).calls == 1, "parts that were done are kept"
+
+
+async def test_a_planner_that_shortens_nothing_is_not_asked_for_ever(told: Told):
+    tenant, asked, say = told
+    whole = "\n\n".join(paragraphs(400))
+    await tenant.put("/a.md", whole)
+    say(whole)
+
+    error = await asyncio.wait_for(refused(summarize(tenant, "/a.md")), 15)
+
+    assert error.reason == "UNAVAILABLE"
+    assert len(asked.requests) > 1
 
 
 async def test_summaries_go_with_the_last_content_that_they_are_of(told: Told, tmp_path: Path):
     tenant, _, _ = told
     other = replace(tenant, collection="others")
     await other.begin()
-    for each in (tenant, other):
-        await each.put("/a.md", "The toll is due.")
+    # One text, and two contents: they are of two types.
+    for each, shared in ((tenant, "/a.md"), (other, "/a.txt")):
+        await each.put(shared, "The toll is due.")
         await each.put("/b.md", f"The toll is due, says {each.collection}.")
-    for place in ((tenant, "/a.md"), (tenant, "/b.md"), (other, "/a.md"), (other, "/b.md")):
-        await summarize(*place)
+        for path in (shared, "/b.md"):
+            await summarize(each, path)
     stores = tenant.library.stores
     leftovers = Leftovers(stores.system, stores.engine, DirectoryStore(tmp_path, "embedding"))
 

@@ -12,6 +12,7 @@ TEXTS = (
     "The river has a well-known toll bridge.",
     "Nobody knows the bridge of the toll, well.",
     r"O'Hara's path is C:\salmon\autumn.",
+    "More is at example.org/o'hara.",
     "The spare part has the number QX-7731.",
     "A part that is spare.",
 )
@@ -27,6 +28,7 @@ COUNTS = {
     'bridge -"toll bridge"': 1,
     "QX-7731": 1,
     "O'Hara's": 1,
+    "example.org/o'hara": 1,
     "C:\\salmon\\autumn": 1,
     "the": 0,
     "zzzz": 0,

@@ -49,7 +49,7 @@ _BY_ENDING = {
     ".java": "text/x-java",
     ".kt": "text/x-kotlin",
     ".c": "text/x-c",
-    ".h": "text/x-c",
+    ".h": "text/x-chdr",
     ".cc": "text/x-c++",
     ".cpp": "text/x-c++",
     ".cxx": "text/x-c++",
@@ -69,8 +69,9 @@ _BY_ENDING = {
 _LANGUAGES = {
     "c#": "text/x-csharp text/x-cs",
     "bash": "text/x-shellscript text/x-sh application/x-sh application/x-shellscript",
-    "c": "text/x-c text/x-csrc text/x-chdr",
-    "c++": "text/x-c++ text/x-c++src text/x-c++hdr",
+    "c": "text/x-c text/x-csrc",
+    # A header may be of either; that of C++ has one's tree of the other too.
+    "c++": "text/x-c++ text/x-c++src text/x-c++hdr text/x-chdr",
     "go": "text/x-go",
     "java": "text/x-java text/x-java-source",
     "javascript": "text/javascript application/javascript text/x-javascript text/jsx",
