@@ -23,7 +23,7 @@ from turnpike.api.embedding.v1 import document_service_pb2 as pb
 from turnpike.database.tenancy import system_transaction, tenant_transaction
 from turnpike.embedding.children import Bounds
 from turnpike.embedding.claims import ClaimLostError
-from turnpike.embedding.knowledge import job_rows
+from turnpike.embedding.knowledge import content_rows, job_rows
 from turnpike.embedding.knowledge.extraction import Extraction, ExtractionError
 from turnpike.embedding.knowledge.model import Recipe, State
 from turnpike.embedding.model import Priority
@@ -297,6 +297,55 @@ async def test_whoever_puts_many_documents_delays_nobody_but_themselves(shelves:
         await connection.rollback()
 
     assert [str(job.tenant) for job in jobs].index(few.id) <= 1
+
+
+async def test_what_documents_are_is_indexed_before_what_they_were(
+    schemas: Schemas, keys: Keys, tmp_path: Path
+):
+    urls = await Schemas(await new_database(schemas.superuser)).of("embedding")
+    async with library(settings_for(urls, keys, tmp_path, index_jobs=0), keys, urls) as idle:
+        tenant = idle.tenant()
+        await tenant.begin()
+        for path, words in (
+            ("/a.md", "one"), ("/gone.md", "gone"), ("/b.md", "other"),
+            ("/a.md", "two"), ("/a.md", "three"), ("/a.md", "four"),
+        ):  # fmt: skip
+            await tenant.put(path, words)
+        # Somebody waits for it again.
+        back = pb.RevertDocumentRequest(collection="notes", path="/a.md", revision=2, force=True)
+        await tenant.call("RevertDocument", back)
+        delete = pb.DeleteDocumentRequest(collection="notes", path="/gone.md")
+        await tenant.call("DeleteDocument", delete)
+        claimed = [await _claimed(idle) for _ in range(6)]
+
+    assert claimed[:2] == ["other", "two"]
+    assert sorted(claimed[2:]) == ["four", "gone", "one", "three"], "each gets its vectors"
+
+
+async def test_a_claim_that_is_not_committed_yet_holds_no_other_tenants_job(
+    schemas: Schemas, keys: Keys, tmp_path: Path
+):
+    urls = await Schemas(await new_database(schemas.superuser)).of("embedding")
+    async with library(settings_for(urls, keys, tmp_path, index_jobs=0), keys, urls) as idle:
+        tenants = [idle.tenant(), idle.tenant()]
+        for tenant in tenants:
+            await tenant.begin()
+            await tenant.put("/a.md", "one")
+        async with (
+            system_transaction(idle.stores.system) as one,
+            system_transaction(idle.stores.system) as two,
+        ):
+            jobs = [await job_rows.claim(one), await job_rows.claim(two)]
+
+    assert [str(job.tenant) for job in jobs if job] == [tenant.id for tenant in tenants]
+
+
+async def _claimed(shelves: Library) -> str:
+    """Claims the next job; returns what it is to index."""
+    async with system_transaction(shelves.stores.system) as connection:
+        job = await job_rows.claim(connection)
+        assert job is not None
+        return (await content_rows.get(connection, job.tenant, job.content)).text or ""
 
 
 async def _queue(connection: Any, tenant: UUID, count: int) -> None:

@@ -12,6 +12,8 @@ from sqlalchemy import text
 from tests.conftest import Keys, Schemas, new_database
 from tests.embedding.bert_reference import MODEL
 from tests.embedding.knowledge.serving import Library, Tenant, library, settings_for
+from tests.embedding.knowledge.test_collections import CREATED, UNCHANGED
+from tests.embedding.knowledge.test_collections import put as apply
 from tests.embedding.knowledge.test_documents import paragraphs, refused
 from tests.waiting import until
 from turnpike.api.embedding.v1 import collection_service_pb2 as collections_pb
@@ -97,6 +99,24 @@ async def search(tenant: Tenant, words: str, **filters: Any) -> Found:
     searching = Search(tenant.library.stores.engine, tenant.library.counted.embedder, exact_most=99)
     question = Question(tenant=UUID(tenant.id), wordings=(words,), filter=Filter(**filters))
     return await searching.search(question, None)
+
+
+async def test_a_collection_is_applied_with_a_model_that_is_not_the_default(movers: Library):
+    tenant = movers.tenant()
+
+    would = await apply(tenant, fields={"model": NEW}, validate_only=True)
+    made = await apply(tenant, fields={"model": NEW})
+    same = [await apply(tenant, fields=each) for each in ({"model": NEW}, {"model": ""})]
+    others = [await refused(apply(tenant, fields={"model": each})) for each in (OLD, "default")]
+
+    assert [would.collection.model, made.collection.model] == [NEW, NEW]
+    assert [each.change for each in (would, made)] == [CREATED, CREATED]
+    assert [each.change for each in same] == [UNCHANGED, UNCHANGED]
+    message = f"is '{NEW}'; a migration changes it"
+    assert [error.fields for error in others] == [[("collection.model", message)]] * 2
+    await tenant.put("/a.md", "one")
+    await tenant.indexed("/a.md")
+    assert await kept(tenant) == {NEW: 1}
 
 
 async def test_a_collection_changes_its_model_at_once_and_the_old_vectors_are_dropped(
@@ -367,6 +387,8 @@ async def test_a_model_that_was_changed_under_its_name_is_noticed_and_never_meet
     idle = changed.model_copy(update={"index_jobs": 0})
     async with library(idle, keys, urls) as second:
         found = await search(tenant.on(second), "two fish")
+        again = await apply(tenant.on(second), fields={"model": NEW})
+    assert again.change == UNCHANGED, "its model is replaced by itself"
     assert [each.text for each in found.results] == ["two fish"]
     assert not any(each.dense_rank for each in found.results), "by words alone as yet"
 

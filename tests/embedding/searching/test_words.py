@@ -12,7 +12,7 @@ TEXTS = (
     "The river has a well-known toll bridge.",
     "Nobody knows the bridge of the toll, well.",
     r"O'Hara's path is C:\salmon\autumn.",
-    "More is at example.org/o'hara.",
+    "See example.org/o'hara for more.",
     "The spare part has the number QX-7731.",
     "A part that is spare.",
 )

@@ -9,6 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from turnpike.embedding.knowledge import kinds
 from turnpike.embedding.knowledge.model import Collection, Recipe, Shape
 
+# Nobody waits any more for what a document was: that is indexed after what documents are, so
+# that one that is written faster than it is indexed is found as it is, not as it was long ago.
+# What somebody has under way is left alone; whoever writes waits for no worker.
+_DEFER = text("""
+UPDATE indexings SET backfill = true WHERE tenant = :tenant AND id IN (
+  SELECT o.id FROM revisions r
+  JOIN indexings o ON o.tenant = r.tenant AND o.document = r.document AND o.content = r.content
+  WHERE r.tenant = :tenant AND r.document = :document AND r.number = :before
+    AND o.content <> :content AND NOT o.backfill AND o.state NOT IN ('READY', 'FAILED')
+  FOR UPDATE OF o SKIP LOCKED)
+""")
 # What was indexed before, and what is being indexed, is not indexed again; what failed may
 # do better now.
 _REQUIRE = text("""
@@ -68,30 +79,37 @@ def recipe_for(collection: Collection, media_type: str) -> Recipe:
     )
 
 
-async def require(
-    connection: AsyncConnection, tenant: UUID, collection: Collection, document: UUID, shape: Shape
-) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """What a document is now."""
+
+    tenant: UUID
+    document: UUID
+    shape: Shape
+    before: int
+    """The number of the revision that it was; 0: none."""
+
+
+async def require(connection: AsyncConnection, collection: Collection, present: Present) -> bool:
     """Has searches find what a document is now: at once, if it was indexed before.
 
     While its collection migrates, by both models. Returns whether somebody has to index it.
     """
-    if shape.path is None:
-        await hide(connection, tenant, document)
+    if present.before:
+        await _defer(connection, present)
+    if present.shape.path is None:
+        await _hide(connection, present)
         return False
     has_work = False
     for model in filter(None, (collection.model, collection.next_model)):
-        has_work |= await _require(connection, tenant, collection, document, shape, model)
+        has_work |= await _require(connection, collection, present, model)
     return has_work
 
 
 async def _require(
-    connection: AsyncConnection,
-    tenant: UUID,
-    collection: Collection,
-    document: UUID,
-    shape: Shape,
-    model: str,
+    connection: AsyncConnection, collection: Collection, present: Present, model: str
 ) -> bool:
+    tenant, document, shape = present.tenant, present.document, present.shape
     values = {
         "tenant": tenant,
         "id": uuid4(),
@@ -123,8 +141,19 @@ async def show(connection: AsyncConnection, place: Place, indexing: UUID) -> Non
     await connection.execute(_SHOW, values)
 
 
-async def hide(connection: AsyncConnection, tenant: UUID, document: UUID) -> None:
+async def _defer(connection: AsyncConnection, present: Present) -> None:
+    """Has what a document was indexed when nothing else waits, if it is something else now."""
+    values = {
+        "tenant": present.tenant,
+        "document": present.document,
+        "before": present.before,
+        "content": present.shape.content if present.shape.path is not None else b"",
+    }
+    await connection.execute(_DEFER, values)
+
+
+async def _hide(connection: AsyncConnection, present: Present) -> None:
     """Has searches find nothing of a document."""
-    values = {"tenant": tenant, "document": document}
+    values = {"tenant": present.tenant, "document": present.document}
     await connection.execute(_UNPOINT, values)
     await connection.execute(_HIDE, values)

@@ -11,16 +11,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from turnpike.embedding.claims import LEASE_SECONDS, ClaimLostError
 from turnpike.embedding.knowledge.model import Recipe, State
 
-# The tenant whose work is least under way goes first, and of its jobs the oldest: whoever
-# puts thousands of documents delays nobody but themselves. By the system role, which sees
-# every tenant's.
+# The tenant whose work is least under way goes first, and of its jobs those that somebody waits
+# for, the oldest first: whoever puts thousands of documents delays nobody but themselves. By the
+# system role, which sees every tenant's. Tenants are found one by one in the index: to count what
+# each has waiting would read all of it for every claim. Only the one that is picked is locked.
 _CLAIM = text("""
-WITH waiting AS (
-  SELECT tenant, count(*) FILTER (WHERE due_at > statement_timestamp()) AS claimed,
-    min(due_at) FILTER (WHERE due_at <= statement_timestamp()) AS oldest
-  FROM indexings WHERE state NOT IN ('READY', 'FAILED') GROUP BY tenant),
+WITH RECURSIVE tenants AS (
+  (SELECT tenant FROM indexings WHERE state NOT IN ('READY', 'FAILED') ORDER BY tenant LIMIT 1)
+  UNION ALL
+  SELECT (SELECT i.tenant FROM indexings i WHERE i.tenant > t.tenant
+    AND i.state NOT IN ('READY', 'FAILED') ORDER BY i.tenant LIMIT 1)
+  FROM tenants t WHERE t.tenant IS NOT NULL),
 picked AS (
-  SELECT i.tenant, i.id FROM waiting w CROSS JOIN LATERAL (
+  SELECT i.tenant, i.id FROM (
+    SELECT t.tenant, o.due_at AS oldest, (
+      SELECT count(*) FROM indexings c WHERE c.tenant = t.tenant
+        AND c.state NOT IN ('READY', 'FAILED') AND c.due_at > statement_timestamp()) AS claimed
+    FROM tenants t CROSS JOIN LATERAL (
+      SELECT o.due_at FROM indexings o WHERE o.tenant = t.tenant
+        AND o.state NOT IN ('READY', 'FAILED') AND o.due_at <= statement_timestamp()
+      ORDER BY o.due_at LIMIT 1) o
+    ORDER BY claimed, oldest OFFSET 0) w
+  CROSS JOIN LATERAL (
     SELECT i.tenant, i.id FROM indexings i WHERE i.tenant = w.tenant
       AND i.state NOT IN ('READY', 'FAILED') AND i.due_at <= statement_timestamp()
     ORDER BY i.backfill, i.due_at, i.id LIMIT 1 FOR UPDATE SKIP LOCKED) i

@@ -141,9 +141,10 @@ class Tree:
         await change_rows.revise(
             self.connection, self._tenant, step.document, self.change, revision
         )
-        has_work = await index_rows.require(
-            self.connection, self._tenant, self.collection, step.document, step.shape
+        present = index_rows.Present(
+            tenant=self._tenant, document=step.document, shape=step.shape, before=step.number
         )
+        has_work = await index_rows.require(self.connection, self.collection, present)
         self.has_work = self.has_work or has_work
 
 
