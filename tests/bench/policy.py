@@ -8,6 +8,7 @@ of a tool that was judged before and of one that was not.
 from statistics import median
 from time import perf_counter_ns
 
+from turnpike.agent_runtime.policy.judgement import ToolCall
 from turnpike.agent_runtime.policy.model import (
     Comparison,
     Effect,
@@ -16,7 +17,6 @@ from turnpike.agent_runtime.policy.model import (
     Predicate,
     Rule,
     SkillRules,
-    ToolCall,
 )
 from turnpike.agent_runtime.policy.rules import Rules, judge
 

@@ -8,20 +8,16 @@ from typing import Any
 
 import pytest
 
+from turnpike.agent_runtime.policy.judgement import Grant, Kind, Source, ToolCall, Verdict
 from turnpike.agent_runtime.policy.model import (
     Comparison,
     Effect,
-    Grant,
-    Kind,
     Layer,
     Layers,
     Mode,
     Predicate,
     Rule,
     SkillRules,
-    Source,
-    ToolCall,
-    Verdict,
 )
 from turnpike.agent_runtime.policy.rules import Rules, judge
 from turnpike.agent_runtime.tools.listed import to_tool

@@ -12,8 +12,9 @@ import pytest
 
 from tests.agent_runtime.serving import Tenant
 from tests.waiting import refusal
+from turnpike.agent_runtime.policy.judgement import Kind, Source, ToolCall
 from turnpike.agent_runtime.policy.judging import Judges, Subject
-from turnpike.agent_runtime.policy.model import Kind, Policy, Source, ToolCall
+from turnpike.agent_runtime.policy.model import Policy
 from turnpike.api.agent_runtime.v1 import policy_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.model_service_pb2 import SCOPE_PERSON, SCOPE_TENANT
 from turnpike.api.agent_runtime.v1.policy_pb2 import PersonPolicy, Rule, TenantPolicy

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from turnpike.agent_runtime.policy.judgement import Kind, ToolCall, Verdict
 from turnpike.agent_runtime.policy.judging import Judges, Subject
-from turnpike.agent_runtime.policy.model import Kind, Policy, ToolCall, Verdict
+from turnpike.agent_runtime.policy.model import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,16 +16,14 @@ from turnpike.agent_runtime.policy.documents import (
     rules_of,
     tenant_policy_of,
 )
+from turnpike.agent_runtime.policy.judgement import Grant, ToolCall, Verdict
 from turnpike.agent_runtime.policy.model import (
     UNSAID_PERSON,
     UNSAID_TENANT,
-    Grant,
     PersonPolicy,
     Policy,
     SkillRules,
     TenantPolicy,
-    ToolCall,
-    Verdict,
     layered,
 )
 from turnpike.agent_runtime.policy.rules import Rules, judge

@@ -3,22 +3,24 @@
 from collections.abc import Iterable, Sequence
 
 from turnpike.agent_runtime.policy.indexing import Index
-from turnpike.agent_runtime.policy.matching import Arguments, Condition, MalformedError, Pattern
-from turnpike.agent_runtime.policy.model import (
+from turnpike.agent_runtime.policy.judgement import (
     APPROVE_ALWAYS,
     DECISIONS,
-    Effect,
     Grant,
     Kind,
+    Source,
+    ToolCall,
+    Verdict,
+)
+from turnpike.agent_runtime.policy.matching import Arguments, Condition, MalformedError, Pattern
+from turnpike.agent_runtime.policy.model import (
+    Effect,
     Layer,
     Layers,
     Mode,
     Predicate,
     Rule,
     SkillRules,
-    Source,
-    ToolCall,
-    Verdict,
 )
 
 # Models make names up: what was asked for is remembered, and not without end.

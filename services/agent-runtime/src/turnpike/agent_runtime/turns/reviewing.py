@@ -10,7 +10,7 @@ from turnpike.agent_runtime.approvals.checking import answers_of
 from turnpike.agent_runtime.approvals.model import NOBODY, Decision, Item, Kind, Subject
 from turnpike.agent_runtime.approvals.questions import ASK_PERSON, question_item
 from turnpike.agent_runtime.approvals.reviews import Review, Reviews
-from turnpike.agent_runtime.policy import model as policy
+from turnpike.agent_runtime.policy import judgement as policy
 from turnpike.agent_runtime.policy.judging import Judge
 from turnpike.agent_runtime.tools.toolset import Toolset
 from turnpike.agent_runtime.turns.loading import Skillset

@@ -4,184 +4,17 @@ import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import TypeAdapter, ValidationError
 
-from turnpike.cli.setup import names
-from turnpike.cli.setup.account_specs import (
-    BudgetSpec,
-    PlanSpec,
-    SubscriptionSpec,
-    TenantLimitsSpec,
-)
+from turnpike.cli.setup.envelopes import ENVELOPES, KINDS, AnyEnvelope
 from turnpike.cli.setup.mistakes import Mistake, MistakesError
-from turnpike.cli.setup.policy_specs import PolicySpec
 from turnpike.cli.setup.specs import (
-    AgentSpec,
-    CollectionSpec,
-    ConnectorSpec,
-    IssuerSpec,
     ModelSpec,
-    OwnKeysSpec,
-    ProviderKeySpec,
-    SkillSpec,
-    SourceSpec,
     Spec,
-    ToolSpec,
     VariableSpec,
 )
 from turnpike.cli.setup.yaml_lines import Path, YamlDocument, YamlError, read_documents
-
-
-class _Envelope(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class _Model(_Envelope):
-    kind: str
-    name: names.Name
-    spec: ModelSpec
-
-
-class _ProviderKey(_Envelope):
-    kind: str
-    name: names.Name
-    spec: ProviderKeySpec
-
-
-class _OwnKeys(_Envelope):
-    kind: str
-    name: Literal["tenant", "person"]
-    spec: OwnKeysSpec
-
-
-class _Policy(_Envelope):
-    kind: str
-    name: Literal["tenant", "person"]
-    spec: PolicySpec
-
-    @model_validator(mode="after")
-    def _is_whose_it_says(self) -> Self:
-        if others := self.spec.not_for(self.name):
-            raise ValueError(f"{others[0]} is not for the policy of a {self.name}")
-        return self
-
-
-class _Agent(_Envelope):
-    kind: str
-    name: names.Name
-    spec: AgentSpec
-
-
-class _Skill(_Envelope):
-    kind: str
-    name: names.Name
-    spec: SkillSpec
-
-
-class _Connector(_Envelope):
-    kind: str
-    name: names.ConnectorName
-    spec: ConnectorSpec
-
-
-class _Tool(_Envelope):
-    kind: str
-    name: names.ToolName
-    spec: ToolSpec
-
-
-class _Variable(_Envelope):
-    kind: str
-    name: names.VariableName
-    spec: VariableSpec
-
-
-class _Collection(_Envelope):
-    kind: str
-    name: names.CollectionName
-    spec: CollectionSpec
-
-
-class _Source(_Envelope):
-    kind: str
-    name: names.CollectionName
-    spec: SourceSpec
-
-
-class _Plan(_Envelope):
-    kind: str
-    name: names.Name
-    spec: PlanSpec
-
-
-class _Subscription(_Envelope):
-    kind: str
-    name: names.Name
-    spec: SubscriptionSpec
-
-
-class _TenantLimits(_Envelope):
-    kind: str
-    name: names.Name
-    spec: TenantLimitsSpec
-
-
-class _Budget(_Envelope):
-    kind: str
-    name: names.BudgetName
-    spec: BudgetSpec
-
-
-class _Issuer(_Envelope):
-    kind: str
-    name: names.Name
-    spec: IssuerSpec
-
-
-_AnyEnvelope = (
-    _Model
-    | _ProviderKey
-    | _OwnKeys
-    | _Policy
-    | _Agent
-    | _Skill
-    | _Connector
-    | _Tool
-    | _Variable
-    | _Collection
-    | _Source
-    | _Plan
-    | _Subscription
-    | _TenantLimits
-    | _Budget
-    | _Issuer
-)
-
-# In the order in which they are applied: an agent names models, connectors and skills, a
-# source its collection, a subscription its plan, and a budget stays below what the plan, or
-# the tenant's own limits, give. Keys come before they are required, variables before they
-# are named.
-_KINDS: dict[str, type[_AnyEnvelope]] = {
-    "Plan": _Plan,
-    "Subscription": _Subscription,
-    "TenantLimits": _TenantLimits,
-    "Budget": _Budget,
-    "Issuer": _Issuer,
-    "ProviderKey": _ProviderKey,
-    "OwnKeys": _OwnKeys,
-    "Policy": _Policy,
-    "Model": _Model,
-    "Variable": _Variable,
-    "Connector": _Connector,
-    "Tool": _Tool,
-    "Collection": _Collection,
-    "Source": _Source,
-    "Skill": _Skill,
-    "Agent": _Agent,
-}
-KINDS = tuple(_KINDS)
 
 
 @dataclass(frozen=True)
@@ -252,12 +85,12 @@ def _parse(file: str, number: int, yaml: YamlDocument) -> Generator[Document | M
     for path in yaml.repeated:
         yield Mistake(file, number, _write_path(path), "is given twice", yaml.line_of(path))
     kind = content.get("kind")
-    if not isinstance(kind, str) or kind not in _KINDS:
-        message = f"must be one of {', '.join(_KINDS)}"
+    if not isinstance(kind, str) or kind not in ENVELOPES:
+        message = f"must be one of {', '.join(ENVELOPES)}"
         yield Mistake(file, number, "kind", message, yaml.line_of(("kind",)))
         return
     try:
-        envelope = TypeAdapter[_AnyEnvelope](_KINDS[kind]).validate_python(content)
+        envelope = TypeAdapter[AnyEnvelope](ENVELOPES[kind]).validate_python(content)
     except ValidationError as error:
         yield from _mistakes(file, number, kind, yaml, error)
     else:

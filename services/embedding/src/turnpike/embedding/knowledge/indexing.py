@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.embedding.claims import renewing
 from turnpike.embedding.embedder import Asked, Embedder
-from turnpike.embedding.knowledge import content_rows, index_rows, job_rows
+from turnpike.embedding.knowledge import content_rows, index_rows, job_rows, piece_rows
 from turnpike.embedding.knowledge.extraction import Extraction
-from turnpike.embedding.knowledge.job_rows import Job, Piece
+from turnpike.embedding.knowledge.job_rows import Job
 from turnpike.embedding.knowledge.model import State
 from turnpike.embedding.knowledge.originals import Originals
+from turnpike.embedding.knowledge.piece_rows import Piece
 from turnpike.embedding.metering import Payer
 from turnpike.embedding.model import Chunk, InputEmptyError, Priority
 from turnpike.embedding.owing import Owed, owe
@@ -102,13 +103,13 @@ class Indexer:
         for group in _groups(list(wanted.values())):
             async with tenant_transaction(self._engine, job.tenant) as connection:
                 around = await job_rows.circumstances(connection, job)
-                known = await job_rows.known(connection, job, group)
-                await job_rows.copy_chunks(
+                known = await piece_rows.known(connection, job, group)
+                await piece_rows.copy_chunks(
                     connection, job, around.language, _borrowed(group, known)
                 )
                 if any(not own for _, own in known.values()):
                     # What was to be copied may have been dropped before it was.
-                    again = await job_rows.known(connection, job, group)
+                    again = await piece_rows.known(connection, job, group)
                     known = {digest: found for digest, found in again.items() if found[1]}
                 missing = [piece for piece in group if piece.digest not in known]
                 done += len(group) - len(missing)
@@ -120,7 +121,7 @@ class Indexer:
                 pairs = list(zip(missing, vectors, strict=True))
                 async with tenant_transaction(self._engine, job.tenant) as connection:
                     await self._advance(connection, job, done, embedded, len(wanted))
-                    await job_rows.insert_chunks(connection, job, around.language, pairs)
+                    await piece_rows.insert_chunks(connection, job, around.language, pairs)
                     if owed:
                         await owe(connection, owed)
 
@@ -151,7 +152,7 @@ class Indexer:
             # First the document, then its indexing: as whoever writes the document does.
             next_model = await job_rows.lock_document(connection, job)
             await job_rows.end(connection, job, State.READY)
-            await job_rows.place(connection, job, pieces)
+            await piece_rows.place(connection, job, pieces)
             if next_model is not None:
                 place = index_rows.Place(
                     tenant=job.tenant,

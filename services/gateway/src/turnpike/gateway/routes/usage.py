@@ -1,7 +1,7 @@
 """What was used, and what a turn would be told at admission."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
@@ -10,12 +10,17 @@ from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2 as gatekeeper_pb
 from turnpike.api.gatekeeper.v1 import usage_service_pb2 as pb
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.api.gatekeeper.v1.usage_service_pb2_grpc import UsageServiceStub
-from turnpike.gateway.documents import rfc3339
 from turnpike.gateway.problems import invalid_field
 from turnpike.gateway.routes.parameters import Page
-from turnpike.gateway.routes.replies import problems, raw_reply, reply, time_of
+from turnpike.gateway.routes.replies import problems, reply
 from turnpike.gateway.routes.route import CurrentCall, Entrance
-from turnpike.gateway.routes.shapes import Reply, Time, in_utc
+from turnpike.gateway.routes.shapes import Reply, in_utc
+from turnpike.gateway.routes.usage_shapes import (
+    EntryPage,
+    UsageReport,
+    report_reply,
+    to_entry,
+)
 
 _NAMES = {"filter.from_time": "from", "filter.to_time": "to", "filter.time_zone": "tz"} | {
     "filter.": ""
@@ -25,9 +30,6 @@ _DIMENSIONS = tuple(
     for name, value in pb.UsageDimension.items()
     if value
 )
-_KINDS = {
-    value: name.removeprefix("USAGE_KIND_") for name, value in gatekeeper_pb.UsageKind.items()
-}
 
 By = Annotated[
     list[str],
@@ -46,81 +48,6 @@ TenantQuery = Annotated[
 Who = Annotated[str, Query(max_length=64)]
 NameQuery = Annotated[str, Query(max_length=200)]
 Tokens = Annotated[int, Query(ge=0, le=100_000_000)]
-
-
-class UsagePart(Reply):
-    """That part of a sum which deserves a second look."""
-
-    entries: int
-    tokens: int
-    cost_micro_usd: int
-
-
-class UsageSum(Reply):
-    """Entries of the ledger, added up."""
-
-    entries: int
-    input_tokens: int
-    cached_tokens: int
-    cache_write_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    cost_micro_usd: int
-    default_priced: UsagePart
-    estimated: UsagePart
-    own_key: UsagePart
-
-
-class UsageRow(Reply):
-    """A line of a report; what it does not tell apart is null."""
-
-    tenant: str | None
-    principal: str | None
-    agent: str | None
-    model: str | None
-    period: Time | None
-    sum: UsageSum
-
-
-class UsageReport(Reply):
-    """What was used between two times; the total is that of all pages."""
-
-    begins: Time = Field(alias="from")
-    ends: Time = Field(alias="to")
-    rows: list[UsageRow]
-    total: UsageSum
-    next_page_token: str
-
-
-class UsageEntry(Reply):
-    """A line of the ledger."""
-
-    tenant: str
-    turn: str
-    step: int
-    call: int
-    attempt: int
-    principal: str
-    agent: str
-    model: str
-    kind: str
-    input_tokens: int
-    cached_tokens: int
-    cache_write_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    cost_micro_usd: int
-    default_priced: bool
-    estimated: bool
-    own_key: bool
-    created: Time
-
-
-class EntryPage(Reply):
-    """A page of entries, newest first."""
-
-    entries: list[UsageEntry]
-    next_page_token: str
 
 
 class Gate(Reply):
@@ -190,7 +117,7 @@ class UsageRoutes:
             **page,
         )
         report = await call.read(self._usage.ReportUsage, request, _NAMES)
-        return _report_reply(report, {name for each in by for name in each.split(",")})
+        return report_reply(report, {name for each in by for name in each.split(",")})
 
     async def list_usage(
         self,
@@ -218,7 +145,7 @@ class UsageRoutes:
             **page,
         )
         response = await call.read(self._usage.ListUsage, request, _NAMES)
-        entries = [_entry(each) for each in response.entries]
+        entries = [to_entry(each) for each in response.entries]
         return reply(EntryPage(entries=entries, next_page_token=response.next_page_token))
 
     async def explain_admission(
@@ -260,51 +187,6 @@ def _dimensions(given: list[str]) -> list[str]:
         if name not in _DIMENSIONS:
             raise invalid_field("by", f"{name!r} is none of {', '.join(_DIMENSIONS)}")
     return [f"USAGE_DIMENSION_{name.upper()}" for name in names]
-
-
-def _report_reply(report: pb.ReportUsageResponse, by: set[str]) -> Response:
-    document = UsageReport.model_validate(
-        {
-            "from": rfc3339(report.from_time),
-            "to": rfc3339(report.to_time),
-            "rows": [_row(each, by) for each in report.rows],
-            "total": _sum(report.total),
-            "next_page_token": report.next_page_token,
-        }
-    )
-    return raw_reply(document.model_dump_json(by_alias=True).encode())
-
-
-def _row(row: pb.UsageRow, by: set[str]) -> UsageRow:
-    keys = {
-        name: getattr(row, name) if name in by else None
-        for name in ("tenant", "principal", "agent", "model")
-    }
-    return UsageRow(**keys, period=time_of(row, "period"), sum=_sum(row.sum))
-
-
-def _sum(sum: pb.UsageSum) -> UsageSum:
-    counts: dict[str, Any] = {
-        name: getattr(sum, name)
-        for name, field in UsageSum.model_fields.items()
-        if field.annotation is int
-    }
-    return UsageSum(
-        **counts,
-        default_priced=_part(sum.default_priced),
-        estimated=_part(sum.estimated),
-        own_key=_part(sum.own_key),
-    )
-
-
-def _part(part: pb.UsagePart) -> UsagePart:
-    return UsagePart(entries=part.entries, tokens=part.tokens, cost_micro_usd=part.cost_micro_usd)
-
-
-def _entry(entry: pb.UsageEntry) -> UsageEntry:
-    same = {name: getattr(entry, name) for name in UsageEntry.model_fields if name != "created"}
-    same["kind"] = _KINDS[entry.kind]
-    return UsageEntry(**same, created=rfc3339(entry.create_time))
 
 
 def _gate(gate: gatekeeper_pb.ExplainAdmissionResponse.Gate) -> Gate:
