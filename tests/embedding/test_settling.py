@@ -5,11 +5,20 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.conftest import Keys, Schemas
 from tests.doubles.model_server import ModelServer
-from tests.embedding.knowledge.serving import Metadata, Tenant, killed, library, settings_for
+from tests.embedding.bert_reference import MODEL
+from tests.embedding.knowledge.serving import (
+    Metadata,
+    Tenant,
+    held,
+    killed,
+    library,
+    settings_for,
+)
 from tests.embedding.test_metering import PRICE, door
 from tests.embedding.test_models import provider
 from tests.waiting import until
@@ -21,6 +30,11 @@ from turnpike.database.migration import MigrationUrls
 from turnpike.embedding.metering import Load, Payer
 from turnpike.embedding.owing import Outbox, owe
 from turnpike.rpc.identity import Signer, bearer
+
+_HELD_UP = (
+    "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    " AND datname = current_database() AND query LIKE 'INSERT INTO usage_outbox%'"
+)
 
 
 async def embedded(service: EmbeddingServiceStub, words: str = "one two three") -> pb.EmbedResponse:
@@ -70,7 +84,10 @@ async def test_a_call_is_owed_before_it_is_answered(
     server = ModelServer()
     async with door(schemas, outbox_urls, valkey, keys) as gate, server.listening() as url:
         server.embeddings_released.clear()
-        async with gate.embedding(models=[provider(url, input_price=PRICE)]) as service:
+        # It counts exactly: what is owed is an estimate for one reason alone.
+        exact = str(MODEL / "tokenizer.json")
+        models = [provider(url, input_price=PRICE, tokenizer=exact)]
+        async with gate.embedding(models=models) as service:
             asking = asyncio.create_task(embedded(service))
 
             async def is_owed() -> bool:
@@ -81,7 +98,29 @@ async def test_a_call_is_owed_before_it_is_answered(
             await asking
             await until(gate.is_settled)
 
-        assert len(await gate.bank.billed(gate.tenant)) == 1
+        (entry,) = await gate.bank.billed(gate.tenant)
+        assert not entry["estimated"]
+
+
+async def test_a_call_that_cannot_be_owed_yet_is_not_answered_yet(
+    schemas: Schemas, outbox_urls: MigrationUrls, valkey: LocalRedis, keys: Keys
+) -> None:
+    server = ModelServer()
+    async with door(schemas, outbox_urls, valkey, keys) as gate, server.listening() as url:
+        watching = await asyncpg.connect(outbox_urls.migration)
+
+        async def is_held_up() -> bool:
+            return bool(await watching.fetch(_HELD_UP))
+
+        async with gate.embedding(models=[provider(url, input_price=PRICE)]) as service:
+            async with held(outbox_urls, "LOCK TABLE embedding.usage_outbox IN EXCLUSIVE MODE"):
+                asking = asyncio.create_task(embedded(service))
+                await asked(server)
+                await until(is_held_up)
+                answered, _ = await asyncio.wait({asking}, timeout=0.3)
+                assert not (answered and await is_held_up())
+            await asking
+        await watching.close()
 
 
 async def test_a_caller_who_hangs_up_owes_nothing(

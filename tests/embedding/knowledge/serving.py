@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
@@ -283,6 +284,18 @@ async def killed(
     finally:
         process.send_signal(signal.SIGKILL)
         await process.wait()
+
+
+@asynccontextmanager
+async def held(urls: MigrationUrls, statement: str) -> AsyncGenerator[None]:
+    """Holds what a statement locks while the block runs."""
+    connection = await asyncpg.connect(urls.migration)
+    try:
+        async with connection.transaction():
+            await connection.execute(statement)
+            yield
+    finally:
+        await connection.close()
 
 
 def _library(

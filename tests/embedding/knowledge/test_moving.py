@@ -2,15 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 from sqlalchemy import text
 
 from tests.conftest import Keys, Schemas, new_database
-from tests.embedding.knowledge.serving import Tenant, killed, library, settings_for
+from tests.embedding.knowledge.serving import Tenant, held, killed, library, settings_for
 from tests.embedding.knowledge.test_migrating import (
     NEW,
     begin,
@@ -88,18 +86,6 @@ async def test_a_migration_survives_sigkill_and_embeds_nothing_twice(
         assert (shown.done, shown.total, shown.failed) == (DOCUMENTS, DOCUMENTS, 0)
         assert embedded <= 2 * DOCUMENTS - already + COMPARED, "what was there is not made again"
         assert await kept(tenant) == {NEW: DOCUMENTS}
-
-
-@asynccontextmanager
-async def held(urls: MigrationUrls, statement: str) -> AsyncGenerator[None]:
-    """Holds what a statement locks while the block runs."""
-    connection = await asyncpg.connect(urls.migration)
-    try:
-        async with connection.transaction():
-            await connection.execute(statement)
-            yield
-    finally:
-        await connection.close()
 
 
 async def is_partly_done(tenant: Tenant) -> bool:
