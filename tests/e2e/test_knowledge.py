@@ -91,6 +91,12 @@ async def test_a_file_larger_than_any_message_goes_in_and_comes_back(
     status, _, err = await turnpike(suite, "docs", "put", tag, str(tmp_path), "--no-wait")
     assert status == 0, err
     assert (await edge.http.get(where)).content == content
+    (tmp_path / "a.md").write_bytes(b"\xff")
+    (tmp_path / "b.md").write_bytes(b"sound")
+    status, out, err = await turnpike(suite, "docs", "put", tag, str(tmp_path), "--no-wait")
+    assert (status, "/b.md" in out) == (1, True), "the others are none the worse for one"
+    assert f"'{tmp_path}/a.md': body: is no UTF-8" in err
+    assert "1 of 3 were not written" in err
 
     said = {"title": "Bytes", "metadata": '{"of": "mine"}', "expected_revision": "1"}
     made = await edge.http.put(where, params=said, content=content[:-1])

@@ -1,10 +1,8 @@
 """`turnpike docs`: collections of documents, what is in them, and what was."""
 
-import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -12,6 +10,7 @@ import typer
 from turnpike.cli.commands import migrations, sources
 from turnpike.cli.commands.options import HomeFolder, Json, Key, Url, connected
 from turnpike.cli.errors import CommandError
+from turnpike.cli.gateway import uploads
 from turnpike.cli.gateway.client import GatewayClient
 from turnpike.cli.progress import Progress
 from turnpike.cli.terminal import Terminal
@@ -24,8 +23,6 @@ Collection = Annotated[str, typer.Argument(help="The collection's name.")]
 Place = Annotated[str, typer.Argument(help="/contracts/2026/lease.md")]
 Force = Annotated[bool, typer.Option(help="Also what was edited since.")]
 _SUMMARY_SECONDS = 600
-_PART = 1 << 16
-_BYTES = "application/octet-stream"
 """By its name the service knows better what it is."""
 
 
@@ -59,20 +56,25 @@ def put(
 ) -> None:
     """Write files as documents, and wait until searches find them."""
     terminal = Terminal(as_json=as_json)
-    failed = 0
-    found = [pair for given in files for pair in _found(given, to)]
+    refused = failed = 0
+    found = [pair for given in files for pair in uploads.found(given, to)]
     with connected(home, url, key) as client, Progress(len(found), is_shown=not as_json) as bars:
         for file, place in found:
             bars.begin(place)
-            written = _sent(client, file, _path(collection, place), bars)
+            try:
+                written = uploads.sent(client, file, _path(collection, place), bars.tell)
+            except uploads.FileError as error:
+                # The others are none the worse for it.
+                terminal.error(str(error), file=str(file), reason=error.reason)
+                refused += 1
+                continue
             document = written["document"]
             if wait:
                 document["indexing"] = _indexed(client, collection, place, bars)
             failed += (document["indexing"] or {}).get("state") == "FAILED"
             terminal.result(written, _line(document))
             bars.end()
-    if failed:
-        raise CommandError(f"{failed} of {len(found)} cannot be searched")
+    _require_all(len(found), refused=refused, failed=failed)
 
 
 @app.command("list")
@@ -266,45 +268,6 @@ def search(
             terminal.result(each, f"{where}\n  {' '.join(each['text'].split())[:200]}")
 
 
-def _found(given: Path, to: str) -> Iterator[tuple[Path, str]]:
-    """Yields files, and the path that each document gets."""
-    base = "/" + to.strip("/")
-    folder = base if base == "/" else f"{base}/"
-    if given.is_file():
-        yield given, f"{folder}{given.name}"
-        return
-    for file in sorted(given.rglob("*")):
-        inside = file.relative_to(given)
-        if file.is_file() and not any(part.startswith(".") for part in inside.parts):
-            yield file, f"{folder}{inside.as_posix()}"
-
-
-def _sent(client: GatewayClient, file: Path, where: str, bars: Progress) -> dict[str, Any]:
-    """Returns what became of a file: read as it is sent, and checked on the other side."""
-    try:
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-            size = content.seek(0, 2)
-            content.seek(0)
-            return client.fetch(
-                "PUT",
-                f"{where}:original",
-                params={"sha256": digest},
-                headers={"content-type": _BYTES, "content-length": str(size)},
-                content=_parts(content, size, bars),
-            )
-    except OSError as error:
-        raise CommandError(f"cannot read {str(file)!r}: {error.strerror}") from error
-
-
-def _parts(content: BinaryIO, size: int, bars: Progress) -> Iterator[bytes]:
-    sent = 0
-    while part := content.read(_PART):
-        yield part
-        sent += len(part)
-        bars.tell("sending", sent, size)
-
-
 def _indexed(
     client: GatewayClient, collection: str, place: str, bars: Progress
 ) -> dict[str, Any] | None:
@@ -322,9 +285,20 @@ def _path(collection: str, place: str, kind: str = "documents") -> str:
     return f"/api/v1/collections/{collection}/{kind}/{quote(place.strip('/'))}"
 
 
+def _require_all(files: int, *, refused: int, failed: int) -> None:
+    counts = {"were not written": refused, "cannot be searched": failed}
+    told = [f"{count} of {files} {what}" for what, count in counts.items() if count]
+    if told:
+        raise CommandError(", ".join(told))
+    if not files:
+        raise CommandError("there are no files; what begins with a dot is left out")
+
+
 def _line(document: dict[str, Any]) -> str:
     indexing = document["indexing"] or {}
     state = f"{indexing.get('state', '')} {indexing.get('reason', '')}".strip()
+    if indexing.get("detail"):
+        state += f": {indexing['detail']}"
     return f"{document['path']:<48} revision {document['revision']:<5} {state}"
 
 

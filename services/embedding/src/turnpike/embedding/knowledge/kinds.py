@@ -66,6 +66,21 @@ _BY_ENDING = {
     ".lua": "text/x-lua",
     ".proto": "text/x-protobuf",
 }
+_PLAIN = {
+    ".adoc", ".bat", ".cfg", ".cmake", ".conf", ".diff", ".gradle", ".graphql", ".ini", ".log",
+    ".org", ".patch", ".properties", ".ps1", ".rst", ".tex", ".tf", ".tsv",
+}  # fmt: skip
+_CODES = {
+    ".asm", ".clj", ".cob", ".dart", ".elm", ".erl", ".ex", ".exs", ".f90", ".fs", ".groovy",
+    ".hs", ".jl", ".m", ".ml", ".nim", ".pas", ".pl", ".pm", ".r", ".svelte", ".vb", ".vue",
+    ".zig",
+}  # fmt: skip
+_NAMES = {
+    "authors", "changelog", "codeowners", "contributing", "copying", "dockerfile", "license",
+    "makefile", "notice", "readme", "todo",
+}  # fmt: skip
+"""What has no ending, and is text all the same."""
+
 _LANGUAGES = {
     "c#": "text/x-csharp text/x-cs",
     "bash": "text/x-shellscript text/x-sh application/x-sh application/x-shellscript",
@@ -100,8 +115,15 @@ def media_type_of(stated: str, path: str) -> str:
     """
     plain = stated.partition(";")[0].strip().lower()
     if plain in ("", _UNKNOWN):
-        return _BY_ENDING.get(PurePosixPath(path).suffix.lower(), _UNKNOWN)
+        return _by_name(PurePosixPath(path))
     return plain if _MEDIA_TYPE.fullmatch(plain) else ""
+
+
+def _by_name(file: PurePosixPath) -> str:
+    ending = file.suffix.lower()
+    if ending in _PLAIN or file.name.lower() in _NAMES:
+        return "text/plain"
+    return _BY_ENDING.get(ending, "text/x-source" if ending in _CODES else _UNKNOWN)
 
 
 def is_text(media_type: str) -> bool:
