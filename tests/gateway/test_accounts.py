@@ -7,13 +7,12 @@ import grpc
 import httpx
 import pytest
 
-from tests.gateway.upstream import TIME, RefusedError, Upstream
+from tests.gateway.upstream import CREATED, TIME, RefusedError, Upstream
 from turnpike.api.gatekeeper.v1 import account_service_pb2 as pb
 from turnpike.api.gatekeeper.v1 import gatekeeper_service_pb2 as gatekeeper_pb
 from turnpike.api.gatekeeper.v1 import usage_service_pb2 as usage_pb
 from turnpike.rpc.errors import InvalidArgumentError
 
-CREATED = "2026-11-21T05:00:00.123456Z"
 NO_LIMITS = dict.fromkeys(
     [
         *(

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.gateway.conftest import serve_gateway
-from tests.gateway.test_streams import frames
+from tests.gateway.frames import frames
 from tests.gateway.upstream import Upstream
 
 WATCH = "/api/v1/approvals:watch"

@@ -92,6 +92,8 @@ ADMIN_KEY = "tpk_admin-aaaaaaaaaaaaaaaaaaaa"
 MEMBER_KEY = "tpk_member-aaaaaaaaaaaaaaaaaaa"
 TENANT = str(uuid4())
 TIME = datetime(2026, 11, 21, 5, 0, 0, 123456, tzinfo=UTC)
+CREATED = "2026-11-21T05:00:00.123456Z"
+"""The same, as callers get it."""
 
 
 class RefusedError(ServiceError):

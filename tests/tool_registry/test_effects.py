@@ -5,19 +5,16 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 
 from tests.doubles.scripted_mcp import (
-    STATELESS,
     Called,
-    RpcError,
     ScriptedServer,
     said,
     tool,
 )
 from tests.tool_registry.serving import Registry, Tenant, text_of
-from tests.waiting import refusal, until
+from tests.waiting import refusal
 from turnpike.api.tool_registry.v1 import effect_service_pb2 as effects_pb
 from turnpike.api.tool_registry.v1 import tool_call_service_pb2 as calls_pb
 from turnpike.api.tool_registry.v1 import tool_pb2
@@ -219,206 +216,6 @@ async def test_a_person_has_a_call_run_again_as_it_was_asked_for(
     assert seen == [(json.loads(request.arguments), effect)]
 
 
-async def test_progress_and_logs_are_told_while_a_call_runs(
-    tenant: Tenant, server: ScriptedServer, place: str
-):
-    go_on = asyncio.Event()
-
-    async def work(called: Called) -> dict[str, Any]:
-        token = called.meta["progressToken"]
-        told = {"progressToken": token, "progress": 1, "total": 3, "message": "one"}
-        called.notify("notifications/progress", told)
-        await go_on.wait()
-        called.notify("notifications/message", {"level": "info", "data": "a line"})
-        await asyncio.sleep(0.5)
-        return said("done")
-
-    server.answer = work
-    await tenant.connect(url=place)
-    told: list[tuple[float, float, str]] = []
-    async for response in tenant.watch(await tenant.ask("effects/work")):
-        if response.HasField("progress"):
-            progress = response.progress
-            told.append((progress.progress, progress.total, progress.message))
-            go_on.set()
-
-    assert told[0] == (1, 3, "one")
-    assert told[-1] == (1, 3, "a line")
-
-
-async def test_a_question_to_a_person_is_told_as_one(
-    tenant: Tenant, server: ScriptedServer, place: str
-):
-    async def ask(called: Called) -> dict[str, Any]:
-        schema = {"type": "object", "properties": {"sure": {"type": "boolean"}}}
-        asked = {"mode": "form", "message": "Sure?", "requestedSchema": schema}
-        answer = await called.ask("elicitation/create", asked)
-        return said(answer["result"]["action"])
-
-    server.answer = ask
-    await tenant.connect(url=place)
-
-    call = await tenant.run(await tenant.ask("effects/work"))
-
-    assert (call.status, call.reason) == (tool_pb2.CALL_STATUS_FAILED, "INPUT_REQUIRED")
-    (need,) = call.needs
-    assert (need.kind, need.connector) == (tool_pb2.NEED_KIND_ELICITATION, "effects")
-    assert need.message == "Sure?"
-    assert "sure" in json.loads(need.schema)["properties"]
-
-
-async def test_the_stateless_protocols_question_is_told_with_its_state(
-    tenant: Tenant, server: ScriptedServer, place: str
-):
-    asked = {
-        "sure": {"method": "elicitation/create", "params": {"message": "Sure?"}},
-        "roots": {"method": "roots/list"},
-    }
-
-    async def ask(_: Called) -> dict[str, Any]:
-        return {"resultType": "input_required", "inputRequests": asked, "requestState": "s"}
-
-    server.era, server.answer = STATELESS, ask
-    await tenant.connect(url=place)
-
-    call = await tenant.run(await tenant.ask("effects/work"))
-
-    assert call.reason == "INPUT_REQUIRED"
-    assert json.loads(call.structured) == {"inputRequests": asked, "requestState": "s"}
-    assert [(need.kind, need.key) for need in call.needs] == [
-        (tool_pb2.NEED_KIND_ELICITATION, "sure"),
-        (tool_pb2.NEED_KIND_INPUT_REQUIRED, "roots"),
-    ]
-
-
-async def test_a_page_to_visit_first_is_told_with_its_address(
-    tenant: Tenant, server: ScriptedServer, place: str
-):
-    page = {"mode": "url", "message": "Pay.", "elicitationId": "e"}
-
-    async def refuse(_: Called) -> dict[str, Any]:
-        pages = [{**page, "url": "https://pay.test/1"}, {**page, "url": "javascript:alert(1)"}]
-        raise RpcError(-32042, "first pay", {"elicitations": pages})
-
-    server.answer = refuse
-    await tenant.connect(url=place)
-
-    call = await tenant.run(await tenant.ask("effects/work"))
-
-    assert call.reason == "INPUT_REQUIRED"
-    assert [need.kind for need in call.needs] == [tool_pb2.NEED_KIND_ELICITATION] * 2
-    # No browser is to be sent where no page is.
-    assert [need.url for need in call.needs] == ["https://pay.test/1", ""]
-
-
-async def test_a_server_that_wants_a_sign_in_is_marked(
-    tenant: Tenant, server: ScriptedServer, place: str, superuser: asyncpg.Connection
-):
-    await tenant.connect(url=place)
-    request = await tenant.ask("effects/work")
-    await superuser.execute(
-        "UPDATE connectors SET discovered_at = now() - interval '5 s' WHERE tenant = $1", tenant.id
-    )
-    server.token = "secret"
-
-    call = await tenant.run(request)
-
-    assert (call.status, call.reason) == (tool_pb2.CALL_STATUS_FAILED, "AUTH_REQUIRED")
-    (need,) = call.needs
-    assert (need.kind, need.connector) == (tool_pb2.NEED_KIND_SIGN_IN, "effects")
-    await until(lambda: _needs_auth(tenant))
-    assert len(await tenant.tools()) == 2
-
-
-class Tasks:
-    """A server's tasks, by the protocol's rules of 2025-11-25 or of 2026-07-28."""
-
-    def __init__(self, server: ScriptedServer, *, on_demand: bool) -> None:
-        self.status = "working"
-        self.begun = 0
-        self._on_demand = on_demand
-        server.answer, server.tasks = self.begin, on_demand
-        server.others = {
-            "tasks/get": lambda _: self.shown(),
-            "tasks/result": lambda _: said("long done"),
-            "tasks/cancel": self.cancel,
-        }
-
-    def shown(self) -> dict[str, Any]:
-        times = {"createdAt": "2026-01-01T00:00:00Z", "lastUpdatedAt": "2026-01-01T00:00:00Z"}
-        return {"taskId": "t1", "status": self.status, "ttl": None, "pollInterval": 100, **times}
-
-    def cancel(self, _: dict[str, Any]) -> dict[str, Any]:
-        self.status = "cancelled"
-        return self.shown()
-
-    async def begin(self, called: Called) -> dict[str, Any]:
-        if self._on_demand and "task" not in called.params:
-            raise RpcError(-32601, "this tool runs as a task")
-        self.begun += 1
-        return {"task": self.shown()} | ({} if self._on_demand else {"resultType": "task"})
-
-
-@pytest.mark.parametrize("on_demand", [True, False], ids=["2025-11-25", "2026-07-28"])
-async def test_a_task_is_followed_to_its_end(
-    tenant: Tenant, server: ScriptedServer, place: str, on_demand: bool
-):
-    server.era = server.era if on_demand else STATELESS
-    tasks = Tasks(server, on_demand=on_demand)
-    await tenant.connect(url=place)
-    running = asyncio.create_task(tenant.run(await tenant.ask("effects/work")))
-    await until(lambda: server.count("tasks/get") >= 2)
-    tasks.status = "completed"
-
-    call = await running
-
-    assert (text_of(call), call.task, tasks.begun) == ("long done", "t1", 1)
-
-
-async def test_a_task_outlives_the_replica_that_began_it(
-    tenant: Tenant,
-    other: Registry,
-    server: ScriptedServer,
-    place: str,
-    superuser: asyncpg.Connection,
-):
-    """Its executor is gone; whoever takes the call asks after the task, and calls nothing."""
-    server.era = STATELESS
-    tasks = Tasks(server, on_demand=False)
-    await tenant.connect(url=place)
-    request = await tenant.ask("effects/work")
-    running = asyncio.create_task(tenant.run(request))
-    await until(lambda: server.count("tasks/get") >= 1)
-
-    # As if the executor had died: the row is another's, who does not live.
-    await superuser.execute(
-        "UPDATE calls SET executor = gen_random_uuid() WHERE turn = $1", request.turn
-    )
-    asked = server.count("tasks/get")
-    await until(lambda: server.count("tasks/get") > asked + 2)
-    tasks.status = "completed"
-    call = await running
-
-    assert (text_of(call), tasks.begun) == ("long done", 1)
-    assert await superuser.fetchval("SELECT attempt FROM calls WHERE turn = $1", request.turn) > 1
-
-
-async def test_a_cancelled_task_is_cancelled_at_its_server(
-    tenant: Tenant, server: ScriptedServer, place: str
-):
-    server.era = STATELESS
-    tasks = Tasks(server, on_demand=False)
-    await tenant.connect(url=place)
-    request = await tenant.ask("effects/work")
-    running = asyncio.create_task(tenant.run(request))
-    await until(lambda: server.count("tasks/get") >= 1)
-
-    await tenant.cancel(request)
-
-    assert (await running).status == tool_pb2.CALL_STATUS_CANCELLED
-    await until(lambda: tasks.status == "cancelled")
-
-
 async def test_blocks_of_every_kind_are_kept_and_what_is_too_large_is_named(
     tenant: Tenant, server: ScriptedServer, place: str
 ):
@@ -473,7 +270,3 @@ async def test_a_call_can_be_looked_at(tenant: Tenant, server: ScriptedServer, p
     assert (await stub.GetCall(asked, metadata=metadata)).call == call
     missing = calls_pb.GetCallRequest(turn=request.turn, step=2)
     assert (await refusal(stub.GetCall(missing, metadata=metadata))).reason == "NOT_FOUND"
-
-
-async def _needs_auth(tenant: Tenant) -> bool:
-    return (await tenant.connector()).state == tool_pb2.CONNECTOR_STATE_NEEDS_AUTH
