@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from turnpike.cli.stack.children import Child
+from turnpike.cli.stack.children import Child, started
 from turnpike.cli.suite.guard import run_guarded
 from turnpike.cli.suite.strays import end_strays
 
@@ -40,8 +40,8 @@ def body() -> int:
     while not stopping:
         signal.pause()
     child.stop()
-    end_strays()
+    end_strays(started())
     return 7
 
 
-sys.exit(run_guarded(body))
+run_guarded(body)

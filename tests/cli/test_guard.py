@@ -30,6 +30,18 @@ def assert_nothing_is_left(pids: list[int]) -> None:
     eventually(lambda: not any(is_running(pid) for pid in pids))
 
 
+def test_the_outer_process_holds_nothing_of_what_the_inner_one_needs(
+    guarded: tuple[subprocess.Popen[str], list[int]],
+):
+    process, _ = guarded
+
+    mapped = Path(f"/proc/{process.pid}/maps").read_text()
+
+    assert "site-packages" not in mapped
+    process.terminate()
+    assert process.wait(30) == 7
+
+
 def test_a_signal_to_the_outer_process_stops_the_inner_one_in_order(
     guarded: tuple[subprocess.Popen[str], list[int]],
 ):

@@ -52,7 +52,7 @@ def up(
         stdio_commands=stdio_commands(documents),
         environment=service_environment(),
     )
-    raise typer.Exit(run_guarded(partial(_run, settings, order, documents, terminal)))
+    run_guarded(partial(_run, settings, order, documents, terminal))
 
 
 def _run(settings: Settings, order: Order, documents: list[Document], terminal: Terminal) -> int:

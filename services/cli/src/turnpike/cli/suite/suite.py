@@ -5,7 +5,7 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from turnpike.cli.errors import CommandError
-from turnpike.cli.stack.children import Child
+from turnpike.cli.stack.children import Child, started
 from turnpike.cli.stack.ports import free_ports, is_free
 from turnpike.cli.suite.credentials import Credentials
 from turnpike.cli.suite.databases import start_postgres, start_redis
@@ -84,9 +84,9 @@ class Suite:
         """Stops everything in order: who takes requests first, the databases last."""
         for service in SERVICES:
             await self._stop(self._running.replicas(service), signal.SIGTERM, _SERVICE_PATIENCE)
-        end_strays()
+        end_strays(started())
         await self._stop(self._running.databases, signal.SIGINT, _DATABASE_PATIENCE)
-        end_strays()
+        end_strays(started())
         self._running.withdraw()
 
     async def _start_postgres(self) -> None:
@@ -158,7 +158,7 @@ class Suite:
             self._restarted.clear()
             await self._restarted.wait()
             await asyncio.sleep(_STRAY_PATIENCE)
-            end_strays()
+            end_strays(started())
 
 
 async def _serves(process: Process) -> None:
