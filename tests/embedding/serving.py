@@ -32,8 +32,9 @@ from turnpike.embedding.settings import Settings
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.credentials import Credentials, Exchanged
 from turnpike.rpc.errors import UnauthenticatedError
-from turnpike.rpc.identity import GATEKEEPER, Signer, Verifier
+from turnpike.rpc.identity import GATEKEEPER, Signer
 from turnpike.rpc.server import listen, new_server, serving
+from turnpike.rpc.verifier import Verifier
 
 WAIT_SECONDS = 20
 """How long a test waits for what must happen."""

@@ -16,7 +16,8 @@ from turnpike.api.gatekeeper.v1.principal_pb2 import Role
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2 import ListApiKeysRequest, RevokeApiKeyRequest
 from turnpike.gatekeeper.system import System
 from turnpike.rpc.errors import RemoteError
-from turnpike.rpc.identity import Caller, Verifier, bearer
+from turnpike.rpc.identity import Caller, bearer
+from turnpike.rpc.verifier import Verifier
 
 
 def verifier(keys: Keys) -> Verifier:

@@ -83,10 +83,11 @@ from turnpike.api.tool_registry.v1.variable_service_pb2_grpc import (
 )
 from turnpike.rpc.errors import NotFoundError, ServiceError, UnauthenticatedError
 from turnpike.rpc.gatekeeper import AUTHENTICATE
-from turnpike.rpc.identity import Caller, Signer, Verifier
+from turnpike.rpc.identity import Caller, Signer
 from turnpike.rpc.interceptors import Authenticate
 from turnpike.rpc.served import caller_of
 from turnpike.rpc.server import listen, new_server, serving
+from turnpike.rpc.verifier import Verifier
 
 ADMIN_KEY = "tpk_admin-aaaaaaaaaaaaaaaaaaaa"
 MEMBER_KEY = "tpk_member-aaaaaaaaaaaaaaaaaaa"

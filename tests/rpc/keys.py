@@ -4,7 +4,8 @@ from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from turnpike.rpc.identity import Signer, Verifier
+from turnpike.rpc.identity import Signer
+from turnpike.rpc.verifier import Verifier
 
 SERVICES = ("gatekeeper", "agent-runtime", "tool-registry")
 TENANT = "3f0c8f6e-6a53-4d8e-9f57-0f5f5b0f6a01"

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.rpc.keys import PRINCIPAL, SERVICES, TENANT, public_key, seed, signer, verifier
 from turnpike.rpc.errors import ForbiddenError, UnauthenticatedError
-from turnpike.rpc.identity import Caller, Signer, Verifier, require_role, require_service
+from turnpike.rpc.identity import Caller, Signer, require_role, require_service
+from turnpike.rpc.verifier import Verifier
 
 
 class Clock:

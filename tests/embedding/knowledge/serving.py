@@ -45,8 +45,9 @@ from turnpike.embedding.stores import Stores, open_stores
 from turnpike.rpc.channel import open_channel
 from turnpike.rpc.credentials import Credentials, Exchanged
 from turnpike.rpc.errors import UnauthenticatedError
-from turnpike.rpc.identity import Signer, Verifier, bearer
+from turnpike.rpc.identity import Signer, bearer
 from turnpike.rpc.server import listen, new_server
+from turnpike.rpc.verifier import Verifier
 
 Metadata = tuple[tuple[str, str], ...]
 

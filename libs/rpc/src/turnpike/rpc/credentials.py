@@ -20,7 +20,8 @@ from typing import NoReturn, Protocol
 import grpc
 
 from turnpike.rpc.errors import RemoteError, UnauthenticatedError, UnavailableError
-from turnpike.rpc.identity import Caller, Verifier
+from turnpike.rpc.identity import Caller
+from turnpike.rpc.verifier import Verifier
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,9 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import (
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import GatekeeperServiceStub
 from turnpike.rpc.credentials import Credentials, Exchanged, Revocation, Revocations
 from turnpike.rpc.errors import answered, from_rpc_error
-from turnpike.rpc.identity import Signer, Verifier
+from turnpike.rpc.identity import Signer
 from turnpike.rpc.settings import ServiceSettings
+from turnpike.rpc.verifier import Verifier
 
 AUTHENTICATE = "/turnpike.api.gatekeeper.v1.GatekeeperService/Authenticate"
 """The one method that needs no credential, and may be called again when unanswered."""

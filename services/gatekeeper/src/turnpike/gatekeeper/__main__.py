@@ -69,9 +69,10 @@ from turnpike.gatekeeper.usage.servicer import UsageServicer
 from turnpike.rpc.credentials import Credentials
 from turnpike.rpc.errors import UnavailableError
 from turnpike.rpc.gatekeeper import AUTHENTICATE
-from turnpike.rpc.identity import GATEKEEPER, Signer, Verifier
+from turnpike.rpc.identity import GATEKEEPER, Signer
 from turnpike.rpc.process import StartError, metrics_served, start
 from turnpike.rpc.server import listen, new_server, serve_until_signalled
+from turnpike.rpc.verifier import Verifier
 
 FIRST_TENANT = "first"
 
