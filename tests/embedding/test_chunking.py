@@ -60,6 +60,8 @@ def assert_exact(text: str, strategy: Strategy, max_tokens: int, overlap: int) -
 @settings(max_examples=300, deadline=None)
 @given(texts, st.sampled_from(Strategy), st.integers(32, 64), st.integers(0, 16))
 @example("a" * 99 + " " + "ab" * 49, Strategy.RECURSIVE, 32, 0)
+# The second part has one token more by itself than within the text.
+@example("otdadrtuihoxenhnzdunozzleeheaizreeoxztrqaeroohiohrnnsltodaol", Strategy.RECURSIVE, 16, 0)
 @example("|a|b|\n|-|-|\n" + "|word word|word|\n" * 30, Strategy.TABLE, 32, 8)
 def test_e5_chunks_are_exact_parts_that_cover_the_text_and_fit(
     text: str, strategy: Strategy, max_tokens: int, overlap: int

@@ -207,7 +207,17 @@ def spread(n: int, of: int) -> list[list[float]]:
     return [[float((i * 7919 + j * 104729 + n) % 997) for j in range(384)] for i in range(of)]
 
 
-async def test_e7_every_plan_finds_as_many_as_there_are(books: Library) -> None:
+GIVES_UP = text(
+    "SELECT set_config('hnsw.ef_search', '5', true),"
+    " set_config('hnsw.iterative_scan', 'off', true),"
+    " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)"
+)
+"""Has the index come back with five of everybody's, whatever the filter lets through."""
+
+
+async def test_e7_every_plan_finds_as_many_as_there_are(
+    books: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
     large, small = await books.shelf(), await books.shelf()
     await large.add(Sheet("/large.md", [f"text {n}" for n in range(60)], vectors=spread(1, 60)))
     await small.add(
@@ -228,6 +238,11 @@ async def test_e7_every_plan_finds_as_many_as_there_are(books: Library) -> None:
     assert (shared.plan, len(shared.results)) == (Plan.ITERATIVE, 10)
     assert len(filtered.results) == 10
     assert {result.path for result in filtered.results} == {"/a/few.md"}
+
+    with monkeypatch.context() as patched:
+        patched.setattr("turnpike.embedding.searching.rows._SETTINGS", GIVES_UP)
+        few = await books.search(small.tenant, "anything", exact_most=20, folder="/a")
+    assert (few.plan, len(few.results)) == (Plan.EXACT, 10), "what gave up is not the answer"
 
     again = [line async for line in index(books.urls, above=50)]
     gone = [line async for line in index(books.urls, above=1000)]
