@@ -15,19 +15,32 @@ class CancellableConnection(Connection):
     """A connection whose user can be cancelled at any moment.
 
     The library writes inside `asyncio.wait_for`, which before Python 3.12 forgets
-    a cancellation that comes as the write ends; the task then goes on for ever.
+    a cancellation that comes as the write ends; the task then goes on for ever. It
+    also makes a task of each write, which costs more than the write: what an idle
+    socket is given is not waited for, only its answer is.
     """
 
     async def send_packed_command(
         self, command: bytes | str | Iterable[bytes], check_health: bool = True
     ) -> None:
         """Writes a command, or raises `CancelledError` also in that case."""
+        writer = self._idle_writer()
+        if writer is not None and not isinstance(command, bytes | str):
+            writer.writelines(command)
+            return
         before = _cancellations()
         await super().send_packed_command(command, check_health)
         if _cancellations() > before:
             # Nobody will read the answer: the next command must not.
             await self.disconnect(nowait=True)
             raise asyncio.CancelledError
+
+    def _idle_writer(self) -> asyncio.StreamWriter | None:
+        """Returns the writer where all that it was given has left."""
+        writer = self._writer
+        if writer is None or writer.is_closing() or self.health_check_interval:
+            return None
+        return None if writer.transport.get_write_buffer_size() else writer
 
 
 def open_redis(
