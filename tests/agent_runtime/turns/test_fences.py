@@ -13,7 +13,7 @@ from tests.agent_runtime.turns.claims import Claims, call
 from tests.agent_runtime.turns.world import World
 from turnpike.agent_runtime.events.model import Batch, CancelDesiredError, Claim, FenceLostError
 from turnpike.agent_runtime.turns.endings import Ending
-from turnpike.agent_runtime.turns.model import Reply, Spend, Usage
+from turnpike.agent_runtime.turns.model import Reply, Spend, Standing, Usage
 from turnpike.agent_runtime.turns.requests import TurnRequests
 from turnpike.agent_runtime.turns.store import TurnStore
 from turnpike.database.engine import open_engine, open_pool
@@ -200,6 +200,26 @@ async def test_one_end_only(world: World, claims: Claims):
 
     row = await world.row(str(claim.turn))
     assert (row["status"], row["committed_seq"]) == ("COMPLETED", 1)
+
+
+async def test_what_an_admitted_segment_owes_at_its_end_is_claimed_with_it(
+    world: World, claims: Claims
+):
+    admitted, unknown = await claims.new(), await claims.new()
+    await claims.store.commit_admitted(admitted, Standing(admitted=1, snapshot=b"signed"))
+
+    ours = (await claims.store.finish(admitted, ending("COMPLETED"), batch(1, 1))).owed
+    left = (await claims.store.finish(unknown, ending("COMPLETED"), batch(1, 1))).owed
+
+    assert [(row.turn, row.ends, row.of_segment, row.tries) for row in ours] == [
+        (admitted.turn, True, 1, 1)
+    ]
+    # Nobody else settles it meanwhile; what is not ours to settle is due for all.
+    due = await world.superuser.fetch(
+        "SELECT turn FROM usage_outbox WHERE turn = ANY($1) AND due_at <= statement_timestamp()",
+        [admitted.turn, unknown.turn],
+    )
+    assert (left, [row["turn"] for row in due]) == ([], [unknown.turn])
 
 
 async def test_nothing_is_committed_once_a_cancellation_is_desired(claims: Claims):

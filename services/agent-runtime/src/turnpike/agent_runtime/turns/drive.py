@@ -17,7 +17,7 @@ from turnpike.agent_runtime.turns.allowance import Allowance
 from turnpike.agent_runtime.turns.asking import ProviderWaitError
 from turnpike.agent_runtime.turns.calling import Caller
 from turnpike.agent_runtime.turns.course import Course
-from turnpike.agent_runtime.turns.endings import Ending
+from turnpike.agent_runtime.turns.endings import Ending, Finished
 from turnpike.agent_runtime.turns.invocation import Invocation, invocation_of
 from turnpike.agent_runtime.turns.loading import LOAD_SKILL
 from turnpike.agent_runtime.turns.model import Reply, Step, Turn, TurnFailedError
@@ -36,8 +36,8 @@ _SOON = timedelta(seconds=1)
 _ADMISSION_LOOK = timedelta(seconds=30)
 _ADMISSION_WINDOW = timedelta(hours=24)
 
-OnEnd = Callable[[bool], Awaitable[None]]
-"""Told that the turn has ended, and whether its thread's next one is due."""
+OnEnd = Callable[[Finished], Awaitable[None]]
+"""Told that the turn has ended, and what that left to be done."""
 
 OnPause = Callable[[], Awaitable[None]]
 """Told that the turn waits for something, owned by nobody."""
@@ -348,10 +348,10 @@ class Driver:
 
         async def store(batch: Batch) -> None:
             await self._allowance.kept()
-            promoted = await self._parts.store.finish(self._claim, ending, batch, entry)
+            finished = await self._parts.store.finish(self._claim, ending, batch, entry)
             self.status = ending.status
             # Before anybody sees the end: who asks again at once finds the slot free.
-            await self._on_end(promoted)
+            await self._on_end(finished)
 
         try:
             ended = [*measured, *said, *self._titled(), stating.finished(ending)]

@@ -6,6 +6,7 @@ from turnpike.agent_runtime.turns.admission import Admission
 from turnpike.agent_runtime.turns.choosing import Sources
 from turnpike.agent_runtime.turns.counting import TURNS
 from turnpike.agent_runtime.turns.drive import Driver
+from turnpike.agent_runtime.turns.endings import Finished
 from turnpike.agent_runtime.turns.failures import first_of
 from turnpike.agent_runtime.turns.keeping import Keeper
 from turnpike.agent_runtime.turns.model import TurnFailedError
@@ -83,7 +84,7 @@ class Drivers:
             running.turn,
             prepared,
             running.allowance,
-            on_end=lambda promoted: self._on_end(running, promoted),
+            on_end=lambda finished: self._on_end(running, finished),
             on_pause=lambda: self._on_pause(running),
         )
         return running.driver
@@ -100,17 +101,17 @@ class Drivers:
         finally:
             await tails.disown(turn)
 
-    async def _on_end(self, running: Running, promoted: bool) -> None:
+    async def _on_end(self, running: Running, finished: Finished) -> None:
         """Frees what an ended turn held, before anybody sees its end."""
         running.over = True
         if running.driver is not None:
             TURNS.labels(result=running.driver.status).inc()
-        if promoted:
+        if finished.promoted:
             self._keeper.due.set()
         # A claim before this one may have left a slot, and died.
         if running.admitted or running.turn.fence > 1:
             running.admitted = False
-            await self._settler.end(running.slot)
+            await self._settler.end(running.slot, finished.owed)
         else:
             self._settler.owed()
 

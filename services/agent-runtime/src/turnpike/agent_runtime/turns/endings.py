@@ -1,8 +1,9 @@
 """How a turn ends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from turnpike.agent_runtime.turns.model import Call, Reply, Spend
+from turnpike.agent_runtime.turns.model import Call, Owed, Reply, Spend
 
 # Why gatekeeper refuses a turn that it then holds nothing for.
 _DECIDED = frozenset({"BANNED", "BUDGET_EXHAUSTED", "RATE_LIMITED", "CONCURRENCY_LIMITED"})
@@ -35,3 +36,14 @@ class Ending:
     def owes_release(self) -> bool:
         """Whether gatekeeper may hold something for the turn: not if it refused it."""
         return self.status != "REFUSED" or self.reason not in _DECIDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What the end of a turn left to be done."""
+
+    promoted: bool
+    """Whether the thread's next turn is due now."""
+
+    owed: Sequence[Owed]
+    """What its segment owes, as far as it is ours to settle."""

@@ -299,3 +299,19 @@ class TurnFailedError(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """A row of the outbox: what one commit used, or the end of a segment, or both."""
+
+    id: int
+    tenant: UUID
+    turn: UUID
+    segment: int
+    snapshot: bytes | None
+    entries: list[dict[str, Any]]
+    ends: bool
+    tries: int
+    of_segment: int
+    """How many rows its segment has, this one included."""

@@ -1,8 +1,17 @@
-"""What commits hand to SQL as JSON."""
+"""What commits hand to SQL as JSON, and what the outbox gives back."""
 
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import timedelta
+
+import asyncpg
 import orjson
 
-from turnpike.agent_runtime.turns.model import Call, Rate, Spend
+from turnpike.agent_runtime.turns.model import Call, Owed, Rate, Spend
+
+HOLD = timedelta(seconds=15)
+"""How long what is owed is its claimer's: whoever dies with it leaves it to the next one, and
+settling twice is settling once."""
 
 
 def asked(calls: list[Call]) -> str:
@@ -66,3 +75,14 @@ def owed(spends: list[Spend]) -> str:
             for spend in spends
         ]
     ).decode()
+
+
+def owed_in(rows: Iterable[asyncpg.Record]) -> list[Owed]:
+    """Returns what rows of the outbox say."""
+    return [
+        Owed(
+            **{field.name: row[field.name] for field in fields(Owed) if field.name != "entries"},
+            entries=orjson.loads(row["entries"]),
+        )
+        for row in rows
+    ]

@@ -11,7 +11,7 @@ import asyncpg
 from turnpike.agent_runtime.turns import system
 from turnpike.agent_runtime.turns.admission import Admission, Slot, is_away
 from turnpike.agent_runtime.turns.counting import OUTBOX
-from turnpike.agent_runtime.turns.system import Owed
+from turnpike.agent_runtime.turns.model import Owed
 from turnpike.database.failures import is_unavailable
 from turnpike.rpc.errors import RemoteError
 
@@ -20,7 +20,6 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 # What ends together is settled together: one statement claims it, and one forgets it.
 _GATHER_SECONDS = 0.05
-_HOLD = timedelta(seconds=15)
 _PATIENCE_SECONDS = 5.0
 # A turn's end waits for it.
 _END_PATIENCE_SECONDS = 0.5
@@ -50,13 +49,17 @@ class Settler:
         """Says that something is to be settled: it is looked for at once."""
         self._news.set()
 
-    async def end(self, slot: Slot) -> None:
+    async def end(self, slot: Slot, rows: Sequence[Owed]) -> None:
         """Settles what an ended segment used and gives its slot back, in one call.
 
         Where that cannot be, the slot is given back alone, and the rest is left to `serve`.
+
+        Args:
+            slot: The segment's.
+            rows: What it owes, as far as the commit that ended it could claim it.
         """
         try:
-            done = await self._end(slot)
+            done = await self._end(rows)
         except Exception as error:
             if not is_unavailable(error):
                 raise
@@ -93,7 +96,7 @@ class Settler:
 
     async def _drain(self) -> int:
         await self._forget()
-        rows = await system.claim_owed(self._pool, hold=_HOLD, limit=_MOST_AT_ONCE)
+        rows = await system.claim_owed(self._pool, limit=_MOST_AT_ONCE)
         segments: dict[tuple[object, int], list[Owed]] = defaultdict(list)
         for row in rows:
             segments[row.turn, row.segment].append(row)
@@ -109,16 +112,17 @@ class Settler:
         if done:
             await system.settled(self._pool, done)
 
-    async def _end(self, slot: Slot) -> list[int]:
+    async def _end(self, rows: Sequence[Owed]) -> list[int]:
         """Settles a segment that has ended if all that it owes is here; returns what is done."""
-        rows = await system.claim_segment(self._pool, slot.turn, slot.segment, hold=_HOLD)
         if rows and len(rows) == rows[0].of_segment:
             return await self._settle(rows, patience=_END_PATIENCE_SECONDS)
         if rows:
             await self._later(rows, 0)
         return []
 
-    async def _settle(self, rows: list[Owed], *, patience: float = _PATIENCE_SECONDS) -> list[int]:
+    async def _settle(
+        self, rows: Sequence[Owed], *, patience: float = _PATIENCE_SECONDS
+    ) -> list[int]:
         """Settles what one segment used; returns the rows that are done with."""
         async with self._room:
             try:
@@ -134,7 +138,7 @@ class Settler:
         OUTBOX.labels(result="SETTLED").inc(len(done))
         return done
 
-    async def _send(self, rows: list[Owed], patience: float) -> None:
+    async def _send(self, rows: Sequence[Owed], patience: float) -> None:
         first = rows[0]
         # Others of the segment may be under way elsewhere: then its end is sent again.
         ends = any(row.ends for row in rows) and len(rows) == first.of_segment

@@ -19,7 +19,7 @@ from turnpike.agent_runtime.events.model import (
 from turnpike.agent_runtime.prefix.model import Entry
 from turnpike.agent_runtime.prefix.observing import observe
 from turnpike.agent_runtime.turns import rows
-from turnpike.agent_runtime.turns.endings import Ending
+from turnpike.agent_runtime.turns.endings import Ending, Finished
 from turnpike.agent_runtime.turns.model import (
     Call,
     Reply,
@@ -33,13 +33,15 @@ from turnpike.agent_runtime.turns.pausing import Pause
 from turnpike.database.failures import persist
 
 _PATIENCE_SECONDS = 30.0
-_ASKED = "SELECT owe(commit_asked({}), $1, $2, $13, false)".format(
+_ASKED = "owe(commit_asked({}), $1, $2, $13, false)".format(
     ", ".join(f"${i}" for i in range(1, 13))
 )
-_DONE = "SELECT commit_done({})".format(", ".join(f"${i}" for i in range(1, 11)))
+_DONE = "commit_done({})".format(", ".join(f"${i}" for i in range(1, 11)))
 _LOG = "SELECT commit_log($1, $2, $3, $4, $5, $6, $7, $8)"
-_FINISH = "SELECT owe(finish_turn({}), $1, $2, $17, $18)".format(
-    ", ".join(f"${i}" for i in range(1, 17))
+_FINISH = "owe(finish_turn({}), $1, $2, $17, $18)".format(", ".join(f"${i}" for i in range(1, 17)))
+_CLAIMED = (
+    "SELECT f.outcome, s.* FROM {} AS f(outcome)"
+    " LEFT JOIN LATERAL claim_segment(f.outcome, $1, $2, ${}) AS s ON true"
 )
 _VOID = "SELECT commit_void({})".format(", ".join(f"${i}" for i in range(1, 13)))
 _ADMITTED = "SELECT commit_admitted($1, $2, $3, $4, $5, $6, $7)"
@@ -173,14 +175,10 @@ class TurnStore:
 
     async def finish(
         self, claim: Claim, ending: Ending, batch: Batch, entry: Entry | None = None
-    ) -> bool:
-        """Ends the turn: final message, status and terminal event together.
-
-        Returns:
-            Whether the thread's next turn is due now.
-        """
+    ) -> Finished:
+        """Ends the turn: final message, status and terminal event together."""
         reply, spend = ending.reply, ending.spend
-        outcome = await self._commit_with(
+        call, values = _with_entry(
             claim,
             entry,
             _FINISH,
@@ -203,7 +201,13 @@ class TurnStore:
             rows.owed([spend] if spend else []),
             ending.owes_release,
         )
-        return outcome == "PROMOTED"
+        found = await self._committed(_CLAIMED.format(call, len(values) + 1), *values, rows.HOLD)
+        if entry is not None:
+            observe(entry)
+        return Finished(
+            promoted=found[0]["outcome"] == "PROMOTED",
+            owed=rows.owed_in(row for row in found if row["id"] is not None),
+        )
 
     async def wait_for_provider(
         self, claim: Claim, wait: Wait, patience: timedelta, batch: Batch
@@ -282,35 +286,41 @@ class TurnStore:
         return outcome != "EXPIRED"
 
     async def _commit_with(
-        self, claim: Claim, entry: Entry | None, statement: str, *values: object
-    ) -> str:
+        self, claim: Claim, entry: Entry | None, call: str, *values: object
+    ) -> None:
         """Runs a commit, and writes the thread's ledger in the same statement if it stands."""
-        if entry is None:
-            return await self._commit(statement, *values)
-        first = len(values) + 1
-        call = statement.removeprefix("SELECT ")
-        written = await self._commit(
-            f"SELECT with_prefix({call}, ${first}, ${first + 1}, ${first + 2}, ${first + 3})",
-            *values,
-            claim.tenant,
-            claim.thread,
-            entry.as_json(),
-            list(entry.elements),
-        )
-        observe(entry)
-        return written
+        call, values = _with_entry(claim, entry, call, *values)
+        await self._commit(f"SELECT {call}", *values)
+        if entry is not None:
+            observe(entry)
 
     async def _commit(self, statement: str, *values: object) -> str:
-        """Runs a commit until its outcome is known.
+        """Runs a commit that answers with its outcome alone."""
+        outcome: str = (await self._committed(statement, *values))[0][0]
+        return outcome
+
+    async def _committed(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        """Runs a commit until its outcome is known, which comes first in each row.
 
         A commit whose reply was lost is made again: the function finds that
         its own number is the committed one, and says OK.
         """
-        outcome: str = await persist(
-            lambda: self._pool.fetchval(statement, *values), _PATIENCE_SECONDS
-        )
-        if outcome == "STALE":
+        found = await persist(lambda: self._pool.fetch(statement, *values), _PATIENCE_SECONDS)
+        if found[0][0] == "STALE":
             raise FenceLostError
-        if outcome == "CANCEL":
+        if found[0][0] == "CANCEL":
             raise CancelDesiredError
-        return outcome
+        return found
+
+
+def _with_entry(
+    claim: Claim, entry: Entry | None, call: str, *values: object
+) -> tuple[str, tuple[object, ...]]:
+    """Returns a commit's call with the writing of a thread's ledger around it, and its values."""
+    if entry is None:
+        return call, values
+    first = len(values) + 1
+    return (
+        f"with_prefix({call}, ${first}, ${first + 1}, ${first + 2}, ${first + 3})",
+        (*values, claim.tenant, claim.thread, entry.as_json(), list(entry.elements)),
+    )

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import asyncpg
-import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from turnpike.agent_runtime.turns.model import Turn
+from turnpike.agent_runtime.turns.model import Owed, Turn
 from turnpike.agent_runtime.turns.queries import CLAIM_COLUMNS, turn_of
+from turnpike.agent_runtime.turns.rows import HOLD, owed_in
 
 # One claimer each: SKIP LOCKED passes over rows that another sweep is claiming. A
 # process that was declared dead, and does not know it yet, claims nothing.
@@ -59,37 +58,18 @@ _REMARKABLE = text(
 )
 
 
-# Claimed for a while: whoever dies with it leaves it to the next one, and settling twice
-# is settling once. Nothing is added to a segment after the row that ends it.
+# Nothing is added to a segment after the row that ends it.
 # After every turn: by the driver's pool, one round trip each.
-_CLAIM = """
+_CLAIM_OWED = """
 UPDATE usage_outbox o SET due_at = statement_timestamp() + $1, tries = tries + 1
-WHERE id IN (SELECT id FROM usage_outbox WHERE due_at <= statement_timestamp() AND {}
-  FOR UPDATE SKIP LOCKED)
+WHERE id IN (SELECT id FROM usage_outbox WHERE due_at <= statement_timestamp()
+  ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING id, tenant, turn, segment, snapshot, entries, ends, tries,
   (SELECT count(*) FROM usage_outbox s WHERE s.turn = o.turn AND s.segment = o.segment)
     AS of_segment
 """
-_CLAIM_OWED = _CLAIM.format("true ORDER BY due_at LIMIT $2")
-_CLAIM_SEGMENT = _CLAIM.format("turn = $2 AND segment = $3")
 _SETTLED = "DELETE FROM usage_outbox WHERE id = ANY($1)"
 _OWED_LATER = "UPDATE usage_outbox SET due_at = statement_timestamp() + $2 WHERE id = ANY($1)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owed:
-    """A row of the outbox: what one commit used, or the end of a segment, or both."""
-
-    id: int
-    tenant: UUID
-    turn: UUID
-    segment: int
-    snapshot: bytes | None
-    entries: list[dict[str, Any]]
-    ends: bool
-    tries: int
-    of_segment: int
-    """How many rows its segment has, this one included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +140,9 @@ async def owned_by(
     return [Owned(turn=row.id, fence=row.fence, desired=row.desired) for row in rows]
 
 
-async def claim_owed(pool: asyncpg.Pool, *, hold: timedelta, limit: int) -> list[Owed]:
+async def claim_owed(pool: asyncpg.Pool, *, limit: int) -> list[Owed]:
     """Claims what is to be settled for a while, oldest first."""
-    return _owed(await pool.fetch(_CLAIM_OWED, hold, limit))
-
-
-async def claim_segment(
-    pool: asyncpg.Pool, turn: UUID, segment: int, *, hold: timedelta
-) -> list[Owed]:
-    """Claims what one segment owes, as far as nobody else has."""
-    return _owed(await pool.fetch(_CLAIM_SEGMENT, hold, turn, segment))
+    return owed_in(await pool.fetch(_CLAIM_OWED, HOLD, limit))
 
 
 async def settled(pool: asyncpg.Pool, ids: Sequence[int]) -> None:
@@ -180,7 +153,3 @@ async def settled(pool: asyncpg.Pool, ids: Sequence[int]) -> None:
 async def owed_later(pool: asyncpg.Pool, ids: Sequence[int], *, delay: timedelta) -> None:
     """Leaves what could not be settled to whoever claims it after a delay."""
     await pool.execute(_OWED_LATER, list(ids), delay)
-
-
-def _owed(rows: Sequence[asyncpg.Record]) -> list[Owed]:
-    return [Owed(**{**row, "entries": orjson.loads(row["entries"])}) for row in rows]
