@@ -34,7 +34,8 @@ async def world(
 
 @pytest.fixture
 def provider(world: World) -> Provider:
-    """The provider of every tenant's model."""
+    """The provider of every tenant's model, called by nobody yet."""
+    world.provider.forget()
     return world.provider
 
 

@@ -119,6 +119,11 @@ class Provider:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await self._new.get()
 
+    def forget(self) -> None:
+        """Drops calls that nobody took: an earlier test's, which failed or wanted no more."""
+        while not self._new.empty():
+            self._new.get_nowait()
+
     async def _respond(self, connection: Connection, request: Request) -> None:
         ask = Ask(connection, request)
         self.asks.append(ask)
