@@ -33,7 +33,7 @@ async def test_an_unknown_outcome_is_asked_about_and_what_is_said_is_the_result(
     outcome: str,
     heard: str,
 ):
-    async with world.replica(tool_timeout=0.5) as served:
+    async with world.replica(tool_timeout=1) as served:
         tenant = await world.tenant(served)
         await tools.offer(tenant)
         turn, ask = await begin(tenant, provider)
