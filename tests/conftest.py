@@ -5,6 +5,7 @@ Nothing skips for want of them: a suite that skips is a suite that lies.
 
 import asyncio
 import base64
+import signal
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -22,6 +23,15 @@ SERVICES = ("agent-runtime", "embedding", "gatekeeper", "gateway", "tool-registr
 
 # The tests' databases do not outlive them, so nothing need survive a power cut.
 FLEETING = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def pytest_configure() -> None:
+    """Lets programs that tests start end at a Ctrl-C also where the tests run in the background.
+
+    A shell has those ignore it, and whom they start.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
