@@ -1,17 +1,22 @@
 """What is each store's own: links, settings, corruption, a bucket that is away."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import tempfile
+import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import pytest
 from pydantic import ValidationError
 
+from tests.waiting import until
 from turnpike.blobs.links import LINK_PATH, Links
 from turnpike.blobs.model import BlobCorruptError, BlobStore, BlobsUnavailableError, LinkError
 from turnpike.blobs.opening import folder_of, open_store
@@ -51,6 +56,31 @@ async def test_a_link_to_a_bucket_names_the_address_that_browsers_know(bucket: B
 
     assert (await linked(store)).startswith("https://files.example.test/")
     await store.close()
+
+
+async def test_who_is_cancelled_while_a_file_is_opened_leaves_none(
+    folder: BlobSettings, monkeypatch: pytest.MonkeyPatch
+):
+    store, made = open_store(folder, "tests"), list[str]()
+    make, entered, release = tempfile.mkstemp, threading.Event(), threading.Event()
+
+    def held(*arguments: Any, **options: Any) -> tuple[int, str]:
+        entered.set()
+        release.wait(15)
+        descriptor, name = make(*arguments, **options)
+        made.append(name)
+        return descriptor, name
+
+    monkeypatch.setattr(tempfile, "mkstemp", held)
+    putting = asyncio.create_task(put_whole(store, uuid4(), b"hello"))
+    await asyncio.to_thread(entered.wait, 15)
+    putting.cancel()
+    await asyncio.gather(putting, return_exceptions=True)
+    release.set()
+
+    await until(lambda: bool(made) and not Path(made[0]).exists())
+    opened = {os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")}
+    assert not any(path.startswith(made[0]) for path in opened)
 
 
 async def test_a_folders_link_says_what_it_leads_to(folder: BlobSettings):

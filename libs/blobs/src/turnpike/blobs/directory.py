@@ -24,7 +24,7 @@ from turnpike.blobs.model import (
     parse_key,
     unannounced,
 )
-from turnpike.blobs.spool import spool
+from turnpike.blobs.spool import opened, spool
 
 # What a killed process left half-written is nobody's by then.
 _ABANDONED = timedelta(days=1)
@@ -54,7 +54,7 @@ class DirectoryStore:
     ) -> Kept:
         """See `BlobStore.put`."""
         with _failures():
-            file, partial = await asyncio.to_thread(self._new_file)
+            file, partial = await opened(self._new_file, _discard)
         try:
             with file:
                 digest, size = await spool(chunks, file, limit=limit)
@@ -72,7 +72,7 @@ class DirectoryStore:
     ) -> AsyncIterator[bytes]:
         """See `BlobStore.read`."""
         with _failures():
-            file = await asyncio.to_thread(self._path(blob).open, "rb")
+            file = await opened(lambda: self._path(blob).open("rb"), lambda file: file.close())
         with file:
             left = _length(file, start, end)
             while left > 0:
@@ -135,6 +135,12 @@ class DirectoryStore:
             with suppress(FileNotFoundError):
                 if blob:
                     yield Listed(blob, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+
+
+def _discard(new: tuple[IO[bytes], Path]) -> None:
+    file, partial = new
+    file.close()
+    partial.unlink(missing_ok=True)
 
 
 def _settle(file: IO[bytes], partial: Path, path: Path) -> None:

@@ -22,7 +22,7 @@ from turnpike.blobs.model import (
     parse_key,
     unannounced,
 )
-from turnpike.blobs.spool import spool
+from turnpike.blobs.spool import opened, spool
 
 if TYPE_CHECKING:
     from turnpike.blobs import boto
@@ -66,7 +66,7 @@ class S3Store:
     ) -> Kept:
         """See `BlobStore.put`."""
         # A file without a name: the kernel forgets it, however this process ends.
-        with await asyncio.to_thread(tempfile.TemporaryFile) as file:
+        with await opened(tempfile.TemporaryFile, lambda file: file.close()) as file:
             digest, size = await spool(chunks, file, limit=limit)
             kept = Kept(Blob(tenant, digest, edition), size)
             await announce(kept)

@@ -2,11 +2,28 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterable, Generator
+from collections.abc import AsyncIterable, Callable, Generator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, TypeVar
 
 from turnpike.blobs.model import BlobsUnavailableError, BlobTooLargeError
+
+T = TypeVar("T")
+
+
+async def opened(opens: Callable[[], T], closes: Callable[[T], object]) -> T:
+    """Returns what a thread opens; it is closed if its caller is cancelled meanwhile."""
+    opening = asyncio.ensure_future(asyncio.to_thread(opens))
+
+    def close(done: asyncio.Future[T]) -> None:
+        if not (done.cancelled() or done.exception()):
+            closes(done.result())
+
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(close)
+        raise
 
 
 async def spool(chunks: AsyncIterable[bytes], into: IO[bytes], *, limit: int) -> tuple[str, int]:
