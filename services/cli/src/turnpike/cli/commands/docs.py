@@ -23,7 +23,6 @@ Collection = Annotated[str, typer.Argument(help="The collection's name.")]
 Place = Annotated[str, typer.Argument(help="/contracts/2026/lease.md")]
 Force = Annotated[bool, typer.Option(help="Also what was edited since.")]
 _SUMMARY_SECONDS = 600
-"""By its name the service knows better what it is."""
 
 
 @app.command()

@@ -11,6 +11,8 @@ from turnpike.cli.gateway.client import GatewayClient, RefusalError
 
 _PART = 1 << 16
 _BYTES = "application/octet-stream"
+"""By its name the service knows better what a file is."""
+
 _OF_ONE_FILE = frozenset(
     {
         HTTPStatus.BAD_REQUEST,
