@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.conftest import Schemas, new_database
 from turnpike.database.engine import open_engine, open_pool
 from turnpike.database.migration import MigrationUrls
 from turnpike.database.replicas import Lease
@@ -17,6 +18,12 @@ from turnpike.tool_registry.ledger import Ledger, Readiness
 from turnpike.tool_registry.model import Call, CallRequest, CallStatus, Outcome
 
 DONE = Outcome(status=CallStatus.SUCCEEDED, result="[]")
+
+
+@pytest.fixture(scope="module")
+async def urls(schemas: Schemas) -> MigrationUrls:
+    """The ways into a database in which no replica serves: it would take what is taken here."""
+    return await Schemas(await new_database(schemas.superuser)).of("tool_registry")
 
 
 @pytest.fixture
@@ -72,16 +79,12 @@ async def settle(system: AsyncEngine) -> None:
 async def test_an_executor_whose_call_was_taken_can_neither_send_nor_finish_it(
     ledger: Ledger, system: AsyncEngine, lease: Lease
 ):
-    while True:
-        asked = request()
-        _, dead = await begin(ledger, asked, uuid4())
-        await settle(system)
-        outcome, taken = await begin(ledger, asked, lease.id)
-        # A registry that serves beside may have taken it first, and be gone by now.
-        if (outcome, taken.attempt) == ("TAKEN", 2):
-            break
+    asked = request()
+    _, dead = await begin(ledger, asked, uuid4())
+    await settle(system)
+    outcome, taken = await begin(ledger, asked, lease.id)
 
-    assert taken.executor == lease.id
+    assert (outcome, taken.attempt, taken.executor) == ("TAKEN", 2, lease.id)
     assert not await ledger.dispatch(dead, repeatable=False)
     assert (await ledger.finish(dead, DONE)).status is CallStatus.PENDING
     assert await ledger.dispatch(taken, repeatable=False)
