@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.conftest import Keys
 from tests.embedding.serving import meter_on
+from tests.waiting import until
 from turnpike.api.embedding.v1 import collection_service_pb2 as collections_pb
 from turnpike.api.embedding.v1 import document_pb2
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
@@ -297,6 +298,31 @@ async def held(urls: MigrationUrls, statement: str) -> AsyncGenerator[None]:
             yield
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def holding(tenant: Tenant, statement: str) -> AsyncGenerator[AsyncConnection]:
+    """Has others wait for what a statement locks, while the block runs."""
+    async with tenant.library.superuser() as connection:
+        await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        await connection.execute(text("SET LOCAL search_path TO embedding"))
+        await connection.execute(text(statement))
+        yield connection
+
+
+async def waits(tenant: Tenant, statement: str) -> None:
+    """Returns when somebody waits for a lock with a statement."""
+    asked = text(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        " AND query LIKE :statement AND datname = current_database()"
+    )
+
+    async def some() -> bool:
+        # What is going on is looked at once in a transaction.
+        async with tenant.library.superuser() as connection:
+            return bool(await connection.scalar(asked, {"statement": f"%{statement}%"}))
+
+    await until(some)
 
 
 def _library(

@@ -15,7 +15,15 @@ from pptx.util import Pt
 from sqlalchemy import text
 
 from tests.conftest import Keys, Schemas, new_database
-from tests.embedding.knowledge.serving import Library, Tenant, killed, library, settings_for
+from tests.embedding.knowledge.serving import (
+    Library,
+    Tenant,
+    holding,
+    killed,
+    library,
+    settings_for,
+    waits,
+)
 from tests.embedding.knowledge.test_documents import paragraphs, refused
 from tests.waiting import until
 from turnpike.api.embedding.v1 import document_pb2
@@ -275,6 +283,22 @@ async def test_a_vector_that_is_dropped_as_it_is_borrowed_is_embedded(tenant: Te
     assert indexing.state == document_pb2.INDEXING_STATE_READY
     assert tenant.embedded == ["one"]
     assert [row[0] for row in await tenant.vectors()] == ["/b.md"]
+    async with system_transaction(tenant.library.stores.system) as connection:
+        attempts = "SELECT max(attempts) FROM indexings WHERE tenant = :tenant"
+        assert await connection.scalar(text(attempts), {"tenant": UUID(tenant.id)}) == 1
+
+
+async def test_what_is_being_indexed_is_moved_without_anybody_waiting_in_turn(tenant: Tenant):
+    async with holding(tenant, "LOCK TABLE chunks IN SHARE MODE"):
+        await tenant.put("/f/a.md", "one")
+        await waits(tenant, "INSERT INTO chunks")
+        request = pb.MoveDocumentRequest(collection="notes", path="/f", new_path="/g")
+        moving = asyncio.create_task(tenant.call("MoveDocument", request))
+        await waits(tenant, "UPDATE documents SET path")
+
+    await moving
+
+    assert (await tenant.indexed("/g/a.md")).state == document_pb2.INDEXING_STATE_READY
     async with system_transaction(tenant.library.stores.system) as connection:
         attempts = "SELECT max(attempts) FROM indexings WHERE tenant = :tenant"
         assert await connection.scalar(text(attempts), {"tenant": UUID(tenant.id)}) == 1

@@ -2,15 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from tests.conftest import Keys
-from tests.embedding.knowledge.serving import Library, Tenant, library, settings_for
-from tests.waiting import refusal, until
+from tests.embedding.knowledge.serving import (
+    Library,
+    Tenant,
+    holding,
+    library,
+    settings_for,
+    waits,
+)
+from tests.waiting import refusal
 from turnpike.api.embedding.v1 import collection_service_pb2 as collections_pb
 from turnpike.api.embedding.v1 import document_service_pb2 as documents_pb
 from turnpike.blobs.directory import DirectoryStore
@@ -68,31 +74,6 @@ async def held(tenant: Tenant) -> tuple[int, int]:
 def originals(folder: Path, tenant: Tenant) -> list[Path]:
     """Returns the files that the tenant's originals are in."""
     return [path for path in folder.rglob("*") if path.is_file() and tenant.id in str(path)]
-
-
-@asynccontextmanager
-async def holding(tenant: Tenant, statement: str) -> AsyncGenerator[None]:
-    """Has others wait for what a statement locks, while the block runs."""
-    async with tenant.library.superuser() as connection:
-        await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        await connection.execute(text("SET LOCAL search_path TO embedding"))
-        await connection.execute(text(statement))
-        yield
-
-
-async def waits(tenant: Tenant, statement: str) -> None:
-    """Returns when somebody waits for a lock with a statement."""
-    asked = text(
-        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        " AND query LIKE :statement AND datname = current_database()"
-    )
-
-    async def some() -> bool:
-        # What is going on is looked at once in a transaction.
-        async with tenant.library.superuser() as connection:
-            return bool(await connection.scalar(asked, {"statement": f"%{statement}%"}))
-
-    await until(some)
 
 
 async def let_grace_pass(tenant: Tenant) -> None:

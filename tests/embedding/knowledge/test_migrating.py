@@ -11,7 +11,14 @@ from sqlalchemy import text
 
 from tests.conftest import Keys, Schemas, new_database
 from tests.embedding.bert_reference import MODEL
-from tests.embedding.knowledge.serving import Library, Tenant, library, settings_for
+from tests.embedding.knowledge.serving import (
+    Library,
+    Tenant,
+    holding,
+    library,
+    settings_for,
+    waits,
+)
 from tests.embedding.knowledge.test_collections import CREATED, UNCHANGED
 from tests.embedding.knowledge.test_collections import put as apply
 from tests.embedding.knowledge.test_documents import paragraphs, refused
@@ -316,6 +323,29 @@ async def test_a_document_made_searchable_while_its_model_is_activated_is_found(
         await index_rows.show(publishing, place, job.id)
     await deciding
     assert [each.model for each in (await search(mover, "one")).results] == [NEW]
+
+
+async def test_what_a_migration_asks_for_is_moved_without_anybody_waiting_in_turn(mover: Tenant):
+    for path in ("/f/a.md", "/f/b.md"):
+        await mover.put(path, path)
+        await mover.indexed(path)
+    first_put = f"""
+        INSERT INTO indexings (tenant, id, collection, document, content, recipe, model, due_at)
+        SELECT tenant, gen_random_uuid(), collection, document, content, recipe, '{NEW}', 'infinity'
+        FROM indexings WHERE tenant = '{mover.id}' ORDER BY id DESC LIMIT 1"""
+    async with holding(mover, first_put) as elsewhere:
+        await begin(mover)
+        await waits(mover, "WITH batch AS")
+        request = pb.MoveDocumentRequest(collection="notes", path="/f", new_path="/g")
+        moving = asyncio.create_task(mover.call("MoveDocument", request))
+        await waits(mover, "FOR NO KEY UPDATE")
+        await elsewhere.rollback()
+
+    await moving
+
+    await compared(mover)
+    assert await kept(mover) == {OLD: 2, NEW: 2}
+    assert await mover.paths() == ["/g/a.md", "/g/b.md"]
 
 
 async def test_a_comparison_whose_process_was_killed_is_taken_over_when_its_claim_runs_out(

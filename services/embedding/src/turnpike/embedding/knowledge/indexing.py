@@ -102,6 +102,7 @@ class Indexer:
         done = embedded = 0
         for group in _groups(list(wanted.values())):
             async with tenant_transaction(self._engine, job.tenant) as connection:
+                await job_rows.keep_document(connection, job)
                 around = await job_rows.circumstances(connection, job)
                 known = await piece_rows.known(connection, job, group)
                 await piece_rows.copy_chunks(
@@ -120,10 +121,11 @@ class Indexer:
             async with self._embedded(job, around.principal, missing) as (vectors, owed):
                 pairs = list(zip(missing, vectors, strict=True))
                 async with tenant_transaction(self._engine, job.tenant) as connection:
-                    await self._advance(connection, job, done, embedded, len(wanted))
+                    await job_rows.keep_document(connection, job)
                     await piece_rows.insert_chunks(connection, job, around.language, pairs)
                     if owed:
                         await owe(connection, owed)
+                    await self._advance(connection, job, done, embedded, len(wanted))
 
     async def _advance(
         self, connection: AsyncConnection, job: Job, done: int, embedded: int, total: int

@@ -86,6 +86,10 @@ SELECT k.language, coalesce((SELECT c.principal FROM revisions r
     ORDER BY r.number LIMIT 1), '') AS principal
 FROM collections k WHERE k.tenant = :tenant AND k.id = :collection
 """)
+# First the document, then its chunks, then its indexing, as whoever writes or deletes it does.
+_KEEP_DOCUMENT = text(
+    "SELECT id FROM documents WHERE tenant = :tenant AND id = :document FOR KEY SHARE"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,17 +194,25 @@ async def lock_document(connection: AsyncConnection, job: Job) -> str | None:
     return (models.next_model or "") if is_shown and is_wanted else None
 
 
+async def keep_document(connection: AsyncConnection, job: Job) -> None:
+    """Keeps the job's document from being moved or deleted; raises `ClaimLostError` if it is gone.
+
+    Before anything of it is written: whoever changes it locks it before its indexings.
+    """
+    values = {"tenant": job.tenant, "document": job.document}
+    if (await connection.execute(_KEEP_DOCUMENT, values)).one_or_none() is None:
+        raise ClaimLostError
+
+
 async def circumstances(connection: AsyncConnection, job: Job) -> Circumstances:
-    """Returns what a job needs to know; raises `ClaimLostError` if its collection is gone."""
+    """Returns what a job whose document is kept needs to know."""
     values = {
         "tenant": job.tenant,
         "collection": job.collection,
         "document": job.document,
         "content": job.content,
     }
-    row = (await connection.execute(_CIRCUMSTANCES, values)).one_or_none()
-    if row is None:
-        raise ClaimLostError
+    row = (await connection.execute(_CIRCUMSTANCES, values)).one()
     return Circumstances(language=row.language, principal=row.principal)
 
 

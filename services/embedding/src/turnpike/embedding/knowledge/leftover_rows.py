@@ -23,6 +23,7 @@ _NOTE_COLLECTION = text(
     " FROM documents d JOIN revisions r ON r.tenant = d.tenant AND r.document = d.id"
     " JOIN contents c ON c.tenant = r.tenant AND c.digest = r.content"
     " WHERE d.tenant = :tenant AND d.collection = :collection"
+    " ORDER BY c.digest, c.blob"  # two that are deleted at once have some in common
     " ON CONFLICT (tenant, digest, blob) DO UPDATE SET due_at = excluded.due_at"
 )
 _CLAIM = text(

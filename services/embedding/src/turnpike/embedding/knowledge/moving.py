@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -110,13 +110,11 @@ class Mover:
         """Does a step, and returns after how many seconds to do the next."""
         migration = claim.migration
         if migration.state.is_decided:
-            async with tenant_transaction(self._engine, claim.tenant) as connection:
-                await migration_rows.hold(connection, claim)
+            async with self._held(claim) as connection:
                 await migration_rows.drop(connection, claim)
             return 0
         if not claim.all_asked:
-            async with tenant_transaction(self._engine, claim.tenant) as connection:
-                await migration_rows.hold(connection, claim)
+            async with self._held(claim) as connection:
                 await migration_rows.ask(connection, claim)
             self._has_jobs()
             return 0
@@ -128,12 +126,22 @@ class Mover:
             return POLL_SECONDS
         return await self._end(claim)
 
+    @asynccontextmanager
+    async def _held(self, claim: Claim) -> AsyncGenerator[AsyncConnection]:
+        """Opens a transaction in which nobody else decides, and nobody writes to the collection.
+
+        First the collection, as everybody does: a step meets the same documents as a writer
+        does, or as whoever deletes them all, and neither is to wait for the other in turn.
+        """
+        async with tenant_transaction(self._engine, claim.tenant) as connection:
+            await migration_rows.lock_by_id(connection, claim.tenant, claim.migration.collection)
+            await migration_rows.hold(connection, claim)
+            yield connection
+
     async def _end(self, claim: Claim) -> float:
         migration, tenant = claim.migration, claim.tenant
         if migration.state is MigrationState.REPLACING:
-            async with tenant_transaction(self._engine, tenant) as connection:
-                await migration_rows.lock_by_id(connection, tenant, migration.collection)
-                await migration_rows.hold(connection, claim)
+            async with self._held(claim) as connection:
                 activated = MigrationState.ACTIVATED
                 await migration_rows.decide(connection, tenant, migration.collection, activated)
             return 0

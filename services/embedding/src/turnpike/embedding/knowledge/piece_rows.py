@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -85,7 +86,7 @@ async def copy_chunks(
     connection: AsyncConnection, job: Job, language: str, pieces: Mapping[UUID, Piece]
 ) -> None:
     """Gives the document chunks whose vectors another document of the tenant has, by its id."""
-    await _insert(
+    await _insert_chunks(
         connection,
         _COPY_CHUNK,
         [{**_chunk(job, language, piece), "source": source} for source, piece in pieces.items()],
@@ -99,7 +100,7 @@ async def insert_chunks(
     pieces: Sequence[tuple[Piece, Sequence[float]]],
 ) -> None:
     """Gives the document chunks with their vectors."""
-    await _insert(
+    await _insert_chunks(
         connection,
         _INSERT_CHUNK,
         [{**_chunk(job, language, piece), "vector": vector} for piece, vector in pieces],
@@ -146,6 +147,13 @@ def _chunk(job: Job, language: str, piece: Piece) -> dict[str, Any]:
         "language": language,
         "words": piece.words,
     }
+
+
+async def _insert_chunks(
+    connection: AsyncConnection, statement: Any, rows: Sequence[dict[str, Any]]
+) -> None:
+    # In one order: two jobs of a document have chunks in common, in any order in its texts.
+    await _insert(connection, statement, sorted(rows, key=itemgetter("digest")))
 
 
 async def _insert(
