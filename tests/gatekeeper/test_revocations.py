@@ -22,7 +22,8 @@ from turnpike.cli.stack.redis import LocalRedis
 from turnpike.database.migration import MigrationUrls
 from turnpike.rpc.identity import bearer
 
-INSERT = "INSERT INTO revocations (tenant, principal) VALUES ($1, $2) RETURNING id"
+INSERT = "INSERT INTO revocations (tenant, principal) VALUES ($1, $2)"
+FIRST = "SELECT min(id) FROM revocations WHERE tenant = $1"
 
 
 @asynccontextmanager
@@ -142,7 +143,10 @@ async def test_what_commits_late_is_not_passed_over(
         await next_of(stream)
         transaction = superuser.transaction()
         await transaction.start()
-        first = await superuser.fetchval(INSERT, tenant.id, tenant.principal)
+        await superuser.execute(INSERT, tenant.id, tenant.principal)
+        # As its commit begins; the commit's end is what comes late.
+        await superuser.execute("SET CONSTRAINTS order_revocation IMMEDIATE")
+        first = await superuser.fetchval(FIRST, tenant.id)
         other = asyncio.create_task(revoke_new_key(tenant))
         await until(lambda: waits_or_is_done(superuser, other))
         # Whatever commits now, the stream has read it before the first one is there.

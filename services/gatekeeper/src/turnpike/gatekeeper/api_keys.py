@@ -33,6 +33,11 @@ _LIST = text(
 )
 _GET = text(_SELECT + " WHERE k.id = :id")
 
+# Whose it is, before it: as whoever removes them locks the two.
+_LOCK_PRINCIPAL = text(
+    "SELECT FROM principals WHERE id = (SELECT principal FROM api_keys WHERE id = :id)"
+    " FOR NO KEY UPDATE"
+)
 # The row's lock makes rotations take turns, and each finds the other's secret. A
 # revocation beside it comes before, and this finds no key, or after, and ends it.
 _LOCK = text(
@@ -115,6 +120,7 @@ async def rotate_api_key(
     Raises:
         StateError: The key is revoked, or has ended.
     """
+    await connection.execute(_LOCK_PRINCIPAL, {"id": id})
     old = await connection.scalar(_LOCK, {"id": id})
     if old is None:
         raise StateError("the key is revoked, or has ended", kind="api_key", id=str(id))

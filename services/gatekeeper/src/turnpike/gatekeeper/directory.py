@@ -65,6 +65,7 @@ class Directory:
         """
         principal = known("principal", id)
         async with administering(self._engine, caller) as admin:
+            await principals.lock_principal(admin.connection, principal)
             if name:
                 await principals.set_name(
                     admin.connection,
@@ -89,6 +90,7 @@ class Directory:
         """
         principal = known("principal", id)
         async with administering(self._engine, caller) as admin:
+            await principals.lock_principal(admin.connection, principal)
             await principals.remove_principal(
                 admin.connection, tenant=admin.tenant, id=principal, caller=admin.principal
             )

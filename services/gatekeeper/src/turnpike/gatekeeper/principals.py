@@ -25,12 +25,16 @@ _LIST = text(
     " ORDER BY created DESC, id DESC LIMIT :limit"
 )
 
-# Who administers is locked, in order, and looked at again once they are: of two
-# who make each other none at once, the second finds that it is none itself.
+# Who administers is locked, and looked at once they are: of two who make each other none
+# at once, the second finds that it is none itself. Whom it is about is locked in the same
+# order, by which bans lock those whom they name.
+_LOCK = text(
+    "SELECT FROM principals WHERE (role IN ('owner', 'admin') OR id = :id) AND removed IS NULL"
+    " ORDER BY id FOR NO KEY UPDATE"
+)
 _OWNERS = (
-    "WITH admins AS MATERIALIZED ("
-    " SELECT id, role FROM principals WHERE role IN ('owner', 'admin') AND removed IS NULL"
-    " ORDER BY id FOR NO KEY UPDATE),"
+    "WITH admins AS ("
+    " SELECT id, role FROM principals WHERE role IN ('owner', 'admin') AND removed IS NULL),"
     " owners AS (SELECT id FROM admins WHERE role = 'owner') "
 )
 # An owner is changed by owners only, and the last one stays. Owners are made by
@@ -98,6 +102,11 @@ async def list_principals(
     created, id = after or (None, None)
     values = {"kind": kind, "created": created, "id": id, "limit": limit}
     return [Principal(**row) for row in (await connection.execute(_LIST, values)).mappings()]
+
+
+async def lock_principal(connection: AsyncConnection, id: UUID) -> None:
+    """Locks a principal and those who administer: before one is changed or removed."""
+    await connection.execute(_LOCK, {"id": id})
 
 
 async def set_role(

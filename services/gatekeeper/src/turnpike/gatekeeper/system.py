@@ -125,7 +125,7 @@ class System:
     async def revocations_after(self, position: int) -> list[Revocation]:
         """Returns the oldest revocations after a position, in their order.
 
-        None that becomes visible later has a lower id; `number_revocation` in
+        None that becomes visible later has a lower id; `order_revocation` in
         the migrations sees to it.
         """
         rows = await self._fetch(_REVOCATIONS_AFTER, position, _MOST_REVOCATIONS)
