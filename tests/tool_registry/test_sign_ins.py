@@ -140,6 +140,25 @@ async def test_of_two_browsers_with_one_state_one_is_let_through(
     assert issuer.exchanges == 1
 
 
+async def test_a_sign_in_that_fails_and_the_deletion_of_its_connector_wait_in_one_order(
+    ada: Person, tenant: Tenant, issuer: AuthorizationServer, superuser: asyncpg.Connection
+):
+    back = await issuer.visit((await ada.start()).authorization_url)
+    issuer.clients.clear()
+    delete = pb.DeleteConnectorRequest(name="effects")
+    async with superuser.transaction():
+        await superuser.execute("SELECT FROM oauth_clients WHERE tenant = $1 FOR UPDATE", tenant.id)
+        ending = asyncio.ensure_future(ada.finish(back))
+        await until(lambda: _waits(superuser, "DELETE FROM oauth_clients"))
+        deleting = asyncio.ensure_future(
+            tenant.registry.connectors.DeleteConnector(delete, metadata=ada.metadata)
+        )
+        await until(lambda: _waits(superuser, "DELETE FROM connectors"))
+
+    assert (await ending).state == FAILED
+    await deleting
+
+
 async def test_a_state_is_good_for_ten_minutes(
     ada: Person, issuer: AuthorizationServer, superuser: asyncpg.Connection
 ):
@@ -345,3 +364,12 @@ async def _is(tenant: Tenant, state: tool_pb2.ConnectorState) -> bool:
 
 async def _has(tenant: Tenant, name: str) -> bool:
     return name in await tenant.tools()
+
+
+async def _waits(superuser: asyncpg.Connection, statement: str) -> bool:
+    await superuser.execute("SELECT pg_stat_clear_snapshot()")
+    return await superuser.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        " AND starts_with(query, $1))",
+        statement,
+    )

@@ -41,7 +41,12 @@ _OLD = text(
     " WHERE created < statement_timestamp() - CAST(:age AS interval)"
     " OR due <= statement_timestamp() ORDER BY created LIMIT :limit"
 )
-_FORGET = text("DELETE FROM artifacts WHERE id = ANY(:ids)")
+# In order, as `forget_turns`.
+_FORGET = text(
+    "DELETE FROM artifacts a USING ("
+    "  SELECT id FROM artifacts WHERE id = ANY(:ids) ORDER BY id FOR UPDATE) gone"
+    " WHERE a.id = gone.id"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""The few statements that see every tenant: leases, orphaned calls, what is due or over."""
+"""The few statements that see every tenant: leases, orphaned calls, what is due or over.
+
+A sweep takes up very many rows in one transaction. So it waits for nobody: it passes by what
+somebody else works on, and the next one, in half a second, comes back to it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +46,7 @@ _LISTEN = text(
     "  SELECT tenant, name FROM connectors l WHERE tells AND enabled AND transport <> 'STDIO'"
     "  AND used > statement_timestamp() - interval '30 minutes'"
     "  AND NOT EXISTS (SELECT FROM replicas r WHERE r.id = l.listener AND NOT r.dead)"
-    "  ORDER BY used DESC LIMIT :room FOR UPDATE SKIP LOCKED) free"
+    "  ORDER BY used DESC LIMIT :room FOR NO KEY UPDATE SKIP LOCKED) free"
     " WHERE c.tenant = free.tenant AND c.name = free.name"
 )
 _MY_EARS = text(
@@ -51,15 +55,25 @@ _MY_EARS = text(
 )
 # What had changed when they began is to be read by somebody.
 _FREE = text(
-    "UPDATE connectors SET claimed_until = NULL, changed = true,"
-    " refresh_at = statement_timestamp() WHERE claimed_until IS NOT NULL"
-    " AND NOT EXISTS (SELECT FROM replicas r WHERE r.id = claimed_by AND NOT r.dead)"
-    " AND claimed_by IS NOT NULL"
+    "UPDATE connectors c SET claimed_until = NULL, changed = true,"
+    " refresh_at = statement_timestamp() FROM ("
+    "  SELECT tenant, name FROM connectors l WHERE claimed_until IS NOT NULL"
+    "  AND NOT EXISTS (SELECT FROM replicas r WHERE r.id = l.claimed_by AND NOT r.dead)"
+    "  AND claimed_by IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED) left_over"
+    " WHERE c.tenant = left_over.tenant AND c.name = left_over.name"
 )
-_LET_GO = text("UPDATE connectors SET listener = NULL WHERE listener = :replica AND tells")
+# In order, as `tools.note_use`: who ends does not come back to what it passes by.
+_LET_GO = text(
+    "UPDATE connectors c SET listener = NULL FROM ("
+    "  SELECT tenant, name FROM connectors WHERE listener = :replica AND tells"
+    "  ORDER BY tenant, name FOR NO KEY UPDATE) mine"
+    " WHERE c.tenant = mine.tenant AND c.name = mine.name"
+)
 
 _FORGET_SIGN_INS = text(
-    "DELETE FROM sign_ins WHERE expires < statement_timestamp() - interval '1 hour'"
+    "DELETE FROM sign_ins s USING (SELECT tenant, id FROM sign_ins"
+    " WHERE expires < statement_timestamp() - interval '1 hour' FOR UPDATE SKIP LOCKED) gone"
+    " WHERE s.tenant = gone.tenant AND s.id = gone.id"
 )
 # Not at once: whoever still runs one that is over is told so first.
 _FORGET_CALLS = text(

@@ -36,10 +36,12 @@ _GET = text(
     "SELECT *, status IN ('PENDING', 'EXCHANGING') AND expires <= statement_timestamp() AS late"
     " FROM sign_ins WHERE tenant = :tenant AND id = :id AND principal = :principal"
 )
+# What another ends, or forgets, at the moment is left to it.
 _TRIM = text(
-    "DELETE FROM sign_ins WHERE tenant = :tenant AND id IN ("
+    "DELETE FROM sign_ins s USING (SELECT id FROM sign_ins WHERE tenant = :tenant AND id IN ("
     "  SELECT id FROM sign_ins WHERE tenant = :tenant AND principal = :principal"
-    "  ORDER BY created DESC OFFSET 20)"
+    "  ORDER BY created DESC OFFSET 20) FOR UPDATE SKIP LOCKED) gone"
+    " WHERE s.tenant = :tenant AND s.id = gone.id"
 )
 _CLIENT = text(
     "SELECT client FROM oauth_clients WHERE tenant = :tenant AND connector = :connector"

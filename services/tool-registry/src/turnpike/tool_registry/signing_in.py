@@ -217,14 +217,15 @@ class SigningIn:
     async def _fail(self, tenant: UUID, sign_in: SignIn, refusal: OAuthError) -> SignIn:
         cause, message = refusal.cause.value, str(refusal)
         async with tenant_transaction(self._engine, tenant) as connection:
+            # First the sign-in, then the clients: in this order a connector's deletion takes both.
+            ended = await self._sign_ins.end(
+                connection, tenant, sign_in.id, reason=cause, message=message
+            )
             if isinstance(refusal, GrantRefusedError) and refusal.is_of_client:
                 # The server has forgotten it: the next sign-in registers another.
                 await self._sign_ins.forget_clients(
                     connection, tenant, sign_in.connector, sign_in.issuer
                 )
-            ended = await self._sign_ins.end(
-                connection, tenant, sign_in.id, reason=cause, message=message
-            )
         if ended is None:
             raise SignInInvalidError
         return ended

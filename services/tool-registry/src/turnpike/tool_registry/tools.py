@@ -71,10 +71,13 @@ _ONE = text(
 _SEEN = text(
     "SELECT discovered_at >= :since FROM connectors WHERE tenant = :tenant AND name = :connector"
 )
+# In order: of two who note the use of the same ones, one waits.
 _USED = text(
-    "UPDATE connectors SET used = statement_timestamp()"
-    " WHERE tenant = :tenant AND name = ANY(CAST(:names AS text[]))"
-    " AND used < statement_timestamp() - interval '1 minute'"
+    "UPDATE connectors c SET used = statement_timestamp() FROM ("
+    "  SELECT name FROM connectors WHERE tenant = :tenant AND name = ANY(CAST(:names AS text[]))"
+    "  AND used < statement_timestamp() - interval '1 minute'"
+    "  ORDER BY tenant, name FOR NO KEY UPDATE) idle"
+    " WHERE c.tenant = :tenant AND c.name = idle.name"
 )
 
 
