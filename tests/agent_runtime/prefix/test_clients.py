@@ -304,7 +304,10 @@ async def test_a_commit_is_tried_again_until_postgres_is_back(
     begun = await client.begin()
     completion = await complete(begun)
     (session,) = await ledgers.sessions_of(str(client.tenant))
-    waiting = "SELECT pid FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    waiting = (
+        "SELECT pid FROM pg_locks"
+        " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)) LIMIT 1"
+    )
     async with superuser.transaction():
         await superuser.execute(
             "SELECT FROM prefix_sessions WHERE session = $1 FOR UPDATE", session

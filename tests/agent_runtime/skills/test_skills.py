@@ -193,8 +193,8 @@ async def test_an_agent_and_a_deletion_of_its_skill_take_turns(
 
     async def waits() -> bool:
         return await superuser.fetchval(
-            "SELECT count(*) > 0 FROM pg_stat_activity"
-            " WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            "SELECT count(*) > 0 FROM pg_locks"
+            " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
         )
 
     async with superuser.transaction():

@@ -302,19 +302,7 @@ async def test_a_document_made_searchable_while_its_model_is_activated_is_found(
     async with tenant_transaction(mover.library.stores.engine, mover.id) as publishing:
         assert await job_rows.lock_document(publishing, job) == NEW
         deciding = asyncio.create_task(migration(mover, "Activate"))
-        async with mover.library.superuser() as watching:
-
-            async def is_waiting() -> bool:
-                return bool(
-                    await watching.scalar(
-                        text(
-                            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                            " AND query LIKE '%FOR UPDATE%' AND query LIKE '%collections%'"
-                        )
-                    )
-                )
-
-            await until(is_waiting)
+        await waits(mover, "SELECT id FROM collections")
         assert not deciding.done()
         # It is not kept from the document in turn: that would be the end of both.
         place = index_rows.Place(
