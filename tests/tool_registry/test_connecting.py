@@ -300,6 +300,7 @@ async def test_t11_a_name_that_turns_private_after_it_was_looked_at_is_not_conne
     """The connection goes to the very address that was judged: nothing resolves twice."""
     tenant, asked, reached = guarded.new_tenant(), list[str](), list[str]()
     resolve = asyncio.get_running_loop().getaddrinfo
+    connect_tcp = httpcore2.AnyIOBackend.connect_tcp
 
     async def rebinding(host: Any, port: Any, **others: Any) -> Any:
         if host != "rebind.example":
@@ -308,7 +309,10 @@ async def test_t11_a_name_that_turns_private_after_it_was_looked_at_is_not_conne
         address = "93.184.215.14" if len(asked) % 2 else "127.0.0.1"
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
-    async def connect(_: Any, host: str, *others: Any, **more: Any) -> Any:
+    async def connect(backend: Any, host: str, port: int, *others: Any, **more: Any) -> Any:
+        if port != 80:
+            # Another replica's, to a connector that is there.
+            return await connect_tcp(backend, host, port, *others, **more)
         reached.append(host)
         raise httpcore2.ConnectError("nobody is there")
 

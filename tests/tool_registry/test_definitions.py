@@ -91,12 +91,10 @@ def test_only_what_says_so_may_be_repeated(annotations: dict[str, Any], repeatab
 def test_a_schemas_regular_expression_cannot_hold_everybody_up():
     evil = {"type": "object", "properties": {"s": {"pattern": "^(a+)+$"}}}
     evil["patternProperties"] = {"^(a+)+$": {"type": "string"}}
-    started = time.monotonic()
-
-    parse_arguments(json.dumps({"s": "a" * 40 + "!", "a" * 40 + "!": 1}), validator_of(evil))
+    arguments = {"s": "a" * 40 + "!", "a" * 40 + "!": 1}
 
     # Backtracking would take years.
-    assert time.monotonic() - started < 10
+    assert parse_arguments(json.dumps(arguments), validator_of(evil)) == arguments
 
 
 def test_a_schema_that_refers_elsewhere_is_left_to_the_server():
@@ -111,12 +109,9 @@ def test_references_that_multiply_cannot_hold_everybody_up():
     evil: dict[str, Any] = {"type": "object", "$ref": "#/$defs/0"}
     evil["$defs"] = {str(n): {"allOf": [{"$ref": f"#/$defs/{n + 1}"}] * 2} for n in range(60)}
     evil["$defs"]["60"] = {}
-    started = time.monotonic()
-
-    assert parse_arguments("{}", validator_of(evil)) == {}
 
     # It would take as many steps as two to the power of sixty.
-    assert time.monotonic() - started < 10
+    assert parse_arguments("{}", validator_of(evil)) == {}
 
 
 @pytest.mark.parametrize("piece", ["<important ", "read ", "\n", "<  ", "a\u200d"])
@@ -188,12 +183,8 @@ def test_patterns_match_what_a_regular_expression_would(pattern: str, name: str)
 
 
 def test_a_pattern_of_many_stars_takes_no_time():
-    started = time.monotonic()
-
-    assert not matcher_of(["*a" * 140 + "b"])("a" * 265)
-
     # Backtracking would take years.
-    assert time.monotonic() - started < 10
+    assert not matcher_of(["*a" * 140 + "b"])("a" * 265)
 
 
 def test_connectors_that_cannot_match_are_told_apart():

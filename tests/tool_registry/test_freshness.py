@@ -291,6 +291,41 @@ async def test_t4_fifty_who_refresh_at_once_make_one_discovery_of_one_connector(
         assert after[column] == neighbour[column]
 
 
+async def test_who_refreshes_as_a_discovery_ends_has_the_list_read_again(
+    tenant: Tenant, server: ScriptedServer, place: str, monkeypatch: pytest.MonkeyPatch
+):
+    """The discovery has read and stored the list, and looks whether anything is left to do."""
+    ending, joined, may_end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    start, claim = Discoveries.start, refreshes.claim
+
+    def starting(*args: Any, **options: Any) -> Any:
+        task = start(*args, **options)
+        if options.get("anyway"):
+            joined.set()
+        return task
+
+    async def claiming(*args: Any, **options: Any) -> Any:
+        claimed = await claim(*args, **options)
+        if claimed is None and not ending.is_set():
+            ending.set()
+            await may_end.wait()
+        return claimed
+
+    monkeypatch.setattr(Discoveries, "start", starting)
+    monkeypatch.setattr(refreshes, "claim", claiming)
+    await tenant.connect(url=place)
+    await tenant.tools()
+    await until(ending.is_set)
+    server.tools.append(tool("two"))
+
+    refreshing = asyncio.create_task(refresh(tenant))
+    await until(joined.is_set)
+    may_end.set()
+    await refreshing
+
+    assert await _has(tenant, "effects/two")
+
+
 async def test_a_tool_that_the_server_does_not_know_has_its_list_read_again(
     tenant: Tenant, server: ScriptedServer, place: str, superuser: asyncpg.Connection
 ):

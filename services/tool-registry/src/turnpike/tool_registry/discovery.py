@@ -51,6 +51,8 @@ class Discoveries:
         self._links = links
         self._tasks = tasks
         self._running: dict[tuple[UUID, str], asyncio.Task[None]] = {}
+        self._reading = set[tuple[UUID, str]]()
+        self._wished = set[tuple[UUID, str]]()
         self._changed = set[tuple[UUID, str]]()
         self._noting = set[tuple[UUID, str]]()
 
@@ -60,17 +62,25 @@ class Discoveries:
         """Discovers a connector's tools in the background.
 
         It does so if they are due, or `although_fresh`, and nobody does it already;
-        with `anyway` also when the connector is failing, and its time has not come.
+        with `anyway` also when the connector is failing, and its time has not come, and
+        once more when the discovery that is under way may have read the list before.
         """
         key = (tenant, connector)
         known = self._running.get(key)
-        if known is not None:
+        if known is not None and not known.done():
+            if anyway and key not in self._reading:
+                self._wished.add(key)
             return known
         discovery = self._own(tenant, connector, although_fresh or anyway, anyway)
         task = self._tasks.create_task(discovery, name=f"discover {connector}")
         self._running[key] = task
-        task.add_done_callback(lambda _: self._running.pop(key, None))
+        task.add_done_callback(lambda ended: self._forget(key, ended))
         return task
+
+    def _forget(self, key: tuple[UUID, str], ended: "asyncio.Task[None]") -> None:
+        if self._running.get(key) is ended:
+            del self._running[key]
+            self._wished.discard(key)
 
     def note_change(self, tenant: UUID, connector: str) -> None:
         """Discovers anew what its server said has changed, even if it is being read now."""
@@ -112,21 +122,27 @@ class Discoveries:
         try:
             with span(f"discover {connector}", "internal"):
                 if although_fresh:
-                    async with tenant_transaction(self._engine, tenant) as connection:
-                        await refreshes.expire(
-                            connection, tenant, connector, although_failing=although_failing
-                        )
+                    await self._expire(tenant, connector, although_failing=although_failing)
                 await self._discover(tenant, connector)
+                # Whoever came after the list was read, or where it was not due, has it read now.
+                while (tenant, connector) in self._wished:
+                    self._wished.discard((tenant, connector))
+                    await self._expire(tenant, connector, although_failing=True)
+                    await self._discover(tenant, connector)
         except Exception as error:
             # The sweep, or the next listing, tries again.
             if not is_unavailable(error):
                 logger.exception("the discovery of %r failed", connector)
 
+    async def _expire(self, tenant: UUID, connector: str, *, although_failing: bool) -> None:
+        async with tenant_transaction(self._engine, tenant) as connection:
+            await refreshes.expire(connection, tenant, connector, although_failing=although_failing)
+
     async def _discover(self, tenant: UUID, connector: str) -> None:
         # Due again at once is what was changed meanwhile.
         while (claim := await self._claim(tenant, connector)) is not None:
             try:
-                listing = await self._fetch(tenant, connector)
+                listing = await self._read(tenant, connector)
             except ConnectorNotFoundError:
                 return
             except (LinkError, TimeoutError, SealBrokenError, VariableUnusableError) as error:
@@ -139,6 +155,15 @@ class Discoveries:
             return await refreshes.claim(
                 connection, tenant, connector, replica=self._lease.id, lease=_CLAIM
             )
+
+    async def _read(self, tenant: UUID, connector: str) -> Listing:
+        key = (tenant, connector)
+        self._wished.discard(key)
+        self._reading.add(key)
+        try:
+            return await self._fetch(tenant, connector)
+        finally:
+            self._reading.discard(key)
 
     async def _fetch(self, tenant: UUID, connector: str) -> Listing:
         stored = await self._access.for_discovery(tenant, connector)
