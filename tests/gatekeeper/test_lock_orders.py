@@ -1,15 +1,13 @@
 """What administrators do at once waits for one another, and never in a ring."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 from uuid import UUID, uuid4
 
 import asyncpg
 import grpc
 
 from tests.gatekeeper.serving import Tenant
-from tests.waiting import until
+from tests.locks import Queue, queue
 from turnpike.api.gatekeeper.v1 import identity_service_pb2 as pb
 from turnpike.api.gatekeeper.v1 import tenancy_service_pb2 as tenancy_pb
 from turnpike.api.gatekeeper.v1.identity_service_pb2_grpc import IdentityServiceStub
@@ -18,53 +16,18 @@ from turnpike.rpc.errors import from_rpc_error
 
 NUMBERS = "SELECT pg_advisory_xact_lock(7420, 1)"
 PERSON = "SELECT FROM principals WHERE id = $1 FOR NO KEY UPDATE"
-WAITING = (
-    "SELECT count(*) FROM pg_locks"
-    " WHERE NOT granted AND locktype IN ('transactionid', 'tuple', 'advisory')"
-)
 ADD = (
     "INSERT INTO principals (id, tenant, name, role, kind, email)"
     " VALUES ($1, $2, 'somebody', $3, 'person', $4)"
 )
 
 
-class Queue:
-    """Calls that wait one behind the other."""
-
-    def __init__(self, superuser: asyncpg.Connection) -> None:
-        self._superuser = superuser
-        self._calls: list[asyncio.Future[object]] = []
-
-    async def join(self, call: Awaitable[object]) -> None:
-        """Begins a call; returns once it waits."""
-        self._calls.append(asyncio.ensure_future(call))
-
-        async def waits() -> bool:
-            return await self._superuser.fetchval(WAITING) >= len(self._calls)
-
-        await until(waits)
-
-    async def outcomes(self) -> list[str]:
-        """Returns how each call ended: with nothing, or with a reason."""
-        return [await _outcome(call) for call in self._calls]
-
-
-async def _outcome(call: asyncio.Future[object]) -> str:
-    try:
-        await call
-    except grpc.aio.AioRpcError as error:
-        return from_rpc_error(error).reason
-    return ""
-
-
-@asynccontextmanager
-async def queue(
-    superuser: asyncpg.Connection, statement: str, *values: object
-) -> AsyncGenerator[Queue]:
-    """Holds a lock that the calls want, until the block ends."""
-    async with superuser.transaction():
-        await superuser.fetch(statement, *values)
-        yield Queue(superuser)
+async def reasons(calls: Queue) -> list[str]:
+    """Returns why each call failed; nothing where it did not."""
+    return [
+        from_rpc_error(each).reason if isinstance(each, grpc.aio.AioRpcError) else ""
+        for each in await calls.outcomes()
+    ]
 
 
 async def add_two(tenant: Tenant, superuser: asyncpg.Connection, *roles: str) -> tuple[UUID, UUID]:
@@ -105,7 +68,7 @@ async def test_somebody_is_removed_while_a_key_of_theirs_is_revoked(
         await calls.join(remove(tenant, key.principal.id))
         await calls.join(tenant.gatekeeper.tenancy.RevokeApiKey(revoke, metadata=tenant.as_admin))
 
-    assert await calls.outcomes() == ["", ""]
+    assert await reasons(calls) == ["", ""]
 
 
 async def test_a_domain_is_banned_while_one_of_its_people_gets_another_role(
@@ -118,7 +81,7 @@ async def test_a_domain_is_banned_while_one_of_its_people_gets_another_role(
         await calls.join(ban_their_domain(tenant))
         await calls.join(update(tenant, highest, Role.ROLE_VIEWER))
 
-    assert await calls.outcomes() == ["", ""]
+    assert await reasons(calls) == ["", ""]
 
 
 async def test_somebody_is_removed_while_a_key_of_theirs_is_rotated(
@@ -131,7 +94,7 @@ async def test_somebody_is_removed_while_a_key_of_theirs_is_rotated(
         await calls.join(remove(tenant, key.principal.id))
         await calls.join(tenant.gatekeeper.tenancy.RotateApiKey(rotate, metadata=tenant.as_admin))
 
-    assert await calls.outcomes() == ["", "CONFLICT"]
+    assert await reasons(calls) == ["", "CONFLICT"]
 
 
 async def test_a_domain_is_banned_while_one_of_its_people_is_made_owner(
@@ -144,7 +107,7 @@ async def test_a_domain_is_banned_while_one_of_its_people_is_made_owner(
         await calls.join(ban_their_domain(tenant))
         await calls.join(update(tenant, lowest, Role.ROLE_OWNER))
 
-    assert await calls.outcomes() == ["", ""]
+    assert await reasons(calls) == ["", ""]
 
 
 async def test_a_domain_is_banned_while_one_of_its_people_gets_another_name_and_role(
@@ -157,4 +120,4 @@ async def test_a_domain_is_banned_while_one_of_its_people_gets_another_name_and_
         await calls.join(ban_their_domain(tenant))
         await calls.join(update(tenant, highest, Role.ROLE_OWNER, "renamed"))
 
-    assert await calls.outcomes() == ["", ""]
+    assert await reasons(calls) == ["", ""]

@@ -26,7 +26,11 @@ _DOOM = text(
     " due = statement_timestamp() + interval '1 minute'"
     f" WHERE id = ANY(:ids) AND NOT {_HELD} RETURNING id, tenant, digest"
 )
-_FORGET = text("DELETE FROM files WHERE id = ANY(:ids) AND state = 'DELETED'")
+# In the order of `hold_files`: a turn may want some of them, and is to find that they are gone.
+_FORGET = text(
+    "DELETE FROM files WHERE id IN (SELECT id FROM files WHERE id = ANY(:ids)"
+    " AND state = 'DELETED' ORDER BY id FOR UPDATE)"
+)
 
 
 async def sweep(engine: AsyncEngine, blobs: BlobStore) -> int:

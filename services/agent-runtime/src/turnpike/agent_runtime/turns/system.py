@@ -29,12 +29,14 @@ _CLAIM_DUE = text(
     f" RETURNING {CLAIM_COLUMNS}"
 )
 # The second claim without progress waits a little: what broke may mend. What is to
-# be cancelled waits for nothing.
+# be cancelled waits for nothing. By their positions, as whoever else locks several turns: one
+# that ends locks the next one of its thread behind it.
 _MAKE_DUE = text(
     "UPDATE turns SET owner = NULL, due_at = statement_timestamp()"
     " + CASE WHEN fruitless >= 2 AND desired = '' THEN interval '2 seconds'"
     "   ELSE interval '0' END"
-    " WHERE owner = :owner RETURNING id"
+    " WHERE id IN (SELECT id FROM turns WHERE owner = :owner ORDER BY position FOR NO KEY UPDATE)"
+    " AND owner = :owner RETURNING id"
 )
 # A process that was declared dead may have claimed something after that: it was
 # stopped between the look at its lease and the statement. Locked ones are being
