@@ -300,7 +300,8 @@ async def test_t11_a_name_that_turns_private_after_it_was_looked_at_is_not_conne
     """The connection goes to the very address that was judged: nothing resolves twice."""
     tenant, asked, reached = guarded.new_tenant(), list[str](), list[str]()
     resolve = asyncio.get_running_loop().getaddrinfo
-    connect_tcp = httpcore2.AnyIOBackend.connect_tcp
+    backends: Any = httpcore2.AnyIOBackend
+    connect_tcp = backends.connect_tcp
 
     async def rebinding(host: Any, port: Any, **others: Any) -> Any:
         if host != "rebind.example":
@@ -317,7 +318,7 @@ async def test_t11_a_name_that_turns_private_after_it_was_looked_at_is_not_conne
         raise httpcore2.ConnectError("nobody is there")
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", rebinding)
-    monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", connect)
+    monkeypatch.setattr(backends, "connect_tcp", connect)
     found = await probe(tenant, url="http://rebind.example/mcp")
 
     # Of every look-up the connection took what was judged, and of half of them none.
