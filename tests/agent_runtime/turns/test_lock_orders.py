@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.agent_runtime.turns.world import World
 from tests.locks import Queue, queue
 from turnpike.agent_runtime.files import sweeping as files
+from turnpike.agent_runtime.prefix import sweeping as ledgers
 from turnpike.agent_runtime.threads import sweeping as threads
 from turnpike.agent_runtime.turns import system as turns
 from turnpike.blobs.model import Blob, BlobStore
@@ -23,6 +24,7 @@ from turnpike.database.tenancy import system_transaction
 
 TENANT, REPLICA, NOBODY = uuid4(), uuid4(), UUID(int=0)
 TURN = "SELECT FROM turns WHERE id = $1 FOR NO KEY UPDATE"
+SESSION = "SELECT FROM prefix_sessions WHERE session = $1 FOR NO KEY UPDATE"
 FILE = "SELECT FROM files WHERE id = $1 FOR NO KEY UPDATE"
 
 
@@ -260,3 +262,23 @@ async def test_an_outage_ends_while_threads_of_those_who_wait_are_swept(
         await calls.join(threads.sweep(engine))
 
     assert await succeeded(calls) == [2, 0]
+
+
+async def test_a_sweep_of_ledgers_waits_for_no_other_that_has_some_of_them(
+    world: World, engine: AsyncEngine, holder: asyncpg.Connection
+):
+    """Each has evicted what the other one is to forget."""
+    for session in ("mine", "another's"):
+        await world.superuser.execute(
+            "INSERT INTO prefix_sessions (tenant, session, bytes, touched)"
+            " VALUES ($1, $2, 100, now() - interval '8 days')",
+            TENANT,
+            session,
+        )
+
+    async with holder.transaction():
+        await holder.execute(SESSION, "another's")
+        assert await ledgers.sweep(engine, 0) == 1
+
+    left = "SELECT session FROM prefix_sessions WHERE tenant = $1"
+    assert [row[0] for row in await world.superuser.fetch(left, TENANT)] == ["another's"]

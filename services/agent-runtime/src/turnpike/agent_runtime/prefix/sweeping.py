@@ -30,10 +30,12 @@ WITH kept AS (
 UPDATE prefix_sessions s SET evicted = true FROM old o
 WHERE s.tenant = o.tenant AND s.session = o.session RETURNING s.session
 """)
-# A client's session has no other truth; nobody asks for it again after this.
+# A client's session has no other truth; nobody asks for it again after this. Another sweep may
+# have evicted one that this one is to forget, and the other way round: neither waits.
 _FORGET = text(
-    "DELETE FROM prefix_sessions WHERE thread IS NULL"
-    " AND touched < statement_timestamp() - CAST(:age AS interval)"
+    "DELETE FROM prefix_sessions WHERE (tenant, session) IN"
+    " (SELECT tenant, session FROM prefix_sessions WHERE thread IS NULL"
+    " AND touched < statement_timestamp() - CAST(:age AS interval) FOR UPDATE SKIP LOCKED)"
 )
 _FORGOTTEN_AFTER = timedelta(days=7)
 
