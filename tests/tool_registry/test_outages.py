@@ -1,20 +1,25 @@
 """Calls while Postgres is away."""
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
 from tests.conftest import Keys, Schemas
 from tests.doubles.effects_server import EffectsServer
+from tests.doubles.scripted_mcp import Called, Message, ScriptedServer
 from tests.tool_registry.serving import Registry, serving, settings_for, text_of
 from tests.waiting import refusal, until
 from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.cli.stack.postgres import LocalPostgres
+
+PICTURE = {"type": "image", "data": "iVBORw0KGgo=", "mimeType": "image/png"}
 
 
 @pytest.fixture
@@ -25,32 +30,49 @@ async def fragile(tmp_path: Path) -> AsyncGenerator[LocalPostgres]:
 
 
 @pytest.fixture
-async def replica(fragile: LocalPostgres, keys: Keys) -> AsyncGenerator[Registry]:
-    """A replica on it."""
+async def replica(fragile: LocalPostgres, keys: Keys, tmp_path: Path) -> AsyncGenerator[Registry]:
+    """A replica on it, with a place for artifacts."""
     urls = await Schemas(fragile.url).of("tool_registry")
-    async with serving(settings_for(urls, keys), keys) as registry:
+    settings = settings_for(urls, keys, blobs_url=(tmp_path / "artifacts").as_uri())
+    async with serving(settings, keys) as registry:
         yield registry
 
 
 async def test_a_result_is_recorded_when_postgres_is_back_from_a_crash(
-    replica: Registry, fragile: LocalPostgres, url: str, effects: EffectsServer
+    replica: Registry,
+    fragile: LocalPostgres,
+    url: str,
+    effects: EffectsServer,
+    server: ScriptedServer,
+    place: str,
 ):
-    tenant = replica.new_tenant()
+    """Of a call that answers with a text, and of one that answers with a picture to be kept."""
+    tenant, asked, may_answer = replica.new_tenant(), asyncio.Event(), asyncio.Event()
+
+    async def answer(_: Called) -> Message:
+        asked.set()
+        await may_answer.wait()
+        return {"content": [PICTURE]}
+
+    server.answer = answer
     await tenant.connect(url=url)
+    await tenant.connect("shop", url=place)
     request = await tenant.ask("effects/transfer", tag="rent", seconds=0.5)
+    pictured = tenant.watch(await tenant.ask("shop/one"))
+    await until(asked.is_set)
     watch = tenant.watch(request)
     await until(lambda: effects.journal.effects("rent") == 1)
 
     fragile.child.send(signal.SIGQUIT)
     assert fragile.child.wait(timedelta(seconds=15)) is not None
+    may_answer.set()
     await until(lambda: bool(effects.journal.entries("end")))
     request.ordinal = 1
     error = await refusal(tenant.run(request))
     fragile.start()
 
-    last = tool_pb2.Call()
-    async for response in watch:
-        last = response.call
+    last, picture = [await _last(each) for each in (watch, pictured)]
+    assert json.loads(picture.result)[0]["type"] == "resource_link"
     assert (error.code.name, error.reason) == ("UNAVAILABLE", "UNAVAILABLE")
     assert error.retry_after is not None
     assert text_of(last) == "done rent"
@@ -63,3 +85,10 @@ async def test_a_result_is_recorded_when_postgres_is_back_from_a_crash(
             except grpc.aio.AioRpcError as error:
                 assert error.code() is grpc.StatusCode.UNAVAILABLE
     assert effects.journal.effects("rent") == 1
+
+
+async def _last(watch: Any) -> tool_pb2.Call:
+    last = tool_pb2.Call()
+    async for response in watch:
+        last = response.call
+    return last

@@ -159,6 +159,35 @@ async def test_a_sign_in_that_fails_and_the_deletion_of_its_connector_wait_in_on
     await deleting
 
 
+async def test_a_sign_in_whose_connector_is_deleted_meanwhile_ends_nothing_but_itself(
+    ada: Person,
+    tenant: Tenant,
+    place: str,
+    issuer: AuthorizationServer,
+    urls: MigrationUrls,
+    keys: Keys,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """As it begins, and as it is refused: while the authorization server is asked."""
+    back = await issuer.visit((await ada.start()).authorization_url)
+    delete = pb.DeleteConnectorRequest(name="effects")
+
+    async def deleted(*_: object) -> None:
+        stub = tenant.registry.connectors
+        await stub.DeleteConnector(delete, metadata=ada.metadata)
+
+    async with serving(settings_for(urls, keys), keys) as replica:
+        there = tenant.on(replica)
+        monkeypatch.setattr(issuer, "get_client", deleted)
+        ending = await refusal(ada.on(replica).finish(back))
+        # It goes on to serve.
+        await there.connect(url=place)
+        monkeypatch.setattr(issuer, "register_client", deleted)
+        beginning = await refusal(ada.on(replica).start())
+
+    assert (ending.reason, beginning.reason) == ("SIGN_IN_INVALID", "NOT_FOUND")
+
+
 async def test_a_state_is_good_for_ten_minutes(
     ada: Person, issuer: AuthorizationServer, superuser: asyncpg.Connection
 ):

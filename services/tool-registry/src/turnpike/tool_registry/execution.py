@@ -117,7 +117,8 @@ class Executor:
             outcome = await self._outcome(run, cleared)
             if outcome is None:
                 return
-            outcome = await self._shelf.shelved(run.call, _veiled(outcome, run.veil))
+            veiled = _veiled(outcome, run.veil)
+            outcome = await persistently(lambda: self._shelf.shelved(run.call, veiled))
             call = await persistently(lambda: self._ledger.finish(run.call, outcome))
         metrics.CALLS.labels(call.status.value, call.reason).inc()
         run.become(call)

@@ -3,12 +3,13 @@
 import asyncio
 import importlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.database.tenancy import tenant_transaction
@@ -27,6 +28,7 @@ from turnpike.tool_registry.model import Transport
 from turnpike.tool_registry.oauth.grants import Client
 from turnpike.tool_registry.oauth.refusals import Cause, GrantRefusedError, OAuthError
 from turnpike.tool_registry.ownership import Who
+from turnpike.tool_registry.persistence import persistently
 from turnpike.tool_registry.renewals import secret_of
 from turnpike.tool_registry.sign_ins import NewSignIn, SignIn, SignIns
 
@@ -99,20 +101,23 @@ class SigningIn:
         )
         try:
             asked = await self._asked(tenant, connector, flow, wish)
+            new = NewSignIn(
+                connector=connector,
+                principal=who.principal,
+                owner=SHARED if shared else who.principal,
+                place=_place(stored),
+                issuer=asked.issuer,
+                state=state,
+                pending=asked.pending,
+                life=LIFE,
+            )
+            async with tenant_transaction(self._engine, tenant) as connection:
+                sign_in = await self._sign_ins.begin(connection, tenant, new)
         except OAuthError as error:
             raise SignInImpossibleError(connector, error.cause.value, str(error)) from error
-        new = NewSignIn(
-            connector=connector,
-            principal=who.principal,
-            owner=SHARED if shared else who.principal,
-            place=_place(stored),
-            issuer=asked.issuer,
-            state=state,
-            pending=asked.pending,
-            life=LIFE,
-        )
-        async with tenant_transaction(self._engine, tenant) as connection:
-            sign_in = await self._sign_ins.begin(connection, tenant, new)
+        except IntegrityError as error:
+            # It was deleted meanwhile.
+            raise ConnectorNotFoundError(connector) from error
         if sign_in is None:
             raise InvalidArgumentError("state", "was used before")
         return sign_in, asked.authorization_url
@@ -131,7 +136,10 @@ class SigningIn:
             raise SignInInvalidError
         # A code is good once: whoever hangs up now must not lose what it brings.
         ending = self._own(tenant, who, sign_in, code=code, issuer=issuer, error=error)
-        return await asyncio.shield(self._tasks.create_task(ending, name="sign-in"))
+        ended = await asyncio.shield(self._tasks.create_task(_outcome(ending), name="sign-in"))
+        if isinstance(ended, Exception):
+            raise ended
+        return ended
 
     async def get(self, tenant: UUID, who: Who, identity: UUID) -> SignIn:
         """Returns a sign-in that this one began, or raises `SignInNotFoundError`."""
@@ -185,9 +193,11 @@ class SigningIn:
                 redeemed = await flow.redeem(
                     web, sign_in.pending, code=code, issuer=issuer, error=error
                 )
-            ended = await self._store(tenant, who, sign_in, *redeemed)
-        except OAuthError as refusal:
-            ended = await self._fail(tenant, sign_in, refusal)
+            # A code is good once: what it brought is not lost because Postgres is away.
+            ended = await persistently(lambda: self._store(tenant, who, sign_in, *redeemed))
+        except OAuthError as refused:
+            refusal = refused
+            ended = await persistently(lambda: self._fail(tenant, sign_in, refusal))
         else:
             # What was refused without it may be let in with it.
             self._discoveries.note_change(tenant, sign_in.connector)
@@ -205,6 +215,10 @@ class SigningIn:
                 stored = await self._connectors.lock(connection, tenant, name)
             except ConnectorNotFoundError as error:
                 raise _changed() from error
+            standing = await self._sign_ins.get(connection, tenant, who.principal, sign_in.id)
+            if standing is not None and standing.status == "DONE":
+                # The reply to a commit was lost.
+                return standing
             # It was given for one server: no other sees it.
             if _place(stored) != sign_in.place or not who.sees(stored.spec.owner):
                 raise _changed()
@@ -229,6 +243,14 @@ class SigningIn:
         if ended is None:
             raise SignInInvalidError
         return ended
+
+
+async def _outcome(ending: Awaitable[SignIn]) -> SignIn | Exception:
+    # It is its caller's to raise: raised by one of this process's own tasks, it would end them all.
+    try:
+        return await ending
+    except Exception as error:  # noqa: BLE001 # whatever it is
+        return error
 
 
 async def _flow() -> Any:

@@ -57,8 +57,15 @@ class Upkeep:
         self._is_draining = True
         self._executor.stop_taking()
         self._listeners.follow([])
-        async with system_transaction(self._engine) as connection:
-            await orphans.let_go(connection, self._lease.id)
+        try:
+            async with system_transaction(self._engine) as connection:
+                await orphans.let_go(connection, self._lease.id)
+        except Exception as error:
+            # What it serves still is worth more: others listen once this one is gone.
+            if is_unavailable(error):
+                logger.warning("postgres is away: %s", type(error).__name__)
+            else:
+                logger.exception("what this replica listened to is not let go")
 
     async def run(self) -> None:
         """Sweeps until cancelled, whatever fails: a lease that is not renewed tells by itself."""
