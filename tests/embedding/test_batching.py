@@ -1,6 +1,7 @@
 """Whose text is embedded when, and what happens under pressure."""
 
 import asyncio
+from collections.abc import Sequence
 from itertools import cycle
 
 import grpc
@@ -163,22 +164,23 @@ async def test_a_full_line_refuses_and_says_when_to_come_again() -> None:
         await asyncio.gather(*calls)
 
 
+class Asking:
+    """The model, which goes on only once the event loop has answered it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.answers = 0
+
+    def encode(self, sequences: Sequence[Sequence[int]], width: int) -> list[bytes]:
+        answer = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop)
+        answer.result(WAIT_SECONDS)
+        self.answers += 1
+        return encoder().encode(sequences, width)
+
+
 async def test_e1_the_event_loop_goes_on_while_the_model_works() -> None:
-    encoder()  # importing numpy for the first time is another matter
-    longest, ticking = 0.0, asyncio.get_running_loop()
+    model = Asking()
+    async with embedding(model) as service:
+        await service.Embed(request(256, pb.PRIORITY_BULK, 2), timeout=60)
 
-    async def tick() -> None:
-        nonlocal longest
-        while True:
-            before = ticking.time()
-            await asyncio.sleep(0.002)
-            longest = max(longest, ticking.time() - before - 0.002)
-
-    async with embedding() as service:
-        ticks = asyncio.create_task(tick())
-        began = ticking.time()
-        await service.Embed(request(256, pb.PRIORITY_BULK, 16), timeout=60)
-        took = ticking.time() - began
-        ticks.cancel()
-
-    assert longest < min(0.25, took / 2)
+    assert model.answers > 0
