@@ -60,3 +60,10 @@ async def test_a_connection_that_was_said_goodbye_to_counts_as_away(postgres: Lo
 
 def test_a_wrong_statement_does_not_count_as_away():
     assert not is_unavailable(asyncpg.UndefinedTableError("no such table"))
+
+
+def test_what_failed_side_by_side_counts_as_away_if_all_of_it_does():
+    away, wrong = asyncpg.AdminShutdownError("bye"), asyncpg.UndefinedTableError("no such table")
+
+    assert is_unavailable(ExceptionGroup("", [away, ExceptionGroup("", [away])]))
+    assert not is_unavailable(ExceptionGroup("", [away, wrong]))

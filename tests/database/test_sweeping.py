@@ -33,7 +33,8 @@ async def _run(sweep: _Sweep) -> None:
 
 async def test_a_sweep_goes_on_once_what_it_needs_is_back(caplog: pytest.LogCaptureFixture):
     away = InterfaceError("SELECT 1", None, Exception("connection is closed"))
-    sweep = _Sweep([away, _BucketAwayError("no bucket")])
+    side_by_side = ExceptionGroup("of a task group", [away, away])
+    sweep = _Sweep([away, side_by_side, _BucketAwayError("no bucket")])
 
     running = asyncio.create_task(_run(sweep))
     async with asyncio.timeout(15):
@@ -41,7 +42,7 @@ async def test_a_sweep_goes_on_once_what_it_needs_is_back(caplog: pytest.LogCapt
     running.cancel()
 
     told = [record.message for record in caplog.records]
-    assert told == ["postgres is away; dust goes later", "dust goes later: no bucket"]
+    assert told == [*["postgres is away; dust goes later"] * 2, "dust goes later: no bucket"]
 
 
 async def test_a_fault_of_ours_ends_it():

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -38,8 +38,12 @@ _AWAY = (
 def is_unavailable(error: BaseException) -> bool:
     """Says whether `error` means that Postgres is away, slow or restarting.
 
-    The same statement may succeed later. Everything else is a fault of ours.
+    The same statement may succeed later. Everything else is a fault of ours. Of what failed
+    side by side, all must mean it.
     """
+    if isinstance(error, ExceptionGroup):
+        several = cast("ExceptionGroup[Exception]", error)
+        return all(is_unavailable(each) for each in several.exceptions)
     if isinstance(error, DBAPIError):
         if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
             return True
