@@ -64,6 +64,7 @@ def build(service: str, root: Path) -> Image:
     for line in filter(None, lines):
         instruction, _, rest = line.partition(" ")
         _INSTRUCTIONS[instruction](image, rest.strip())
+    _share_bytecode(root / "venv")
     return image
 
 
@@ -73,6 +74,26 @@ def _install_python(root: Path) -> None:
     pip = venv / "bin" / "pip"
     pip.write_text(_PIP.format(uv=uv, python=venv / "bin" / "python", log=root / "pip.log"))
     pip.chmod(0o755)
+
+
+def _share_bytecode(venv: Path) -> None:
+    """Gives an image what Python has compiled already of the same packages.
+
+    Python takes none of it that belongs to another source, and without its source nothing.
+    """
+    for folder, _, files in os.walk(venv / "lib"):
+        ours = Path(sys.prefix, Path(folder).relative_to(venv), "__pycache__")
+        if any(name.endswith(".py") for name in files) and ours.is_dir():
+            shutil.copytree(
+                ours, Path(folder, "__pycache__"), copy_function=_link, dirs_exist_ok=True
+            )
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        Path(target).hardlink_to(source)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
 
 
 def _from(image: Image, rest: str) -> None:
