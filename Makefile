@@ -24,18 +24,34 @@ install: .venv/.installed ## Make .venv, with everything in it
 up: install ## Start the whole suite here; ARGS="--replicas agent-runtime=3" and such
 	@exec $(BIN)/turnpike up $(ARGS)
 
-test: check tests/clients/node_modules/.installed ## Run everything that CI runs; ARGS="tests/rpc -k deadline" for less
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(or $(ARGS),--ignore tests/repository)
+# Types take a core for a minute. They are given what the tests leave of theirs,
+# and are shown after them, so that the output stays in order.
+test: install ## Run everything that CI runs; ARGS="tests/rpc -k deadline" for less
+	@nice -n 19 $(MAKE) --no-print-directory types >.venv/types.txt 2>&1 & types=$$!; \
+	trap 'kill $$types 2>/dev/null' EXIT; \
+	$(MAKE) --no-print-directory -j2 $(NODE_TREES) && \
+	$(MAKE) --no-print-directory lint && \
+	$(MAKE) --no-print-directory tests || failed=$$?; \
+	test "$$failed" = "" || exit "$$failed"; \
+	wait $$types || failed=$$?; trap - EXIT; cat .venv/types.txt; exit $$failed
 
-check: install tests/node_modules/.installed ## Lint, types, contracts, freshness of what is generated
+check: lint types ## Lint, types, contracts, freshness of what is generated
+
+.PHONY: lint types tests
+lint: install tests/node_modules/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
-	$(BIN)/basedpyright
 	$(NODE_PATH) $(BUF) lint
 	$(NODE_PATH) $(BUF) format --diff --exit-code --path protos/turnpike
 	$(BIN)/python libs/api/generate.py --check
 	$(BIN)/pytest -q tests/repository
+
+types: install
+	$(BIN)/basedpyright
+
+tests: install $(NODE_TREES)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(or $(ARGS),--ignore tests/repository)
 
 format: install tests/node_modules/.installed ## Rewrite what `check` would complain of, where a program can
 	$(BIN)/ruff check --fix --exit-zero
