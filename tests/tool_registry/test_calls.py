@@ -251,7 +251,7 @@ async def test_a_call_is_cancelled_through_any_replica(
     tenant: Tenant, other: Registry, url: str, effects: EffectsServer
 ):
     await tenant.connect(url=url)
-    request = await tenant.ask("effects/transfer", tag="rent", seconds=1)
+    request = await tenant.ask("effects/transfer", tag="rent", seconds=30)
     running = asyncio.create_task(tenant.run(request))
     await until(lambda: effects.journal.effects("rent") == 1)
 
