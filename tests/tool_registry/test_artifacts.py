@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -20,6 +21,7 @@ from turnpike.api.tool_registry.v1 import artifact_service_pb2 as pb
 from turnpike.blobs.opening import open_store
 from turnpike.database.engine import open_engine
 from turnpike.database.migration import MigrationUrls
+from turnpike.tool_registry import artifacts
 from turnpike.tool_registry.results import MAX_RESULT_BYTES
 from turnpike.tool_registry.settings import Settings
 from turnpike.tool_registry.shelving import URI, Shelf
@@ -91,7 +93,7 @@ async def test_media_and_files_are_put_away_and_the_result_refers_to_them(
         {"type": "resource", "resource": {"uri": "file:///a.txt", "text": "short"}},
     )
 
-    artifacts = {each.media_type: each for each in await listed(tenant, turn)}
+    by_type = {each.media_type: each for each in await listed(tenant, turn)}
     assert result[0] == {"type": "text", "text": "here"}
     assert result[4]["resource"]["text"] == "short"
     assert ENCODED not in json.dumps(result)
@@ -100,7 +102,7 @@ async def test_media_and_files_are_put_away_and_the_result_refers_to_them(
         (result[2], "audio/wav", SOUND),
         (result[3], "app/pdf", b"%PDF-1.7"),
     ):
-        artifact = artifacts[media_type]
+        artifact = by_type[media_type]
         assert block == {
             "type": "resource_link",
             "uri": f"{URI}{artifact.id}",
@@ -110,8 +112,8 @@ async def test_media_and_files_are_put_away_and_the_result_refers_to_them(
         }
         assert artifact.sha256 == hashlib.sha256(content).hexdigest()
         assert await read(tenant, artifact.id) == content
-    assert artifacts["app/pdf"].name == "re port.pdf"
-    assert await read(tenant, artifacts["image/png"].id, 1, 4) == b"PNG"
+    assert by_type["app/pdf"].name == "re port.pdf"
+    assert await read(tenant, by_type["image/png"].id, 1, 4) == b"PNG"
 
 
 async def test_a_text_that_is_too_long_is_kept_whole_and_previewed(
@@ -174,6 +176,29 @@ async def test_without_a_place_a_result_is_cut_and_the_call_stands(
 
     assert "was cut" in result[-1]["text"]
     assert await listed(tenant, turn) == []
+
+
+async def test_a_place_that_is_emptied_meanwhile_leaves_the_result_as_it_was(
+    keeper: Registry,
+    kept: Settings,
+    server: ScriptedServer,
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    add, folder = artifacts.add, Path(urlsplit(str(kept.blobs_url)).path)
+
+    async def emptied(*values: Any) -> Any:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                path.unlink()
+        return await add(*values)
+
+    monkeypatch.setattr(artifacts, "add", emptied)
+    block = {"type": "image", "data": ENCODED, "mimeType": "image/png"}
+
+    _, result = await blocks_of(keeper.new_tenant(), server, place, block)
+
+    assert result == [block]
 
 
 async def test_artifacts_are_deleted_when_they_are_too_old(

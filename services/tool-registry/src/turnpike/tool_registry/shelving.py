@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from turnpike.blobs.model import Announce, BlobStore, BlobsUnavailableError, Kept
+from turnpike.blobs.model import Announce, BlobError, BlobStore, BlobsUnavailableError, Kept
 from turnpike.blobs.whole import put_whole
 from turnpike.database.sweeping import sweep_every
 from turnpike.database.tenancy import system_transaction, tenant_transaction
@@ -75,7 +75,7 @@ class Shelf:
             for number, block in enumerate(blocks):
                 found = _found(block, is_large=is_large)
                 kept += [block] if found is None else await self._put(call, number, found, block)
-        except BlobsUnavailableError as error:
+        except BlobError as error:
             logger.warning("an artifact of the call %s is not kept: %s", call.effect, error)
             return results.capped(outcome)
         except _NotKeptError as error:
