@@ -54,6 +54,8 @@ async def test_no_harmful_release_reaches_a_model_or_a_call(
         tenant = registry.new_tenant()
         await tenant.connect("bank", url=place)
         await tenant.connect("post", url=place)
+        # What is shown first is what is approved: nothing is to be compared before.
+        await until(lambda: _shows(tenant, "bank", "post"), seconds=60)
         before = await tenant.tools()
         server.tools = after(HARMFUL[name])
         connector = await refresh(tenant)
@@ -275,3 +277,7 @@ async def test_an_approval_that_meets_a_discovery_is_not_undone(
     await refreshing
 
     assert (await tenant.tools())["post/send_mail"].state == "OK"
+
+
+async def _shows(tenant: Tenant, *connectors: str) -> bool:
+    return {name.partition("/")[0] for name in await tenant.tools()} == set(connectors)
