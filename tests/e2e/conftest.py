@@ -1,4 +1,4 @@
-"""One suite for the session, with two owners of turns, and what it talks to."""
+"""One suite for these tests, with two owners of turns, and what it talks to."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from itertools import count
@@ -21,34 +21,34 @@ from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import TenancyServiceSt
 MakeAgent = Callable[..., Awaitable[str]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def model() -> Generator[Double]:
     """A scripted model server."""
     with running("model_server") as double:
         yield double
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
     """What the effects server did, over HTTP and stdio."""
     return Journal(tmp_path_factory.mktemp("effects") / "journal")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def effects(journal: Journal) -> Generator[Double]:
     """An MCP server over HTTP that counts what it did."""
     with running("effects_server", "--journal", str(journal.path)) as double:
         yield double
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def everything() -> Generator[str]:
     """The protocol's own test server, over HTTP."""
     with everything_over_http() as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def collector() -> AsyncGenerator[tuple[OtlpServer, str]]:
     """A trace collector, and where it listens."""
     server = OtlpServer()
@@ -56,7 +56,7 @@ async def collector() -> AsyncGenerator[tuple[OtlpServer, str]]:
         yield server, endpoint
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def suite(
     tmp_path_factory: pytest.TempPathFactory,
     journal: Journal,
@@ -83,7 +83,7 @@ async def edge(suite: Suite) -> AsyncGenerator[Edge]:
         yield caller
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def numbers() -> Iterator[int]:
     """Numbers that no test has used yet."""
     return count(1)
