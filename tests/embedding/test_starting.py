@@ -95,7 +95,9 @@ async def test_it_serves_loads_on_first_need_and_stops_when_told(urls: Migration
         await ready(channel)
         assert mapped(process) == []
 
-        response = await EmbeddingServiceStub(channel).Embed(pb.EmbedRequest(input=["hello"]))
+        response = await EmbeddingServiceStub(channel).Embed(
+            pb.EmbedRequest(input=["hello"]), timeout=WAIT_SECONDS
+        )
 
         assert len(response.embeddings[0].vector) == 384 * 4
         assert mapped(process) == list(HEAVY)

@@ -47,7 +47,7 @@ async def process(
 
 
 async def until_ready(client: httpx.AsyncClient) -> httpx.Response:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 response = await client.get("/readyz")
@@ -96,7 +96,7 @@ async def test_a_process_serves_and_drains(upstream: Upstream):
 async def test_a_process_without_peers_is_not_ready(upstream: Upstream):
     nowhere = f"ipv4:127.0.0.1:{free_port()}"
     async with process(upstream, gatekeeper_target=nowhere) as (_, client):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     response = await client.get("/readyz")
@@ -115,7 +115,7 @@ async def test_a_port_that_is_taken_gives_one_line(upstream: Upstream, taken: st
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         async with process(upstream, **{taken: address}) as (gateway, _):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 _, stderr = await gateway.communicate()
 
     lines = [line for line in stderr.decode().splitlines() if not line.startswith("{")]
@@ -125,7 +125,7 @@ async def test_a_port_that_is_taken_gives_one_line(upstream: Upstream, taken: st
 
 async def test_wrong_settings_are_named_without_their_values(upstream: Upstream):
     async with process(upstream, signing_key="secret") as (gateway, _):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             _, stderr = await gateway.communicate()
 
     assert gateway.returncode == 1

@@ -49,7 +49,7 @@ async def running(address: str, metrics: str = "127.0.0.1:0") -> AsyncGenerator[
 
 async def line(process: Process) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return (await process.stdout.readline()).decode().strip()
 
 
@@ -88,7 +88,7 @@ async def test_a_replica_that_is_stopped_is_given_up():
             call = asyncio.create_task(release(channel, wait_for_ready=True, timeout=30))
             assert await line(process) == "begun"
             process.send_signal(signal.SIGSTOP)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
                     await call
 

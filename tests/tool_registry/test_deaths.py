@@ -50,7 +50,7 @@ async def mortal(
     )
     with process(environment) as started:
         async with grpc.aio.insecure_channel(address) as channel:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await channel.channel_ready()
             yield Registry(channel, keys), started
 

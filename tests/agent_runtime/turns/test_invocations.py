@@ -278,10 +278,17 @@ async def test_its_thread_is_in_no_list_and_no_model_hears_of_it(
 
 async def test_it_is_watched_from_its_start(tenant: Tenant, tools: Tools):
     await tools.offer(tenant)
-    call = pb.Invocation(tool="effects/steps", arguments='{"n": 3}')
+    # It does not end before it is watched.
+    call = pb.Invocation(tool="effects/steps", arguments='{"n": 1000, "seconds": 0.05}')
     request = pb.RunTurnRequest(start=pb.StartTurnRequest(call=call))
     stream = tenant.runtime.turns.RunTurn(request, metadata=tenant.admin)
-    events = [event async for each in stream for event in each.events]
+    events = list((first := await anext(aiter(stream))).events)
+    async for each in stream:
+        events += each.events
+        if "tool_progress" in kinds(events):
+            break
+    await cancel(tenant, first.turn.id)
+    events += [event async for each in stream for event in each.events]
 
     assert kinds(events)[0] == "turn_started"
     assert "tool_progress" in kinds(events)
