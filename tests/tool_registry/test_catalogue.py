@@ -256,6 +256,31 @@ async def test_t3_a_corrupt_row_heals_itself(
     assert healed_rows() == healed + 1
 
 
+async def test_t3_a_row_that_nobody_can_heal_hides_no_others(
+    tenant: Tenant, url: str, superuser: asyncpg.Connection, urls: MigrationUrls, keys: Keys
+):
+    for name in ("effects", "others"):
+        await tenant.connect(name, url=url)
+    before = await tenant.tools()
+    # Its server does not answer any more.
+    await superuser.execute(
+        "UPDATE connectors SET url = 'http://127.0.0.1:1/mcp'"
+        " WHERE tenant = $1 AND name = 'effects'",
+        tenant.id,
+    )
+    await superuser.execute(
+        "UPDATE tools SET definition = '{' WHERE tenant = $1 AND connector = 'effects'"
+        " AND name = 'echo'",
+        tenant.id,
+    )
+
+    async with serving_registry(settings_for(urls, keys), keys) as fresh:
+        shown = [await tenant.on(fresh).tools() for _ in "ab"]
+
+    assert [set(before) - set(each) for each in shown] == [{"effects/echo"}] * 2
+    assert all(each.keys() <= before.keys() for each in shown)
+
+
 def healed_rows() -> float:
     (samples,) = metrics.HEALED.collect()
     return samples.samples[0].value

@@ -11,6 +11,7 @@ from turnpike.tool_registry import pins, refreshes
 from turnpike.tool_registry.connectors import Connectors, StoredConnector
 from turnpike.tool_registry.discovery import Discoveries
 from turnpike.tool_registry.errors import (
+    ConnectorExistsError,
     ConnectorNotFoundError,
     EtagMismatchError,
     VariableUnusableError,
@@ -104,27 +105,38 @@ class Administration:
             except ConnectorNotFoundError:
                 if not allow_missing or etag:
                     raise
-                spec = self._rules.checked(with_kept_secrets(spec, None))
-                connector = await self._connectors.create(connection, tenant, name, spec)
-                change = Change.CREATED
+                connector, change = await self._made(connection, tenant, who, name, spec)
             else:
-                who.require(stored.spec.owner)
-                connector, change = await self._changed(connection, tenant, stored, spec, etag)
+                connector, change = await self._changed(connection, tenant, who, stored, spec, etag)
             if validate_only:
                 await connection.rollback()
         if change is not Change.UNCHANGED and not validate_only:
             self._discoveries.start(tenant, name)
         return connector, change
 
+    async def _made(
+        self, connection: AsyncConnection, tenant: UUID, who: Who, name: str, spec: Spec
+    ) -> tuple[Connector, Change]:
+        """Makes a connector, or what somebody made of that name meanwhile the same."""
+        new = self._rules.checked(with_kept_secrets(spec, None))
+        try:
+            made = await self._connectors.create(connection, tenant, name, new)
+        except ConnectorExistsError:
+            stored = await self._connectors.lock(connection, tenant, name)
+            return await self._changed(connection, tenant, who, stored, spec, "")
+        return made, Change.CREATED
+
     async def _changed(
         self,
         connection: AsyncConnection,
         tenant: UUID,
+        who: Who,
         stored: StoredConnector,
         spec: Spec,
         etag: str,
     ) -> tuple[Connector, Change]:
         name = stored.connector.name
+        who.require(stored.spec.owner)
         _require_etag(stored.connector, etag)
         if spec.owner != stored.spec.owner:
             raise InvalidArgumentError("connector.owner", "cannot be changed")

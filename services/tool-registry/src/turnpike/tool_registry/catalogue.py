@@ -2,20 +2,18 @@
 
 import asyncio
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.database.tenancy import tenant_transaction
+from turnpike.rpc.errors import UnavailableError
 from turnpike.tool_registry import metrics, tools
 from turnpike.tool_registry.connectors import Connectors
-from turnpike.tool_registry.definitions import Definition, digest_of, parse
+from turnpike.tool_registry.definitions import digest_of, parse
 from turnpike.tool_registry.discovery import Discoveries
 from turnpike.tool_registry.errors import ConnectorExistsError
 from turnpike.tool_registry.model import (
@@ -27,6 +25,7 @@ from turnpike.tool_registry.model import (
     ToolState,
     Transport,
 )
+from turnpike.tool_registry.offers import ListedTool, Offers, ToolList
 from turnpike.tool_registry.patterns import matcher_of, may_match_connector, names_connector
 from turnpike.tool_registry.tools import CatalogueEntry, KeptTool
 
@@ -36,55 +35,6 @@ FIRST_LISTING_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 _TRIES = 3
 _LOOK_SECONDS = 20.0
-_CACHED_BYTES = 32 * 1024 * 1024
-# Tools and patterns of all lists that are kept; a list of more is kept alone.
-_LISTS_SIZE = 10_000
-
-_ListKey: TypeAlias = tuple[UUID, tuple[str, ...], tuple[tuple[str, int], ...]]
-"""Whose, the patterns, and the connectors with their revisions."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListedTool:
-    """A tool as callers see it: by the definition that was approved."""
-
-    connector: str
-    name: str
-    digest: str
-    """Of the approved definition; empty when there is none."""
-
-    definition: Definition
-    state: ToolState
-    alias: str
-    trusted: bool
-    """Whether what it says about effects counts."""
-
-    drift: tuple[str, ...]
-    flags: tuple[str, ...]
-    renamed_from: str
-    identity: str
-    """Of its connector, whatever that is called."""
-
-    @property
-    def full_name(self) -> str:
-        """`connector/tool`."""
-        return f"{self.connector}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class ToolList:
-    """The tools that match what was asked for, by name; one object until any of them changes."""
-
-    tools: tuple[ListedTool, ...]
-    digest: str
-    """Of them together; the same until a definition changes."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Cached:
-    revision: int
-    tools: list[ListedTool]
-    size: int
 
 
 class Catalogue:
@@ -104,10 +54,7 @@ class Catalogue:
         self._discoveries = discoveries
         self._connectors = connectors
         self._has_knowledge = has_knowledge
-        self._cache: OrderedDict[tuple[UUID, str], _Cached] = OrderedDict()
-        self._cached_bytes = 0
-        self._lists: OrderedDict[_ListKey, ToolList] = OrderedDict()
-        self._lists_size = 0
+        self._offers = Offers()
 
     async def list_tools(
         self, tenant: UUID, patterns: Sequence[str], *, principal: str = ""
@@ -118,18 +65,21 @@ class Catalogue:
 
         Asks no server. Only a connector that was never seen is waited for, 30
         seconds at most.
+
+        Raises:
+            UnavailableError: They change faster than they can be read.
         """
         entries = await self._entries(tenant, patterns, principal)
         if await self._is_brought(tenant, patterns, entries):
             entries = await self._entries(tenant, patterns, principal)
         if any(_is_unseen(entry) for entry in entries):
             entries = await self._await_first(tenant, patterns, principal)
-        for _ in range(_TRIES):
-            listed = await self._list(tenant, patterns, entries)
+        for tries in range(1, _TRIES + 1):
+            listed = await self._list(tenant, patterns, entries, is_last=tries == _TRIES)
             if listed is not None:
                 return listed
             entries = await self._entries(tenant, patterns, principal)
-        return _chosen([], patterns)
+        raise UnavailableError("the tools change faster than they can be read; try again")
 
     async def _is_brought(
         self, tenant: UUID, patterns: Sequence[str], entries: list[CatalogueEntry]
@@ -195,71 +145,67 @@ class Catalogue:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _list(
-        self, tenant: UUID, patterns: Sequence[str], entries: list[CatalogueEntry]
+        self,
+        tenant: UUID,
+        patterns: Sequence[str],
+        entries: list[CatalogueEntry],
+        *,
+        is_last: bool,
     ) -> ToolList | None:
-        """Returns what matches; None when an entry has changed meanwhile."""
+        """Returns what matches; None when an entry has changed meanwhile.
+
+        On the `is_last` try rows that nobody can heal are left out: they hide no others.
+        """
         seen = tuple((entry.connector, entry.revision) for entry in entries if entry.discovered)
         key = (tenant, tuple(patterns), seen)
-        known = self._lists.get(key)
+        known = self._offers.chosen(key)
         if known is not None:
-            self._lists.move_to_end(key)
             return known
-        listed = await self._load(tenant, entries)
+        listed = await self._load(tenant, entries, is_last=is_last)
         if listed is None:
             return None
         chosen = _chosen(listed, patterns)
-        self._keep_list(key, chosen)
+        if not is_last:
+            self._offers.keep_chosen(key, chosen)
         return chosen
 
-    async def _load(self, tenant: UUID, entries: list[CatalogueEntry]) -> list[ListedTool] | None:
+    async def _load(
+        self, tenant: UUID, entries: list[CatalogueEntry], *, is_last: bool
+    ) -> list[ListedTool] | None:
         """Returns the tools of all entries; None when one of them has changed meanwhile."""
         listed: list[ListedTool] = []
         for entry in entries:
             if not entry.discovered:
                 continue
-            cached = self._cache.get((tenant, entry.connector))
-            if cached is None or cached.revision != entry.revision:
-                cached = await self._read(tenant, entry)
-            if cached is None:
+            offered = self._offers.offered(tenant, entry.connector, entry.revision)
+            if offered is None:
+                offered = await self._read(tenant, entry, is_last=is_last)
+            if offered is None:
                 return None
-            listed.extend(cached.tools)
+            listed.extend(offered)
         return listed
 
-    async def _read(self, tenant: UUID, entry: CatalogueEntry) -> _Cached | None:
+    async def _read(
+        self, tenant: UUID, entry: CatalogueEntry, *, is_last: bool
+    ) -> list[ListedTool] | None:
         async with tenant_transaction(self._engine, tenant) as connection:
             found = await tools.list_tools(connection, tenant, entry.connector, entry.revision)
         if found is None:
             return None
-        if not all(_is_sound(kept) for kept in found):
+        sound = [kept for kept in found if _is_sound(kept)]
+        if len(sound) < len(found) and not is_last:
             await self._heal(tenant, entry.connector)
             return None
-        cached = _Cached(
-            revision=entry.revision,
-            tools=[_listed(kept) for kept in found],
-            size=sum(len(kept.tool.definition) + len(kept.pinned) for kept in found),
-        )
-        self._keep((tenant, entry.connector), cached)
-        return cached
+        offered = [_listed(kept) for kept in sound]
+        if len(sound) == len(found):
+            size = sum(len(kept.tool.definition) + len(kept.pinned) for kept in found)
+            self._offers.keep_offered(tenant, entry.connector, entry.revision, offered, size)
+        return offered
 
     async def _heal(self, tenant: UUID, connector: str) -> None:
         """Discovers anew what the rows do not tell any more, and waits for it."""
         metrics.HEALED.inc()
         await self._discoveries.discover_anew(tenant, connector, seconds=FIRST_LISTING_SECONDS)
-
-    def _keep_list(self, key: _ListKey, chosen: ToolList) -> None:
-        before = self._lists.pop(key, None)
-        self._lists_size += _size(key, chosen) - (_size(key, before) if before else 0)
-        self._lists[key] = chosen
-        while self._lists_size > _LISTS_SIZE and len(self._lists) > 1:
-            self._lists_size -= _size(*self._lists.popitem(last=False))
-
-    def _keep(self, key: tuple[UUID, str], cached: _Cached) -> None:
-        before = self._cache.pop(key, None)
-        self._cached_bytes += cached.size - (before.size if before else 0)
-        self._cache[key] = cached
-        while self._cached_bytes > _CACHED_BYTES and len(self._cache) > 1:
-            _, dropped = self._cache.popitem(last=False)
-            self._cached_bytes -= dropped.size
 
 
 def _is_sound(kept: KeptTool) -> bool:
@@ -294,10 +240,6 @@ def _listed(kept: KeptTool) -> ListedTool:
 
 def _is_unseen(entry: CatalogueEntry) -> bool:
     return not entry.discovered and entry.state is ConnectorState.UNKNOWN
-
-
-def _size(key: _ListKey, chosen: ToolList) -> int:
-    return 1 + len(key[1]) + len(chosen.tools)
 
 
 def _chosen(listed: list[ListedTool], patterns: Sequence[str]) -> ToolList:

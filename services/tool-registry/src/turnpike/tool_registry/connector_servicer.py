@@ -10,9 +10,10 @@ from turnpike.rpc.identity import require_role
 from turnpike.rpc.paging import cursor_of, page_size, page_token
 from turnpike.rpc.served import Context, caller_of
 from turnpike.tool_registry.administration import Administration
-from turnpike.tool_registry.catalogue import Catalogue, ToolList
+from turnpike.tool_registry.catalogue import Catalogue
 from turnpike.tool_registry.lending import Lending
 from turnpike.tool_registry.model import Change
+from turnpike.tool_registry.offers import ToolList
 from turnpike.tool_registry.ownership import Who
 from turnpike.tool_registry.reviews import Reviews
 from turnpike.tool_registry.signing_in import SigningIn

@@ -3,7 +3,6 @@
 from typing import Any
 
 from turnpike.api.tool_registry.v1 import tool_pb2
-from turnpike.tool_registry.catalogue import ListedTool
 from turnpike.tool_registry.credentials import SHARED, Credential
 from turnpike.tool_registry.model import (
     Call,
@@ -16,6 +15,7 @@ from turnpike.tool_registry.model import (
     Transport,
 )
 from turnpike.tool_registry.needs import Need, needs_of
+from turnpike.tool_registry.offers import ListedTool
 from turnpike.tool_registry.probing import Probe
 from turnpike.tool_registry.reviews import Review
 from turnpike.tool_registry.sign_ins import SignIn

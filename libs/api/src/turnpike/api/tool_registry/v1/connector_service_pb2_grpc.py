@@ -187,7 +187,8 @@ class ConnectorServiceServicer:
         """Lists the tools of known connectors, without a network call; a connector
         whose tools were never seen is awaited for a bounded time.
 
-        Order and bytes are stable from call to call. Safe to retry.
+        Order and bytes are stable from call to call. Fails with UNAVAILABLE while
+        they change faster than they can be read. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,8 @@ class ConnectorServiceStub:
     """Lists the tools of known connectors, without a network call; a connector
     whose tools were never seen is awaited for a bounded time.
 
-    Order and bytes are stable from call to call. Safe to retry.
+    Order and bytes are stable from call to call. Fails with UNAVAILABLE while
+    they change faster than they can be read. Safe to retry.
     """
     ProbeConnector: _aio.UnaryUnaryMultiCallable[_connector_service_pb2.ProbeConnectorRequest, _connector_service_pb2.ProbeConnectorResponse]
     """Tries a connector out without storing it, and says what came of it:
@@ -186,7 +187,8 @@ class ConnectorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the tools of known connectors, without a network call; a connector
         whose tools were never seen is awaited for a bounded time.
 
-        Order and bytes are stable from call to call. Safe to retry.
+        Order and bytes are stable from call to call. Fails with UNAVAILABLE while
+        they change faster than they can be read. Safe to retry.
         """
 
     @_abc_1.abstractmethod
