@@ -12,9 +12,10 @@ async def test_equal_texts_in_flight_are_computed_once() -> None:
     held = HeldEncoder(FIRST)
     async with embedding(held, workers=1, cache_bytes=0) as service:
         first = await hold(service, held, pb.PRIORITY_BULK)
+        shared = metric("shared_texts_total", "bulk")
         asked = request(OTHER, pb.PRIORITY_BULK)
         calls = [start(service, asked) for _ in range(5)]
-        await until(lambda: metric("queued_tokens", "bulk") == OTHER)
+        await until(lambda: metric("shared_texts_total", "bulk") == shared + 4)
 
         held.released.set()
         answers = await asyncio.gather(*calls)
