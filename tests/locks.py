@@ -1,4 +1,4 @@
-"""Having calls wait for a lock, one behind the other, to see whether they wait in a ring."""
+"""Who waits for a lock; and having calls wait for one, to see whether they wait in a ring."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
@@ -13,6 +13,22 @@ _WAITING = (
     "SELECT count(DISTINCT pid) FROM pg_locks"
     " WHERE NOT granted AND locktype IN ('transactionid', 'tuple', 'advisory')"
 )
+
+_HELD_UP = (
+    "SELECT count(*) >= $2 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    " AND datname = current_database() AND query LIKE $1"
+)
+
+
+async def held_up(connection: asyncpg.Connection, statement: str = "", *, by: int = 1) -> None:
+    """Returns when so many wait for a lock with a statement that has this in it."""
+
+    async def enough() -> bool:
+        # A transaction sees the same activity all along unless it says so.
+        await connection.execute("SELECT pg_stat_clear_snapshot()")
+        return await connection.fetchval(_HELD_UP, f"%{statement}%", by)
+
+    await until(enough)
 
 
 class Queue:

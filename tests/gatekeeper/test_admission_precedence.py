@@ -16,6 +16,7 @@ from tests.conftest import Keys
 from tests.gatekeeper.money import Bank, spender, used
 from tests.gatekeeper.serving import Gatekeeper, Tenant, serving, settings_for
 from tests.gatekeeper.slow_link import SlowLink, slow_link
+from tests.locks import held_up
 from tests.waiting import refusal, until
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import AdmitResponse
 from turnpike.api.gatekeeper.v1.principal_pb2 import ApiKey
@@ -146,16 +147,11 @@ async def test_s4_settlements_cannot_take_what_admissions_need(
         while not stopped.is_set():
             await asyncio.gather(turn.settle(used(2, 1, 1)), return_exceptions=True)
 
-    async def all_wait() -> bool:
-        await superuser.execute("SELECT pg_stat_clear_snapshot()")
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        return await superuser.fetchval(waiting) >= 10
-
     async with asyncio.TaskGroup() as group, superuser.transaction():
         await superuser.execute("SELECT FROM accounts WHERE tenant = $1 FOR UPDATE", tenant.id)
         for _ in range(40):
             group.create_task(go_on_settling())
-        await until(all_wait)
+        await held_up(superuser, by=10)
 
         for _ in range(3):
             await other.admit()

@@ -8,6 +8,7 @@ from uuid import uuid4
 import asyncpg
 
 from tests.doubles.effects_server import EffectsServer
+from tests.locks import held_up
 from tests.tool_registry.serving import Registry, Tenant, text_of
 from tests.waiting import refusal, until
 from turnpike.api.tool_registry.v1 import tool_pb2
@@ -92,7 +93,7 @@ async def test_a_claim_that_is_replaced_at_the_same_moment_runs_nothing(
     async with superuser.transaction():
         await superuser.execute("UPDATE turn_fences SET fence = 2 WHERE turn = $1", request.turn)
         running = asyncio.create_task(refusal(tenant.run(request)))
-        await until(lambda: _is_waiting_for_a_lock(superuser))
+        await held_up(superuser, "begin_call")
 
     assert (await running).reason == "FENCE_STALE"
     assert effects.journal.effects("rent") == 0
@@ -295,12 +296,3 @@ async def test_another_tenants_effects_and_fences_are_not_there(
     await stranger.announce(request.turn, 9)
     assert (await tenant.run(request)).status == tool_pb2.CALL_STATUS_SUCCEEDED
     assert effects.journal.effects("rent") == 1
-
-
-async def _is_waiting_for_a_lock(superuser: asyncpg.Connection) -> bool:
-    # A transaction sees the same activity all along unless it says so.
-    await superuser.execute("SELECT pg_stat_clear_snapshot()")
-    return await superuser.fetchval(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND query LIKE '%begin_call%')"
-    )

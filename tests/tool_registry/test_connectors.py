@@ -7,8 +7,9 @@ import pytest
 
 from tests.conftest import Keys
 from tests.doubles.effects_server import EffectsServer
+from tests.locks import held_up
 from tests.tool_registry.serving import Registry, Tenant, serving, settings_for
-from tests.waiting import refusal, until
+from tests.waiting import refusal
 from turnpike.api.tool_registry.v1 import connector_service_pb2 as pb
 from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.api.tool_registry.v1.tool_pb2 import Connector
@@ -89,18 +90,10 @@ async def test_an_update_says_what_it_did(tenant: Tenant):
 async def test_of_two_who_make_a_connector_at_once_one_finds_it_made(
     tenant: Tenant, superuser: asyncpg.Connection
 ):
-    async def both_wait() -> bool:
-        await superuser.execute("SELECT pg_stat_clear_snapshot()")
-        waiting = (
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO connectors%'"
-        )
-        return await superuser.fetchval(waiting) == 2
-
     async with superuser.transaction():
         await superuser.execute("LOCK TABLE connectors IN SHARE MODE")
         making = [asyncio.create_task(update(tenant, http(), allow_missing=True)) for _ in "ab"]
-        await until(both_wait)
+        await held_up(superuser, "INSERT INTO connectors", by=2)
     made = await asyncio.gather(*making)
 
     assert sorted(each.change for each in made) == sorted([pb.CHANGE_CREATED, pb.CHANGE_UNCHANGED])

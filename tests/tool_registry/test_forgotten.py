@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.conftest import Keys
 from tests.doubles.scripted_mcp import Called, Message, ScriptedServer
+from tests.locks import held_up
 from tests.tool_registry.serving import Registry, Tenant, serving, settings_for
 from tests.waiting import refusal, until
 from turnpike.api.tool_registry.v1 import artifact_service_pb2 as pb
@@ -205,7 +206,7 @@ async def test_what_is_being_kept_as_its_turn_is_forgotten_goes_too(
     async with tenant_transaction(engine, owner) as connection:
         assert await artifacts.add(connection, values) == 3
         forgetting = asyncio.ensure_future(tenant.forget(str(turn)))
-        await until(lambda: _is_waiting(superuser))
+        await held_up(superuser, "forget_turns")
     await forgetting
 
     shelf = Shelf(system, store, tenant_bytes=0)
@@ -230,13 +231,6 @@ async def _calls(superuser: asyncpg.Connection, turn: str) -> int:
 
 async def _is_deleted(superuser: asyncpg.Connection, turn: str) -> bool:
     return await _calls(superuser, turn) == 0
-
-
-async def _is_waiting(superuser: asyncpg.Connection) -> bool:
-    return await superuser.fetchval(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        " AND query LIKE '%forget_turns%')"
-    )
 
 
 async def _count(superuser: asyncpg.Connection, artifact: UUID) -> int:

@@ -24,7 +24,8 @@ from tests.agent_runtime.models.keeping import (
     set_mode,
 )
 from tests.agent_runtime.serving import SECRET_KEY, Runtime, Tenant
-from tests.waiting import refusal, until
+from tests.locks import held_up
+from tests.waiting import refusal
 from turnpike.agent_runtime.reseal import reseal
 from turnpike.api.agent_runtime.v1.agent_service_pb2 import (
     CHANGE_CHANGED,
@@ -216,7 +217,7 @@ async def test_what_is_changed_during_a_rotation_stays_changed(
                 Envelope({"k1": OLD}).seal(tenant.id, "sk-after"),
             )
             rotation = asyncio.create_task(reseal(system, Envelope({"k2": NEW, "k1": OLD})))
-            await waits(superuser)
+            await held_up(superuser, "UPDATE provider_keys")
         await rotation
     finally:
         await holder.close()
@@ -226,15 +227,3 @@ async def test_what_is_changed_during_a_rotation_stays_changed(
     await reseal(system, Envelope({"k1": OLD, "k2": NEW}))
 
     assert Envelope({"k1": OLD, "k2": NEW}).open(tenant.id, stored) == "sk-after"
-
-
-async def waits(superuser: asyncpg.Connection) -> None:
-    """Returns when a statement on keys waits for a lock."""
-
-    async def one_does() -> bool:
-        return await superuser.fetchval(
-            "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            " AND query LIKE 'UPDATE provider_keys%'"
-        )
-
-    await until(one_does)

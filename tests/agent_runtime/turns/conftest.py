@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.agent_runtime.serving import Peers, Tenant
 from tests.agent_runtime.turns.provider import Provider
@@ -17,6 +18,7 @@ from tests.gatekeeper import serving as gatekeepers
 from tests.tool_registry import serving as registries
 from turnpike.cli.stack.postgres import LocalPostgres
 from turnpike.cli.stack.redis import LocalRedis
+from turnpike.database.engine import open_engine
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,14 @@ async def world(
     """A database of the module's own, and the peers that all share."""
     async with open_world(postgres.url, valkey.url, keys, peers, gatekeeper) as world:
         yield world
+
+
+@pytest.fixture
+async def system(world: World) -> AsyncGenerator[AsyncEngine]:
+    """What a replica sweeps by."""
+    engine = open_engine(world.urls.system, pool_size=2)
+    yield engine
+    await engine.dispose()
 
 
 @pytest.fixture

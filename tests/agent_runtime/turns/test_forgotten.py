@@ -21,7 +21,6 @@ from turnpike.agent_runtime.tools.forgetting import Forgetting
 from turnpike.api.agent_runtime.v1.agent_pb2 import AgentSpec
 from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
 from turnpike.api.tool_registry.v1.artifact_service_pb2 import ListArtifactsRequest
-from turnpike.database.engine import open_engine
 from turnpike.rpc.errors import RemoteError
 from turnpike.rpc.identity import Signer
 
@@ -41,14 +40,6 @@ async def place() -> AsyncGenerator[str]:
 
     async with ScriptedServer([tool("one")], answer=answer).listening() as url:
         yield url
-
-
-@pytest.fixture
-async def system(world: World) -> AsyncGenerator[AsyncEngine]:
-    """What a replica sweeps by."""
-    engine = open_engine(world.urls.system, pool_size=2)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture

@@ -19,21 +19,12 @@ from turnpike.agent_runtime.prefix import sweeping as ledgers
 from turnpike.agent_runtime.threads import sweeping as threads
 from turnpike.agent_runtime.turns import system as turns
 from turnpike.blobs.model import Blob, BlobStore
-from turnpike.database.engine import open_engine
 from turnpike.database.tenancy import system_transaction
 
 TENANT, REPLICA, NOBODY = uuid4(), uuid4(), UUID(int=0)
 TURN = "SELECT FROM turns WHERE id = $1 FOR NO KEY UPDATE"
 SESSION = "SELECT FROM prefix_sessions WHERE session = $1 FOR NO KEY UPDATE"
 FILE = "SELECT FROM files WHERE id = $1 FOR NO KEY UPDATE"
-
-
-@pytest.fixture
-async def engine(world: World) -> AsyncGenerator[AsyncEngine]:
-    """What a replica sweeps by."""
-    engine = open_engine(world.urls.system, pool_size=2)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture
@@ -103,8 +94,8 @@ async def held(world: World, thread: UUID, *given: UUID) -> None:
     await add_turn(world, thread, "COMPLETED", owner=None, given=given)
 
 
-async def make_due(engine: AsyncEngine) -> int:
-    async with system_transaction(engine) as connection:
+async def make_due(system: AsyncEngine) -> int:
+    async with system_transaction(system) as connection:
         return await turns.make_due(connection, REPLICA)
 
 
@@ -130,7 +121,7 @@ async def succeeded(calls: Queue) -> list[Any]:
 
 
 async def test_a_dead_replicas_turns_are_made_due_while_it_ends_one(
-    world: World, engine: AsyncEngine, holder: asyncpg.Connection
+    world: World, system: AsyncEngine, holder: asyncpg.Connection
 ):
     """It also has the next turn of that thread, which its end promotes."""
     thread = await add_thread(world)
@@ -140,14 +131,14 @@ async def test_a_dead_replicas_turns_are_made_due_while_it_ends_one(
     await world.superuser.execute("UPDATE turns SET owner = $2 WHERE id = $1", running, REPLICA)
 
     async with queue(holder, TURN, queued) as calls:
-        await calls.join(make_due(engine))
+        await calls.join(make_due(system))
         await calls.join(finish(world, running, thread))
 
     assert (await succeeded(calls))[0] == 2
 
 
 async def test_a_first_step_is_committed_while_its_threads_deletion_is_swept(
-    world: World, engine: AsyncEngine, holder: asyncpg.Connection
+    world: World, system: AsyncEngine, holder: asyncpg.Connection
 ):
     """Its entry in the ledger names the thread, which the sweep has locked by then."""
     thread = await add_thread(world, deleting=True)
@@ -160,7 +151,7 @@ async def test_a_first_step_is_committed_while_its_threads_deletion_is_swept(
     }
 
     async with queue(holder, TURN, turn) as calls:
-        await calls.join(threads.sweep(engine))
+        await calls.join(threads.sweep(system))
         async with asyncio.timeout(15):
             await holder.execute(
                 "SELECT write_prefix($1, $2, '', $3, '{}')",
@@ -190,7 +181,7 @@ async def test_a_thread_is_deleted_while_a_turn_of_another_holds_its_files(
 
 
 async def test_threads_are_swept_while_a_turn_of_another_holds_their_files(
-    world: World, engine: AsyncEngine, holder: asyncpg.Connection
+    world: World, system: AsyncEngine, holder: asyncpg.Connection
 ):
     """A sweep locks the files of all that it deletes in one order, not those of each."""
     lower, higher = await add_files(world)
@@ -200,7 +191,7 @@ async def test_threads_are_swept_while_a_turn_of_another_holds_their_files(
 
     async with queue(holder, FILE, lower) as calls:
         await calls.join(add_turn(world, new, given=(lower, higher)))
-        await calls.join(threads.sweep(engine))
+        await calls.join(threads.sweep(system))
 
     assert (await succeeded(calls))[1] == 2
 
@@ -217,7 +208,7 @@ class Gate:
 
 
 async def test_files_are_forgotten_while_a_turn_wants_them(
-    world: World, engine: AsyncEngine, holder: asyncpg.Connection
+    world: World, system: AsyncEngine, holder: asyncpg.Connection
 ):
     """A turn that comes too late is told that they are gone."""
     lower, higher = await add_files(world)
@@ -230,7 +221,7 @@ async def test_files_are_forgotten_while_a_turn_wants_them(
         [lower],
     )
     new, gate = await add_thread(world), Gate()
-    sweep = asyncio.create_task(files.sweep(engine, cast("BlobStore", gate)))
+    sweep = asyncio.create_task(files.sweep(system, cast("BlobStore", gate)))
     await asyncio.wait_for(gate.asked.wait(), 15)
 
     async with queue(holder, FILE, lower) as calls:
@@ -244,7 +235,7 @@ async def test_files_are_forgotten_while_a_turn_wants_them(
 
 
 async def test_an_outage_ends_while_threads_of_those_who_wait_are_swept(
-    world: World, engine: AsyncEngine, holder: asyncpg.Connection
+    world: World, system: AsyncEngine, holder: asyncpg.Connection
 ):
     waits: dict[str, Any] = {
         "waiting_for": "provider",
@@ -259,13 +250,13 @@ async def test_an_outage_ends_while_threads_of_those_who_wait_are_swept(
 
     async with queue(holder, TURN, before) as calls:
         await calls.join(end_outage(world, "a key"))
-        await calls.join(threads.sweep(engine))
+        await calls.join(threads.sweep(system))
 
     assert await succeeded(calls) == [2, 0]
 
 
 async def test_a_sweep_of_ledgers_waits_for_no_other_that_has_some_of_them(
-    world: World, engine: AsyncEngine, holder: asyncpg.Connection
+    world: World, system: AsyncEngine, holder: asyncpg.Connection
 ):
     """Each has evicted what the other one is to forget."""
     for session in ("mine", "another's"):
@@ -278,7 +269,7 @@ async def test_a_sweep_of_ledgers_waits_for_no_other_that_has_some_of_them(
 
     async with holder.transaction():
         await holder.execute(SESSION, "another's")
-        assert await ledgers.sweep(engine, 0) == 1
+        assert await ledgers.sweep(system, 0) == 1
 
     left = "SELECT session FROM prefix_sessions WHERE tenant = $1"
     assert [row[0] for row in await world.superuser.fetch(left, TENANT)] == ["another's"]

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.conftest import Keys
 from tests.embedding.serving import meter_on
-from tests.waiting import until
+from tests.locks import held_up
 from turnpike.api.embedding.v1 import collection_service_pb2 as collections_pb
 from turnpike.api.embedding.v1 import document_pb2
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
@@ -311,18 +311,12 @@ async def holding(tenant: Tenant, statement: str) -> AsyncGenerator[AsyncConnect
 
 
 async def waits(tenant: Tenant, statement: str) -> None:
-    """Returns when somebody waits for a lock with a statement."""
-    asked = text(
-        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        " AND query LIKE :statement AND datname = current_database()"
-    )
-
-    async def some() -> bool:
-        # What is going on is looked at once in a transaction.
-        async with tenant.library.superuser() as connection:
-            return bool(await connection.scalar(asked, {"statement": f"%{statement}%"}))
-
-    await until(some)
+    """Returns when somebody waits for a lock with a statement that has this in it."""
+    connection = await asyncpg.connect(tenant.library.superuser_url)
+    try:
+        await held_up(connection, statement)
+    finally:
+        await connection.close()
 
 
 def _library(
