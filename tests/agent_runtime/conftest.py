@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from tests.agent_runtime.serving import Peers, Runtime, Tenant, listening, serving, settings_for
+from tests.channels import channel_to
 from tests.conftest import Keys, Schemas
 from tests.doubles.model_server import ModelServer
 from tests.gatekeeper import serving as gatekeepers
@@ -95,14 +96,14 @@ async def runtime(settings: Settings, keys: Keys) -> AsyncGenerator[Runtime]:
 @pytest.fixture(scope="session")
 async def gatekeeper(gatekeeper_address: str, keys: Keys) -> AsyncGenerator[gatekeepers.Gatekeeper]:
     """The gatekeeper, as its callers see it."""
-    async with grpc.aio.insecure_channel(gatekeeper_address) as channel:
+    async with channel_to(gatekeeper_address) as channel:
         yield gatekeepers.Gatekeeper(channel, keys)
 
 
 @pytest.fixture(scope="session")
 async def registry(registry_address: str, keys: Keys) -> AsyncGenerator[registries.Registry]:
     """The registry, as its callers see it."""
-    async with grpc.aio.insecure_channel(registry_address) as channel:
+    async with channel_to(registry_address) as channel:
         yield registries.Registry(channel, keys)
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import grpc
 
+from tests.channels import channel_to
 from tests.conftest import Keys
 from tests.gatekeeper import serving as gatekeepers
 from tests.waiting import until
@@ -212,7 +213,7 @@ async def serving(settings: Settings, keys: Keys) -> AsyncGenerator[Runtime]:
     """Serves a replica in this process while inside."""
     async with (
         listening(_opened(settings)) as (address, owner),
-        grpc.aio.insecure_channel(address) as channel,
+        channel_to(address) as channel,
     ):
         yield Runtime(channel, owner, keys)
 

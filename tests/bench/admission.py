@@ -17,12 +17,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
-import grpc
 import uvloop
 from redis.asyncio import Redis
 
 from tests.bench.bench import Figure
 from tests.bench.cost import descendants, name_of, processor_seconds
+from tests.channels import channel_to
 from tests.conftest import SERVICES, Keys, Schemas
 from tests.gatekeeper.money import Bank, spender
 from tests.gatekeeper.serving import FIRST_KEY, Gatekeeper, Tenant
@@ -100,7 +100,7 @@ async def running_gatekeeper(
         sys.executable, "-m", "turnpike.gatekeeper", env=environment
     )
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with channel_to(f"127.0.0.1:{port}") as channel:
             await asyncio.wait_for(channel.channel_ready(), START_SECONDS)
             yield Gatekeeper(channel, keys)
     finally:

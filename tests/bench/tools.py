@@ -18,10 +18,10 @@ from typing import TypeAlias
 from uuid import uuid4
 
 import asyncpg
-import grpc
 import uvloop
 
 from tests.bench.__main__ import Figure
+from tests.channels import channel_to
 from tests.conftest import SERVICES, Keys, Schemas
 from tests.doubles.scripted_mcp import HANDSHAKE, STATELESS, ScriptedServer, tool
 from tests.ports import free_port
@@ -165,7 +165,7 @@ async def started(postgres: LocalPostgres) -> AsyncGenerator[Registry]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with channel_to(address) as channel:
             await asyncio.wait_for(channel.channel_ready(), START_SECONDS)
             yield Registry(channel, keys)
     finally:

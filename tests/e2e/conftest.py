@@ -5,10 +5,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import grpc
 import httpx
 import pytest
 
+from tests.channels import channel_to
 from tests.doubles.effects_journal import Journal
 from tests.doubles.otlp_server import OtlpServer
 from tests.doubles.processes import Double, running
@@ -108,7 +108,7 @@ def tag(numbers: Iterator[int]) -> str:
 @pytest.fixture
 async def gatekeeper(suite: Suite) -> AsyncGenerator[TenancyServiceStub]:
     """Gatekeeper over gRPC; calls need the metadata of `admin`."""
-    async with grpc.aio.insecure_channel(suite.of("gatekeeper")[0].address) as channel:
+    async with channel_to(suite.of("gatekeeper")[0].address) as channel:
         yield TenancyServiceStub(channel)
 
 

@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 import turnpike.api
+from tests.channels import channel_to
 
 Metadata = tuple[tuple[str, str], ...]
 Values = Mapping[str, Any]
@@ -142,7 +143,7 @@ class Rpc:
         path = f"/{self.method.containing_service.full_name}/{self.method.name}"
         parse = GetMessageClass(self.method.output_type).FromString
         write = type(request).SerializeToString
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with channel_to(address) as channel:
             kind = "_".join(
                 "stream" if streams else "unary"
                 for streams in (self.method.client_streaming, self.method.server_streaming)

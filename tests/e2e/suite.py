@@ -18,6 +18,7 @@ import yaml
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from tests.channels import channel_to
 from tests.ports import free_port
 
 TURNPIKE = Path(sys.executable).with_name("turnpike")
@@ -123,7 +124,7 @@ async def serves(process: Process) -> bool:
                 return (await client.get(f"{process.address}/readyz")).is_success
             except httpx.TransportError:
                 return False
-    async with grpc.aio.insecure_channel(process.address) as channel:
+    async with channel_to(process.address) as channel:
         check = HealthStub(channel).Check  # pyright: ignore[reportAttributeAccessIssue]
         try:
             reply = await check(HealthCheckRequest(), timeout=1)

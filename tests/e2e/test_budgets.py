@@ -15,6 +15,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, QuotaFailure, RetryInfo
 from grpc_status import rpc_status
 from openai import AsyncOpenAI
 
+from tests.channels import channel_to
 from tests.doubles.processes import Double, running
 from tests.e2e.edge import JSON, Edge, RefusedError
 from tests.e2e.suite import Suite, until_it
@@ -114,7 +115,7 @@ async def tenant(
     await own.call("PUT", f"/models/{name}", {**spec, **bounds})
     address = suite.of("agent-runtime")[0].address
     async with (
-        grpc.aio.insecure_channel(address) as channel,
+        channel_to(address) as channel,
         AsyncOpenAI(base_url=f"{suite.url}/v1", api_key=key, max_retries=0) as sdk,
     ):
         metadata = (("authorization", f"Bearer {key}"),)

@@ -8,6 +8,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+from tests.channels import channel_to
 from tests.e2e.conftest import MakeAgent
 from tests.e2e.edge import Edge
 from tests.e2e.suite import Suite, serves
@@ -30,7 +31,7 @@ Metadata = tuple[tuple[str, str], ...]
 async def turns(suite: Suite) -> AsyncGenerator[list[TurnServiceStub]]:
     """Both replicas of the runtime."""
     addresses = [process.address for process in suite.of("agent-runtime")]
-    channels = [grpc.aio.insecure_channel(address) for address in addresses]
+    channels = [channel_to(address) for address in addresses]
     yield [TurnServiceStub(channel) for channel in channels]
     for channel in channels:
         await channel.close()

@@ -9,8 +9,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-import grpc
-
+from tests.channels import channel_to
 from tests.e2e.edge import Edge
 from tests.e2e.folding import Event
 from tests.e2e.mcp_servers import NODE
@@ -104,7 +103,7 @@ async def client(replica: Process, key: str, turn: str) -> AsyncGenerator[Watche
         return 0
 
     async with (
-        grpc.aio.insecure_channel(replica.address) as channel,
+        channel_to(replica.address) as channel,
         watching(reading, watch(TurnServiceStub(channel))) as watcher,
     ):
         yield watcher

@@ -19,9 +19,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
-import grpc
 import uvloop
 
+from tests.channels import channel_to
 from tests.conftest import FLEETING, SERVICES, Keys, Schemas
 from tests.gatekeeper.money import Bank
 from tests.gatekeeper.serving import FIRST_KEY, Gatekeeper
@@ -135,7 +135,7 @@ async def replicas(
     addresses = ",".join(f"127.0.0.1:{port}" for port in (ports[0], ports[2]))
     options = [("grpc.service_config", RETRYING)]
     try:
-        async with grpc.aio.insecure_channel(f"ipv4:{addresses}", options=options) as channel:
+        async with channel_to(f"ipv4:{addresses}", *options) as channel:
             await asyncio.wait_for(channel.channel_ready(), START_SECONDS)
             yield Gatekeeper(channel, keys), processes
     finally:

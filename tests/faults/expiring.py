@@ -6,8 +6,7 @@ import time
 from contextlib import AsyncExitStack
 from datetime import UTC
 
-import grpc
-
+from tests.channels import channel_to
 from tests.faults.deciding import ASKS, begun
 from tests.faults.outcome import Outcome
 from tests.faults.stage import Stage
@@ -30,9 +29,7 @@ async def expired(stage: Stage, turns: int) -> Outcome:
     outcome, lags = Outcome(), list[float]()
     async with AsyncExitStack() as stack:
         places = [
-            TurnServiceStub(
-                await stack.enter_async_context(grpc.aio.insecure_channel(each.address))
-            )
+            TurnServiceStub(await stack.enter_async_context(channel_to(each.address)))
             for each in stage.suite.of("agent-runtime")
         ]
         left = list(range(turns))

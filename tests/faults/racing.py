@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import grpc
 
+from tests.channels import channel_to
 from tests.e2e.edge import Edge
 from tests.faults.deciding import ASKS, FIRST, Line, begun, effects_by_turn, said
 from tests.faults.outcome import Outcome
@@ -73,9 +74,7 @@ async def fifty(stage: Stage, races: int) -> Outcome:
     outcome, ended, told = Outcome(), list[str](), 0
     async with AsyncExitStack() as stack:
         places = [
-            ApprovalServiceStub(
-                await stack.enter_async_context(grpc.aio.insecure_channel(each.address))
-            )
+            ApprovalServiceStub(await stack.enter_async_context(channel_to(each.address)))
             for each in stage.suite.of("agent-runtime")
         ]
         for _ in range(races):

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import grpc
 
+from tests.channels import channel_to
 from tests.conftest import Keys
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import (
     AdmitRequest,
@@ -170,6 +171,6 @@ async def serving(settings: Settings, keys: Keys) -> AsyncGenerator[Gatekeeper]:
     async with open_server(settings) as server:
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with channel_to(f"127.0.0.1:{port}") as channel:
             yield Gatekeeper(channel, keys)
         await server.stop(None)

@@ -14,6 +14,7 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from tests.channels import channel_to
 from tests.conftest import Keys
 from tests.gatekeeper.serving import FIRST_KEY, Gatekeeper
 from tests.waiting import refusal, until
@@ -58,7 +59,7 @@ async def running(environment: Mapping[str, str]) -> AsyncGenerator[asyncio.subp
 
 async def test_it_serves_until_it_is_told_to_stop(environment: dict[str, str], keys: Keys):
     target = environment["GATEKEEPER_LISTEN_ADDRESS"]
-    async with running(environment) as process, grpc.aio.insecure_channel(target) as channel:
+    async with running(environment) as process, channel_to(target) as channel:
 
         async def healthy() -> bool:
             try:

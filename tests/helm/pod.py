@@ -12,6 +12,7 @@ import grpc
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.channels import channel_to
 from tests.helm.chart import Object, container
 from tests.helm.image import Image
 
@@ -123,7 +124,7 @@ class Pod:
 
 
 async def _serves(port: int, seconds: float) -> bool:
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async with channel_to(f"127.0.0.1:{port}") as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             reply = await stub.Check(health_pb2.HealthCheckRequest(), timeout=seconds)

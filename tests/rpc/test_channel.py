@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.channels import channel_to
 from tests.rpc.peer import SERVICE, Peer, release, served
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import WatchRevocationsRequest
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import (
@@ -146,7 +147,7 @@ async def test_a_call_on_behalf_of_another_ends_with_it():
         async with open_channel(f"ipv4:127.0.0.1:{port}") as channel:
             await release(channel, timeout=30)
             await release(channel, timeout=120)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with channel_to(f"127.0.0.1:{port}") as channel:
             await release(channel)
 
     assert left == pytest.approx([30, 60, 60], abs=15)

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from tests.channels import channel_to
 from tests.rpc.peer import SERVICE, Peer, release, served
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import (
     add_GatekeeperServiceServicer_to_server,
@@ -70,7 +71,7 @@ async def test_a_signal_lets_calls_in_flight_finish(signum: signal.Signals):
 async def test_health_says_when_draining_begins():
     async with running("127.0.0.1:0") as process:
         port = await line(process)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with channel_to(f"127.0.0.1:{port}") as channel:
             request = health_pb2.HealthCheckRequest(service=SERVICE)
             stub: Any = health_pb2_grpc.HealthStub(channel)
             watch = aiter(stub.Watch(request, wait_for_ready=True))
@@ -126,7 +127,7 @@ async def test_an_address_that_cannot_be_listened_on_is_refused(address: str):
 
 
 async def test_reflection_lists_the_services():
-    async with served(Peer()) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async with served(Peer()) as port, channel_to(f"127.0.0.1:{port}") as channel:
         stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # pyright: ignore[reportArgumentType]
         request = reflection_pb2.ServerReflectionRequest(list_services="*")
         response = await anext(aiter(stub.ServerReflectionInfo(iter([request]))))

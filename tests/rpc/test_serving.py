@@ -6,6 +6,7 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.channels import channel_to
 from tests.rpc.keys import PRINCIPAL, TENANT, signer, verifier
 from tests.rpc.peer import SERVICE, Peer, release, served
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import (
@@ -109,7 +110,7 @@ async def test_a_call_is_part_of_its_caller_s_trace():
 
     async with (
         served(Peer(remember)) as port,
-        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        channel_to(f"127.0.0.1:{port}") as channel,
     ):
         header = ("traceparent", f"00-{'a' * 32}-{'b' * 16}-01")
         await release(channel, metadata=(header,))

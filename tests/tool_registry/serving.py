@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import grpc
 
+from tests.channels import channel_to
 from tests.conftest import Keys
 from turnpike.api.tool_registry.v1 import connector_service_pb2 as connectors_pb
 from turnpike.api.tool_registry.v1 import tool_call_service_pb2 as calls_pb
@@ -204,7 +205,7 @@ async def serving(settings: Settings, keys: Keys) -> AsyncGenerator[Registry]:
     try:
         if holding.done():
             holding.result()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{started.result()}") as channel:
+        async with channel_to(f"127.0.0.1:{started.result()}") as channel:
             yield Registry(channel, keys, f"ipv4:127.0.0.1:{started.result()}")
     finally:
         over.set()

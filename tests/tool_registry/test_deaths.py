@@ -13,6 +13,7 @@ from uuid import uuid4
 import grpc
 import pytest
 
+from tests.channels import channel_to
 from tests.conftest import Keys
 from tests.doubles.effects_journal import Journal
 from tests.doubles.effects_server import EffectsServer
@@ -49,7 +50,7 @@ async def mortal(
         urls, keys, LISTEN_ADDRESS=address, REPLICA_NAME=name or f"mortal-{uuid4()}"
     )
     with process(environment) as started:
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with channel_to(address) as channel:
             async with asyncio.timeout(60):
                 await channel.channel_ready()
             yield Registry(channel, keys), started

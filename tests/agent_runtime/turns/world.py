@@ -12,6 +12,7 @@ import grpc
 
 from tests.agent_runtime.serving import Peers, Runtime, Tenant, listening, settings_for
 from tests.agent_runtime.turns.provider import Ask, Provider
+from tests.channels import channel_to
 from tests.conftest import Keys, Schemas, new_database
 from tests.gatekeeper import serving as gatekeepers
 from tests.waiting import until
@@ -115,7 +116,7 @@ class World:
 
         async with (
             listening(opened()) as (address, replica),
-            grpc.aio.insecure_channel(address) as channel,
+            channel_to(address) as channel,
         ):
             yield Served(Runtime(channel, replica.owner, self.keys), replica)
 
