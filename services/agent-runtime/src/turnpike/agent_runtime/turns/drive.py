@@ -1,12 +1,9 @@
 """Driving one turn, for one claim, from where it stands to its end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
 from functools import partial
 
-from turnpike.agent_runtime.approvals.counting import PAUSED
-from turnpike.agent_runtime.approvals.model import Item
 from turnpike.agent_runtime.events.model import Batch, CancelDesiredError, Claim
 from turnpike.agent_runtime.events.writer import Body, LogWriter
 from turnpike.agent_runtime.policy.judging import Judge, Subject
@@ -22,6 +19,7 @@ from turnpike.agent_runtime.turns.invocation import Invocation, invocation_of
 from turnpike.agent_runtime.turns.loading import LOAD_SKILL
 from turnpike.agent_runtime.turns.model import Reply, Step, Turn, TurnFailedError
 from turnpike.agent_runtime.turns.parts import Parts
+from turnpike.agent_runtime.turns.pauses import Pauses
 from turnpike.agent_runtime.turns.pausing import pause_for
 from turnpike.agent_runtime.turns.preparing import Prepared
 from turnpike.agent_runtime.turns.reviewing import Reviewer
@@ -31,10 +29,6 @@ from turnpike.rpc.errors import RemoteError
 from turnpike.telemetry import adopt, span
 
 _FLUSH_SECONDS = 2.0
-# Of a turn that was paused, and is not let in: how often, and for how long, it is tried.
-_SOON = timedelta(seconds=1)
-_ADMISSION_LOOK = timedelta(seconds=30)
-_ADMISSION_WINDOW = timedelta(hours=24)
 
 OnEnd = Callable[[Finished], Awaitable[None]]
 """Told that the turn has ended, and what that left to be done."""
@@ -62,7 +56,6 @@ class Driver:
 
         self._handing_over = False
         self._on_end = on_end
-        self._on_pause = on_pause
         self._parts = parts
         self._claim = claim
         self._turn = turn
@@ -103,10 +96,11 @@ class Driver:
             timeout=parts.patience.tool,
         )
         self._tries = Tries(parts, claim, turn, prepared, allowance, self._course, self._writer)
+        self._pauses = Pauses(parts, claim, allowance, self._writer, on_pause=on_pause)
 
     def stop(self, stop: Stop) -> None:
         """Ends the turn early, keeping what was said; once it is ending this does nothing."""
-        if self._stop is None and not self._ending:
+        if self._stop is None and not (self._ending or self._pauses.stands):
             self._stop = stop
             if self._work is not None:
                 self._work.cancel()
@@ -129,7 +123,7 @@ class Driver:
                 await self._begin()
                 if self._prepared.first:
                     self._titling = self._parts.titles.begin(self._turn, self._allowance)
-                self._work = group.create_task(self._run())
+                self._work = group.create_task(self._or_end(self._run, "FAILED"))
                 if self._stop is not None:
                     self._work.cancel()
                 await asyncio.wait({self._work})
@@ -154,7 +148,9 @@ class Driver:
             FenceLostError: Another claim owns the turn.
             ExceptionGroup: Of whatever else failed; the turn is to be claimed again.
         """
-        await self._state(lambda: self._wait_for_admission(refusal))
+        told = self._turn.admission_reason
+        waiting = partial(self._pauses.for_admission, refusal, told=told)
+        await self._state(lambda: self._or_end(waiting, "EXPIRED"))
 
     async def _state(self, ending: Callable[[], Awaitable[None]]) -> None:
         """States what becomes of a turn that is not run, above what was left of it."""
@@ -167,26 +163,12 @@ class Driver:
             await self._flush()
             appending.cancel()
 
-    async def _wait_for_admission(self, refusal: RemoteError) -> None:
-        reason = refusal.reason or "UNAVAILABLE"
-        delay = min(refusal.retry_after or _SOON, _ADMISSION_LOOK)
-
-        async def store(batch: Batch | None) -> None:
-            waits = await self._parts.store.wait_for_admission(
-                self._claim, reason=reason, delay=delay, patience=_ADMISSION_WINDOW, batch=batch
-            )
-            if not waits:
-                raise TurnFailedError(reason, refusal.message)
-            await self._on_pause()
-
+    async def _or_end(self, work: Callable[[], Awaitable[None]], status: str) -> None:
+        """Ends the turn with `status` where the work cannot go on, or where that is desired."""
         try:
-            if reason == self._turn.admission_reason:
-                await store(None)
-            else:
-                await self._writer.commit([stating.awaiting(reason, delay)], store)
+            await work()
         except TurnFailedError as error:
-            stop = Stop(status="EXPIRED", reason=error.reason, message=str(error))
-            await self._end_stopped(stop)
+            await self._end_stopped(Stop(status=status, reason=error.reason, message=str(error)))
         except CancelDesiredError:
             await self._end_stopped(CANCEL)
 
@@ -201,32 +183,8 @@ class Driver:
     async def _run(self) -> None:
         try:
             await self._go_on()
-        except TurnFailedError as error:
-            stop = Stop(status="FAILED", reason=error.reason, message=str(error))
-            await self._end_stopped(stop)
         except ProviderWaitError as wait:
-            await self._wait(wait)
-        except CancelDesiredError:
-            await self._end_stopped(CANCEL)
-
-    async def _wait(self, wait: ProviderWaitError) -> None:
-        """Pauses the turn until its provider may be back, or ends it if it may not wait."""
-
-        async def store(batch: Batch) -> None:
-            await self._allowance.kept()
-            patience = self._parts.patience.turn
-            await self._parts.store.wait_for_provider(self._claim, wait, patience, batch)
-            self._ending = True
-            # Before anybody sees the pause: its slot is free.
-            await self._on_pause()
-
-        try:
-            await self._writer.commit([{"model_retrying": wait.event}], store)
-        except TurnFailedError as error:
-            stop = Stop(status="FAILED", reason=error.reason, message=str(error))
-            await self._end_stopped(stop)
-        except CancelDesiredError:
-            await self._end_stopped(CANCEL)
+            await self._pauses.for_provider(wait)
 
     @property
     def _is_uncommitted(self) -> bool:
@@ -297,7 +255,8 @@ class Driver:
     async def _finish_step(self, step: Step) -> bool:
         """Runs a step's calls and commits how they ended; says whether the turn goes on."""
         if items := await self._caller.run(step.calls, self._course.effects(step)):
-            await self._pause(step, items)
+            pause = pause_for(items, self._prepared.rules, self._judge.approvals)
+            await self._pauses.for_people(step, pause)
             return False
 
         async def store(batch: Batch) -> None:
@@ -315,21 +274,6 @@ class Driver:
             self._tries.forgo_grant()
             raise
         return True
-
-    async def _pause(self, step: Step, items: Sequence[Item]) -> None:
-        """Pauses the turn until somebody has decided about calls of a step."""
-        pause = pause_for(items, self._prepared.rules, self._judge.approvals)
-
-        async def store(batch: Batch) -> None:
-            await self._allowance.kept()
-            await self._parts.store.pause(self._claim, step, pause, batch)
-            self._ending = True
-            # Before anybody sees the pause: its slot is free.
-            await self._on_pause()
-
-        await self._writer.commit([pause.stated], store)
-        for item in items:
-            PAUSED.labels(subject=str(item.subject)).inc()
 
     async def _end_stopped(self, stop: Stop) -> None:
         """Ends the turn before its answer stands: what was said stays, what was asked is closed."""
