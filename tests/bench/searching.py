@@ -18,6 +18,7 @@ from uuid import UUID
 
 import asyncpg
 import uvloop
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.bench.__main__ import Figure
 from tests.bench.embedding import p
@@ -83,10 +84,10 @@ async def main(chunks: int, questions: int, home: Path) -> None:
         begun, most = time.perf_counter(), EXACT_MOST * chunks // CHUNKS
         made = [line async for line in index(urls, above=most)]
         print(f"{len(made)} indexes: {time.perf_counter() - begun:.0f} s", flush=True)
-        bench = Bench(tables, urls.service, library, most)
-        for tenant, share in zip(tenants[:-1], SHARES, strict=False):
-            tell(share, await bench.ask(tenant, questions))
-        await bench.close()
+        async with open_engine(urls.service, pool_size=1) as engine:
+            bench = Bench(tables, engine, library, most)
+            for tenant, share in zip(tenants[:-1], SHARES, strict=False):
+                tell(share, await bench.ask(tenant, questions))
         await by_default(tables, tenants[:-1], library, questions)
         await tables.close()
 
@@ -94,11 +95,13 @@ async def main(chunks: int, questions: int, home: Path) -> None:
 class Bench:
     """Searches as the service does."""
 
-    def __init__(self, tables: asyncpg.Connection, url: str, library: Library, most: int) -> None:
+    def __init__(
+        self, tables: asyncpg.Connection, engine: AsyncEngine, library: Library, most: int
+    ) -> None:
         self._tables = tables
         self._library = library
         self._vectors = Vectors()
-        self._engine = open_engine(url, pool_size=1)
+        self._engine = engine
         self._search = Search(self._engine, self._vectors, exact_most=most)  # pyright: ignore[reportArgumentType] # it is asked for no more
 
     async def ask(self, tenant: UUID, questions: int) -> Asked:
@@ -116,10 +119,6 @@ class Bench:
             asked.took.append((time.perf_counter() - begun) * 1000)
         asked.computed = (await self._computed() - before) / questions
         return asked
-
-    async def close(self) -> None:
-        """Closes its connection."""
-        await self._engine.dispose()
 
     async def _compare(self, tenant: UUID, vector: Any, asked: Asked) -> None:
         best = await self._tables.fetch(_EXACTLY, tenant, MODEL, vector.tolist())

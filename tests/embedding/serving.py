@@ -89,9 +89,14 @@ def settings_for(**others: Any) -> Settings:
     return Settings(**values)
 
 
-def meter_on(gatekeeper: grpc.aio.Channel, database: str = "postgresql://nobody.invalid/") -> Meter:
-    """Returns a meter whose outbox is in a database; without one, it is for services' calls."""
-    return Meter(GatekeeperServiceStub(gatekeeper), Outbox(open_engine(database)))
+@asynccontextmanager
+async def services_meter() -> AsyncGenerator[Meter]:
+    """Lends a meter for services' calls, for whom neither gatekeeper nor an outbox is asked."""
+    async with (
+        open_channel("dns:///nobody.invalid:1") as gatekeeper,
+        open_engine("postgresql://nobody.invalid/") as outbox,
+    ):
+        yield Meter(GatekeeperServiceStub(gatekeeper), Outbox(outbox))
 
 
 @asynccontextmanager
@@ -109,8 +114,7 @@ async def embedding(
     """
     async with AsyncExitStack() as stack:
         if meter is None:
-            nobody = open_channel("dns:///nobody.invalid:1")
-            meter = meter_on(await stack.enter_async_context(nobody))
+            meter = await stack.enter_async_context(services_meter())
         opened = open_embedder(
             settings_for(**settings), meter, load_encoder=lambda: model or encoder()
         )

@@ -120,12 +120,13 @@ async def door(
     urls = await schemas.of("gatekeeper")
     signer = Signer("embedding", keys.seeds["embedding"])
     superuser = await asyncpg.connect(urls.migration, server_settings={"search_path": "gatekeeper"})
-    serving, system = Serving(gatekeeper_settings(urls, valkey.url, keys)), open_engine(own.system)
+    serving = Serving(gatekeeper_settings(urls, valkey.url, keys))
     await serving.come()
     target = f"ipv4:127.0.0.1:{serving.port}"
     try:
         async with (
             _closing(superuser),
+            open_engine(own.system) as system,
             open_channel(target, authorization=signer.for_tenant) as channel,
         ):
             tenant = await Gatekeeper(channel, keys).create_tenant()
@@ -133,7 +134,6 @@ async def door(
             yield Door(tenant, Bank(superuser), meter, system, target, serving)
     finally:
         await serving.leave()
-        await system.dispose()
 
 
 async def test_what_is_embedded_is_billed_once_and_what_is_kept_is_free(

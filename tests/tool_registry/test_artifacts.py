@@ -207,14 +207,13 @@ async def test_artifacts_are_deleted_when_they_are_too_old(
     tenant = keeper.new_tenant()
     block = {"type": "image", "data": ENCODED, "mimeType": "image/png"}
     turn, _ = await blocks_of(tenant, server, place, block)
-    system = open_engine(str(kept.system_database_url), pool_size=1)
     store = open_store(kept, kept.service())
-    shelf = Shelf(system, store, tenant_bytes=0)
+    async with open_engine(str(kept.system_database_url)) as system:
+        shelf = Shelf(system, store, tenant_bytes=0)
 
-    await shelf.sweep(system, timedelta(hours=1))
-    assert len(await listed(tenant, turn)) == 1
-    await shelf.sweep(system, timedelta(0))
-    await system.dispose()
+        await shelf.sweep(system, timedelta(hours=1))
+        assert len(await listed(tenant, turn)) == 1
+        await shelf.sweep(system, timedelta(0))
 
     assert await listed(tenant, turn) == []
     assert [each async for each in store.listed(UUID(tenant.id))] == []
@@ -251,11 +250,9 @@ async def test_a_tenants_artifacts_are_bounded_exactly_however_many_come_at_once
         assert json.loads(another.result)[0]["type"] == "resource_link"
 
         await tenant.forget(*(request.turn for request in asked))
-        system = open_engine(str(kept.system_database_url), pool_size=1)
-        await Shelf(system, open_store(kept, kept.service()), tenant_bytes=0).sweep(
-            system, timedelta(days=1)
-        )
-        await system.dispose()
+        store = open_store(kept, kept.service())
+        async with open_engine(str(kept.system_database_url)) as system:
+            await Shelf(system, store, tenant_bytes=0).sweep(system, timedelta(days=1))
         again = await tenant.run(await tenant.ask("shop/one"))
 
     assert json.loads(again.result)[0]["type"] == "resource_link"

@@ -69,9 +69,15 @@ async def tenant(keeper: Registry, server: ScriptedServer, place: str) -> Tenant
 @pytest.fixture
 async def system(kept: Settings) -> AsyncGenerator[AsyncEngine]:
     """What a replica sweeps by."""
-    engine = open_engine(str(kept.system_database_url), pool_size=2)
-    yield engine
-    await engine.dispose()
+    async with open_engine(str(kept.system_database_url), pool_size=2) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def service(kept: Settings) -> AsyncGenerator[AsyncEngine]:
+    """What requests work with."""
+    async with open_engine(str(kept.database_url), pool_size=2) as engine:
+        yield engine
 
 
 @pytest.fixture
@@ -185,13 +191,12 @@ async def test_a_call_that_ends_after_its_turn_was_forgotten_keeps_nothing(
 
 
 async def test_what_is_being_kept_as_its_turn_is_forgotten_goes_too(
-    tenant: Tenant, kept: Settings, system: AsyncEngine, store: BlobStore, superuser: Any
+    tenant: Tenant, service: AsyncEngine, system: AsyncEngine, store: BlobStore, superuser: Any
 ):
     # The row is written, the bytes are not: whoever forgets must wait for the one, and the sweep
     # for the other.
     turn, artifact, owner = uuid4(), uuid4(), UUID(tenant.id)
     await tenant.announce(str(turn), 1)
-    engine = open_engine(str(kept.database_url), pool_size=2)
     values = {
         "id": artifact,
         "tenant": owner,
@@ -203,7 +208,7 @@ async def test_what_is_being_kept_as_its_turn_is_forgotten_goes_too(
         "size": 3,
         "digest": "0" * 64,
     }
-    async with tenant_transaction(engine, owner) as connection:
+    async with tenant_transaction(service, owner) as connection:
         assert await artifacts.add(connection, values) == 3
         forgetting = asyncio.ensure_future(tenant.forget(str(turn)))
         await held_up(superuser, "forget_turns")
@@ -212,9 +217,8 @@ async def test_what_is_being_kept_as_its_turn_is_forgotten_goes_too(
     shelf = Shelf(system, store, tenant_bytes=0)
     await shelf.sweep(system, MONTH)
     assert await _count(superuser, artifact) == 1
-    async with tenant_transaction(engine, owner) as connection:
+    async with tenant_transaction(service, owner) as connection:
         await artifacts.note_kept(connection, artifact)
-    await engine.dispose()
     await shelf.sweep(system, MONTH)
     assert await _count(superuser, artifact) == 0
 

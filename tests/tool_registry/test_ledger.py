@@ -35,9 +35,8 @@ async def ledger(urls: MigrationUrls) -> AsyncGenerator[Ledger]:
 
 @pytest.fixture
 async def system(urls: MigrationUrls) -> AsyncGenerator[AsyncEngine]:
-    engine = open_engine(urls.system)
-    yield engine
-    await engine.dispose()
+    async with open_engine(urls.system) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -28,9 +28,8 @@ OK = tool_pb2.CONNECTOR_STATE_OK
 @pytest.fixture
 async def system(urls: MigrationUrls) -> AsyncGenerator[AsyncEngine]:
     """The system role's engine."""
-    engine = open_engine(urls.system, pool_size=2)
-    yield engine
-    await engine.dispose()
+    async with open_engine(urls.system, pool_size=2) as engine:
+        yield engine
 
 
 async def test_a_key_is_rotated_under_everything_that_is_sealed(

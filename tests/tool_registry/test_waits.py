@@ -39,17 +39,15 @@ async def urls(schemas: Schemas) -> MigrationUrls:
 @pytest.fixture
 async def system(urls: MigrationUrls) -> AsyncGenerator[AsyncEngine]:
     """What sweeps."""
-    engine = open_engine(urls.system, pool_size=2)
-    yield engine
-    await engine.dispose()
+    async with open_engine(urls.system, pool_size=2) as engine:
+        yield engine
 
 
 @pytest.fixture
 async def service(urls: MigrationUrls) -> AsyncGenerator[AsyncEngine]:
     """What requests work with."""
-    engine = open_engine(urls.service, pool_size=2)
-    yield engine
-    await engine.dispose()
+    async with open_engine(urls.service, pool_size=2) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -19,9 +19,8 @@ from turnpike.database.migration import MigrationUrls
 
 @pytest.fixture
 async def engine(urls: MigrationUrls) -> AsyncGenerator[AsyncEngine]:
-    opened = open_engine(urls.service)
-    yield opened
-    await opened.dispose()
+    async with open_engine(urls.service) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -31,9 +31,8 @@ RECORD = "SELECT record_audit($1, $2, $3)"
 @pytest.fixture
 async def system(urls: MigrationUrls) -> AsyncGenerator[AsyncEngine]:
     """The system role, beside the replica's own sealer."""
-    engine = open_engine(urls.system, pool_size=4)
-    yield engine
-    await engine.dispose()
+    async with open_engine(urls.system, pool_size=4) as engine:
+        yield engine
 
 
 async def pages(tenant: Tenant, **fields: Any) -> AsyncGenerator[pb.ListAuditEntriesResponse]:

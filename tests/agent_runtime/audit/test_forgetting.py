@@ -27,9 +27,8 @@ WHOLE = OLD + YOUNG + 1
 @pytest.fixture
 async def system(urls: MigrationUrls) -> AsyncGenerator[AsyncEngine]:
     """The system role, beside the replica's own sealer."""
-    engine = open_engine(urls.system, pool_size=2)
-    yield engine
-    await engine.dispose()
+    async with open_engine(urls.system, pool_size=2) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -142,7 +142,6 @@ async def test_a_tenants_files_are_bounded_exactly_however_many_come_at_once(
         assert len(await blobs_of(settings, tenant)) == 3
         await upload(other, TEXT)
         await delete(there, files[0].id)
-        engine = open_engine(settings.system_database_url.get_secret_value(), pool_size=1)
 
         async def is_gone() -> bool:
             # A replica's own sweep may have it.
@@ -150,8 +149,8 @@ async def test_a_tenants_files_are_bounded_exactly_however_many_come_at_once(
             left = "SELECT count(*) FROM files WHERE id = $1"
             return not await superuser.fetchval(left, files[0].id)
 
-        await until(is_gone)
-        await engine.dispose()
+        async with open_engine(settings.system_database_url.get_secret_value()) as engine:
+            await until(is_gone)
         await upload(there, TEXT)
         assert (await refusal(upload(there, TEXT))).reason == "FILES_FULL"
 

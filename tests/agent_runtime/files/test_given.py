@@ -63,11 +63,8 @@ def users(provider: ModelServer) -> list[Any]:
 
 
 async def swept(settings: Settings) -> int:
-    engine = open_engine(settings.system_database_url.get_secret_value(), pool_size=1)
-    try:
+    async with open_engine(settings.system_database_url.get_secret_value(), pool_size=1) as engine:
         return await sweep(engine, open_store(settings, "agent-runtime"))
-    finally:
-        await engine.dispose()
 
 
 async def test_a_model_is_shown_images_as_such_and_text_as_text(

@@ -168,9 +168,8 @@ async def test_a_name_is_taken_once(tenant: Tenant):
 @pytest.fixture
 async def system(urls: MigrationUrls) -> AsyncGenerator[AsyncEngine]:
     """The system role's engine."""
-    engine = open_engine(urls.system, pool_size=2)
-    yield engine
-    await engine.dispose()
+    async with open_engine(urls.system, pool_size=2) as engine:
+        yield engine
 
 
 async def test_rotation_seals_everything_anew_and_what_is_broken_is_told(

@@ -153,10 +153,9 @@ async def test_row_53_each_tenant_keeps_its_newest_up_to_its_bound(
     only = await spoken(small, "0")
     for hours, session in enumerate((newest, older, oldest, only), start=1):
         await ledgers.age(session, hours)
-    engine = open_engine(settings.system_database_url.get_secret_value(), pool_size=1)
 
-    await sweep(engine, 120_000)
-    await engine.dispose()
+    async with open_engine(settings.system_database_url.get_secret_value()) as engine:
+        await sweep(engine, 120_000)
 
     sessions = (oldest, older, newest, only)
     evicted = [(await ledgers.row(session))["evicted"] for session in sessions]

@@ -124,11 +124,10 @@ async def test_row_53_what_is_evicted_is_made_again_byte_for_byte(
     active = (await say(agent, "another")).thread
     held = await ledgers.elements(old)
     await ledgers.age(old, hours=1)
-    engine = open_engine(settings.system_database_url.get_secret_value(), pool_size=1)
 
-    # A bound of nothing: all goes that nobody uses just now.
-    assert await sweep(engine, 0) >= 1
-    await engine.dispose()
+    async with open_engine(settings.system_database_url.get_secret_value()) as engine:
+        # A bound of nothing: all goes that nobody uses just now.
+        assert await sweep(engine, 0) >= 1
 
     assert (await ledgers.row(old))["evicted"] and not (await ledgers.row(active))["evicted"]
     assert await ledgers.elements(old) == []

@@ -20,9 +20,8 @@ from turnpike.database.engine import open_engine
 @pytest.fixture
 async def system(settings: Settings) -> AsyncGenerator[AsyncEngine]:
     """What a replica sweeps by."""
-    engine = open_engine(settings.system_database_url.get_secret_value(), pool_size=2)
-    yield engine
-    await engine.dispose()
+    async with open_engine(settings.system_database_url.get_secret_value(), pool_size=2) as engine:
+        yield engine
 
 
 async def broken_off(superuser: asyncpg.Connection, thread: str) -> None:

@@ -37,9 +37,8 @@ async def world(
 @pytest.fixture
 async def system(world: World) -> AsyncGenerator[AsyncEngine]:
     """What a replica sweeps by."""
-    engine = open_engine(world.urls.system, pool_size=2)
-    yield engine
-    await engine.dispose()
+    async with open_engine(world.urls.system, pool_size=2) as engine:
+        yield engine
 
 
 @pytest.fixture

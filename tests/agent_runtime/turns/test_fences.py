@@ -179,13 +179,10 @@ async def test_a_stale_claim_gives_nothing_up(world: World, claims: Claims):
     claim = await claims.new()
     newer = await claims.take_over(claim)
     before = await everything(world, claim.turn)
-    engine = open_engine(world.urls.system, pool_size=1)
-    try:
+    async with open_engine(world.urls.system, pool_size=1) as engine:
         for each in (claim, replace(newer, owner=claim.owner), replace(claim, owner=newer.owner)):
             async with system_transaction(engine) as connection:
                 await claims.let_go(connection, each)
-    finally:
-        await engine.dispose()
 
     assert await everything(world, claim.turn) == before
 
@@ -259,16 +256,13 @@ async def test_a_thread_runs_one_turn_whatever_is_written(world: World, claims: 
 
 async def test_of_two_sweeps_each_turn_is_claimed_by_one(world: World, claims: Claims):
     due = {(await claims.due()).turn for _ in range(40)}
-    engine = open_engine(world.urls.system, pool_size=2)
-    try:
-        # Both hold what they claimed until both have claimed.
-        async with (
-            system_transaction(engine) as one,
-            system_transaction(engine) as two,
-        ):
-            claimed = [await claims.claim_due(each) for each in (one, two)]
-    finally:
-        await engine.dispose()
+    # Both hold what they claimed until both have claimed.
+    async with (
+        open_engine(world.urls.system, pool_size=2) as engine,
+        system_transaction(engine) as one,
+        system_transaction(engine) as two,
+    ):
+        claimed = [await claims.claim_due(each) for each in (one, two)]
 
     ids = [turn.id for each in claimed for turn in each if turn.id in due]
     assert sorted(ids) == sorted(due)
@@ -276,12 +270,11 @@ async def test_of_two_sweeps_each_turn_is_claimed_by_one(world: World, claims: C
 
 async def test_a_process_that_was_declared_dead_claims_nothing(world: World, claims: Claims):
     claim = await claims.due()
-    engine = open_engine(world.urls.system, pool_size=1)
-    try:
-        async with system_transaction(engine) as connection:
-            claimed = await claims.claim_due(connection, dead=True)
-    finally:
-        await engine.dispose()
+    async with (
+        open_engine(world.urls.system, pool_size=1) as engine,
+        system_transaction(engine) as connection,
+    ):
+        claimed = await claims.claim_due(connection, dead=True)
 
     assert claimed == []
     assert (await world.row(str(claim.turn)))["owner"] is None

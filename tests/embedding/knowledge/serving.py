@@ -19,7 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.conftest import Keys
-from tests.embedding.serving import meter_on
+from tests.embedding.serving import services_meter
 from tests.locks import held_up
 from turnpike.api.embedding.v1 import collection_service_pb2 as collections_pb
 from turnpike.api.embedding.v1 import document_pb2
@@ -95,10 +95,8 @@ class Library:
     @asynccontextmanager
     async def superuser(self) -> AsyncGenerator[AsyncConnection]:
         """Opens a transaction that may do anything."""
-        engine = open_engine(self.superuser_url)
-        async with engine.begin() as connection:
+        async with open_engine(self.superuser_url) as engine, engine.begin() as connection:
             yield connection
-        await engine.dispose()
 
     def tenant(self) -> "Tenant":
         """Returns a tenant that nobody has heard of."""
@@ -237,8 +235,8 @@ async def library(
     credentials = Credentials(Verifier(public), _refuse_key)
     async with (
         open_stores(settings) as stores,
-        open_channel(settings.gatekeeper_target) as nobody,
-        open_embedder(settings, meter or meter_on(nobody)) as embedder,
+        services_meter() as free,
+        open_embedder(settings, meter or free) as embedder,
     ):
         counted = Counted(embedder)
         async with (

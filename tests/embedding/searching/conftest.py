@@ -4,16 +4,12 @@ import pytest
 
 from tests.conftest import Schemas
 from tests.embedding.searching.shelves import Library, library
-from tests.embedding.serving import meter_on
-from turnpike.rpc.channel import open_channel
+from tests.embedding.serving import services_meter
 
 
 @pytest.fixture
 async def books(schemas: Schemas) -> AsyncGenerator[Library]:
     """A library over real tables."""
     urls = await schemas.of("embedding")
-    async with (
-        open_channel("dns:///nobody.invalid:1") as nobody,
-        library(urls, meter_on(nobody)) as opened,
-    ):
+    async with services_meter() as meter, library(urls, meter) as opened:
         yield opened

@@ -174,12 +174,13 @@ class Library:
 async def library(urls: MigrationUrls, meter: Meter) -> AsyncGenerator[Library]:
     """Opens a library on a migrated schema."""
     tables = await asyncpg.connect(urls.migration, server_settings={"search_path": "embedding"})
-    engine = open_engine(urls.service)
     try:
-        async with open_embedder(settings_for(), meter, load_encoder=encoder) as embedder:
+        async with (
+            open_engine(urls.service) as engine,
+            open_embedder(settings_for(), meter, load_encoder=encoder) as embedder,
+        ):
             yield Library(tables, engine, embedder, urls)
     finally:
-        await engine.dispose()
         await tables.close()
 
 

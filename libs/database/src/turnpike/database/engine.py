@@ -1,5 +1,7 @@
 """Connections to Postgres, set up so that a stopped process holds nobody up."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -23,8 +25,9 @@ _CONNECT_TIMEOUT_SECONDS = 5
 _COMMAND_TIMEOUT_SECONDS = 20
 
 
-def open_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
-    """Returns an engine on `url`; nothing is connected yet.
+@asynccontextmanager
+async def open_engine(url: str, *, pool_size: int = 10) -> AsyncGenerator[AsyncEngine]:
+    """Lends an engine on `url`; nothing is connected yet.
 
     Args:
         url: `postgresql://user:password@host:port/database`.
@@ -42,7 +45,10 @@ def open_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         },
     )
     event.listen(engine.sync_engine, "checkout", _check_open)
-    return engine
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 def _check_open(connection: Any, _record: object, _proxy: object) -> None:

@@ -87,11 +87,8 @@ def reseal_and_exit(url: str, keys: Mapping[str, bytes], columns: Sequence[Seale
 
 
 async def _run(url: str, envelope: Envelope, columns: Sequence[Sealed]) -> Resealed:
-    engine = open_engine(url, pool_size=2)
-    try:
+    async with open_engine(url, pool_size=2) as engine:
         return await reseal_columns(engine, envelope, columns)
-    finally:
-        await engine.dispose()
 
 
 def _sealed(envelope: Envelope, column: Sealed, row: Any) -> str | None:

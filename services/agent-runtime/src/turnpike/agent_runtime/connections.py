@@ -107,8 +107,8 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
     url = settings.database_url.get_secret_value()
     system_url = settings.system_database_url.get_secret_value()
     async with (
-        _engine(url, settings.pool_size) as engine,
-        _engine(system_url, settings.pool_size) as system_engine,
+        open_engine(url, pool_size=settings.pool_size) as engine,
+        open_engine(system_url, pool_size=settings.pool_size) as system_engine,
         _pool(url, settings.pool_size) as pool,
         _pool(system_url, 3) as system_pool,
         open_redis(settings.redis_url.get_secret_value()) as redis,
@@ -131,15 +131,6 @@ async def _blobs(settings: Settings) -> AsyncGenerator[BlobStore]:
         yield store
     finally:
         await store.close()
-
-
-@asynccontextmanager
-async def _engine(url: str, pool_size: int) -> AsyncGenerator[AsyncEngine]:
-    engine = open_engine(url, pool_size=pool_size)
-    try:
-        yield engine
-    finally:
-        await engine.dispose()
 
 
 @asynccontextmanager

@@ -34,14 +34,12 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
     Raises:
         StartError: Postgres does not answer, or is not migrated.
     """
-    engine = open_engine(settings.database_url.get_secret_value())
-    system = open_engine(settings.system_database_url.get_secret_value(), pool_size=3)
-    try:
+    async with (
+        open_engine(settings.database_url.get_secret_value()) as engine,
+        open_engine(settings.system_database_url.get_secret_value(), pool_size=3) as system,
+    ):
         await _require_migrated(system)
         yield Stores(engine=engine, system=system)
-    finally:
-        await engine.dispose()
-        await system.dispose()
 
 
 async def _require_migrated(system: AsyncEngine) -> None:

@@ -109,6 +109,8 @@ async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
         _open_pool(settings.system_database_url.get_secret_value()) as system_pool,
         # Settlements cannot take the connections that admissions need.
         _open_pool(settings.database_url.get_secret_value()) as ledger_pool,
+        open_engine(settings.database_url.get_secret_value(), pool_size=5) as engine,
+        open_engine(settings.system_database_url.get_secret_value(), pool_size=2) as system_engine,
         open_redis(
             settings.redis_url.get_secret_value(), connections=32, timeout=timedelta(seconds=1)
         ) as redis,
@@ -117,8 +119,6 @@ async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
         system, slots, holds = System(system_pool), Slots(redis), Holds(redis)
         metrics.SLOTS_TAKEN.set_function(slots.taken)
         await _bootstrap(system, settings)
-        engine = open_engine(settings.database_url.get_secret_value(), pool_size=5)
-        system_engine = open_engine(settings.system_database_url.get_secret_value(), pool_size=2)
         journal, revocations = Journal(system), Revocations(system)
         keys = KeySets(fetch)
         signer = Signer(GATEKEEPER, settings.signing_key)
@@ -156,12 +156,8 @@ async def open_server(settings: Settings) -> AsyncGenerator[grpc.aio.Server]:
             revocations.run(),
             credentials.watch_revocations(own_revocations(revocations)),
         )
-        try:
-            async with _running(*tasks):
-                yield server
-        finally:
-            await engine.dispose()
-            await system_engine.dispose()
+        async with _running(*tasks):
+            yield server
 
 
 def _add_accounts(server: grpc.aio.Server, engine: AsyncEngine, system_engine: AsyncEngine) -> None:

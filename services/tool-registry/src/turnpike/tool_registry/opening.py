@@ -61,8 +61,8 @@ async def opened(settings: Settings) -> AsyncGenerator[Opened]:
             settings.embedding_target or _NOWHERE, tls=settings.tls, idempotent=KNOWLEDGE_CALLS
         ) as embedding,
         _open_pool(url) as pool,
-        _open_engine(url, pool_size=8) as engine,
-        _open_engine(system_url, pool_size=2) as system,
+        open_engine(url, pool_size=8) as engine,
+        open_engine(system_url, pool_size=2) as system,
         _open_blobs(settings) as blobs,
         _owned_tasks() as tasks,
     ):
@@ -100,15 +100,6 @@ async def _open_blobs(settings: Settings) -> AsyncGenerator[BlobStore]:
         yield store
     finally:
         await store.close()
-
-
-@asynccontextmanager
-async def _open_engine(url: str, *, pool_size: int) -> AsyncGenerator[AsyncEngine]:
-    engine = open_engine(url, pool_size=pool_size)
-    try:
-        yield engine
-    finally:
-        await engine.dispose()
 
 
 @asynccontextmanager
