@@ -46,6 +46,14 @@ async def test_a_vector_is_what_the_models_authors_describe(
     np.testing.assert_allclose(vector(response.embeddings[0]), expected, atol=1e-5)
 
 
+async def test_dimensions_are_the_models_own(service: EmbeddingServiceStub) -> None:
+    same = await service.Embed(pb.EmbedRequest(input=[SENTENCE], dimensions=384))
+    refused = await refusal(service.Embed(pb.EmbedRequest(input=[SENTENCE], dimensions=256)))
+
+    assert len(vector(same.embeddings[0])) == 384
+    assert refused.fields == [("dimensions", "all-minilm-l6-v2 makes 384")]
+
+
 async def test_a_vector_is_the_same_in_every_batch(service: EmbeddingServiceStub) -> None:
     texts = [f"{SENTENCE} {'again ' * (n % 40)}{n}" for n in range(60)]
 

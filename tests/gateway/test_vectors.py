@@ -17,7 +17,8 @@ async def test_texts_become_vectors(upstream: Upstream, client: httpx.AsyncClien
     )
 
     one = await client.post("/api/v1/embeddings", json={"input": "hello"})
-    several = await client.post("/api/v1/embeddings", json={"input": ["a", "b"], "model": "m"})
+    others = {"input": ["a", "b"], "model": "m", "dimensions": 2}
+    several = await client.post("/api/v1/embeddings", json=others)
 
     assert one.json() == {
         "embeddings": [[0.5, -0.25]],
@@ -27,6 +28,7 @@ async def test_texts_become_vectors(upstream: Upstream, client: httpx.AsyncClien
     }
     assert several.status_code == 200
     assert [list(request.input) for request in upstream.other.requests] == [["hello"], ["a", "b"]]
+    assert [request.dimensions for request in upstream.other.requests] == [0, 2]
     for bad in ({"input": []}, {"input": ""}, {"input": [1]}, {"input": 1}, {}):
         assert (await client.post("/api/v1/embeddings", json=bad)).status_code == 400
 

@@ -24,6 +24,7 @@ from turnpike.embedding.offload import Offload
 from turnpike.embedding.owing import Owed
 from turnpike.embedding.parsing import Parsing
 from turnpike.embedding.tokens import tokenize
+from turnpike.rpc.errors import InvalidArgumentError
 from turnpike.telemetry import span
 
 _Door = Callable[[Payer, Load], AbstractAsyncContextManager[Owed | None]]
@@ -42,6 +43,9 @@ class Asked:
     too_long: TooLong = TooLong.REFUSE
     input_type: InputType = InputType.DOCUMENT
     dtype: Dtype = Dtype.F32
+    dimensions: int = 0
+    """How many its vectors must have; 0 for as many as the model makes."""
+
     tenant: str = ""
     """Whose texts they are: vectors are shared within a tenant alone."""
 
@@ -106,6 +110,7 @@ class Embedder:
 
         Raises:
             ModelNotFoundError: There is no such model.
+            InvalidArgumentError: Its vectors have other dimensions than were asked for.
             InputEmptyError: A text has no token.
             InputTooLongError: A text is longer than the model takes, and was
                 not to be truncated.
@@ -170,6 +175,8 @@ class Embedder:
         self, asked: Asked, door: _Door
     ) -> AsyncGenerator[tuple[Embeddings, Owed | None]]:
         model = self._catalogue.find(asked.model)
+        if asked.dimensions not in (0, model.dimensions):
+            raise InvalidArgumentError("dimensions", f"{model.name} makes {model.dimensions}")
         model.batcher.require_room(asked.priority, asked.patience)
         items = await self._read(model, asked)
         keys = [fingerprint(asked.tenant, model.identity, item.text) for item in items]

@@ -97,6 +97,7 @@ def _asked(request: pb.EmbedRequest, caller: Caller, patience: float | None) -> 
         too_long=_TOO_LONG[request.too_long],
         input_type=_INPUT_TYPES[request.input_type],
         dtype=_DTYPES[request.dtype],
+        dimensions=request.dimensions,
         tenant=caller.tenant,
         payer=payer_of(caller),
         patience=patience,

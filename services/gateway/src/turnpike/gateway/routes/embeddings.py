@@ -31,6 +31,8 @@ class Embeddable(Request):
         Discriminator(kind_of),
     ]
     model: Annotated[Text, Field(max_length=128)] = ""
+    dimensions: Annotated[int, Field(ge=0, le=16_000)] = 0
+    """How many a vector must have; 0 for as many as the model makes. Others are refused."""
 
 
 class EmbeddingUsage(Reply):
@@ -138,7 +140,7 @@ class EmbeddingRoutes:
 
     async def _embed(self, call: Call, body: Embeddable) -> Any:
         inputs = [body.input] if isinstance(body.input, str) else body.input
-        request = pb.EmbedRequest(input=inputs, model=body.model)
+        request = pb.EmbedRequest(input=inputs, model=body.model, dimensions=body.dimensions)
         return await call.patient(_PATIENCE).read(self._embedding.Embed, request)
 
 

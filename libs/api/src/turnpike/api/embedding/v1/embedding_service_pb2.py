@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1turnpike/api/embedding/v1/embedding_service.proto\x12\x19turnpike.api.embedding.v1\x1a\x1b\x62uf/validate/validate.proto\"\xcd\x02\n\x0c\x45mbedRequest\x12$\n\x05input\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\x80\x10\"\x08r\x06\x10\x01(\x80\x80@\x12\x17\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12?\n\x08priority\x18\x03 \x01(\x0e\x32#.turnpike.api.embedding.v1.PriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12>\n\x08too_long\x18\x04 \x01(\x0e\x32\".turnpike.api.embedding.v1.TooLongB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x42\n\ninput_type\x18\x05 \x01(\x0e\x32$.turnpike.api.embedding.v1.InputTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x39\n\x05\x64type\x18\x06 \x01(\x0e\x32 .turnpike.api.embedding.v1.DtypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\"T\n\x12\x45mbedStreamRequest\x12>\n\x05\x65mbed\x18\x01 \x01(\x0b\x32\'.turnpike.api.embedding.v1.EmbedRequestB\x06\xbaH\x03\xc8\x01\x01\"N\n\x13\x45mbedStreamResponse\x12\x37\n\x05\x65mbed\x18\x01 \x01(\x0b\x32(.turnpike.api.embedding.v1.EmbedResponse\"\xad\x01\n\rEmbedResponse\x12\x38\n\nembeddings\x18\x01 \x03(\x0b\x32$.turnpike.api.embedding.v1.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\ndimensions\x18\x03 \x01(\r\x12\x0e\n\x06tokens\x18\x04 \x01(\x04\x12/\n\x05\x64type\x18\x05 \x01(\x0e\x32 .turnpike.api.embedding.v1.Dtype\">\n\tEmbedding\x12\x0e\n\x06vector\x18\x01 \x01(\x0c\x12\x0e\n\x06tokens\x18\x02 \x01(\r\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"\xcf\x01\n\x0c\x43hunkRequest\x12\x19\n\x04text\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01(\x80\x80@\x12?\n\x08strategy\x18\x02 \x01(\x0e\x32#.turnpike.api.embedding.v1.StrategyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\nmax_tokens\x18\x03 \x01(\rB\n\xbaH\x07*\x02( \xd8\x01\x01\x12\x0f\n\x07overlap\x18\x04 \x01(\r\x12\x17\n\x05model\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x19\n\x08language\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\"P\n\rChunkResponse\x12\x30\n\x06\x63hunks\x18\x01 \x03(\x0b\x32 .turnpike.api.embedding.v1.Chunk\x12\r\n\x05model\x18\x02 \x01(\t\"\x8a\x01\n\x05\x43hunk\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\r\x12\x0b\n\x03\x65nd\x18\x03 \x01(\r\x12\x0e\n\x06tokens\x18\x04 \x01(\r\x12\x0e\n\x06header\x18\x05 \x01(\t\x12\x10\n\x08headings\x18\x06 \x03(\t\x12\x12\n\nfirst_line\x18\x07 \x01(\r\x12\x11\n\tlast_line\x18\x08 \x01(\r*Q\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01\x12\x11\n\rPRIORITY_BULK\x10\x02*O\n\x07TooLong\x12\x18\n\x14TOO_LONG_UNSPECIFIED\x10\x00\x12\x13\n\x0fTOO_LONG_REFUSE\x10\x01\x12\x15\n\x11TOO_LONG_TRUNCATE\x10\x02*V\n\tInputType\x12\x1a\n\x16INPUT_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13INPUT_TYPE_DOCUMENT\x10\x01\x12\x14\n\x10INPUT_TYPE_QUERY\x10\x02*<\n\x05\x44type\x12\x15\n\x11\x44TYPE_UNSPECIFIED\x10\x00\x12\r\n\tDTYPE_F32\x10\x01\x12\r\n\tDTYPE_F16\x10\x02*c\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x16\n\x12STRATEGY_RECURSIVE\x10\x01\x12\x11\n\rSTRATEGY_CODE\x10\x02\x12\x12\n\x0eSTRATEGY_TABLE\x10\x03\x32\xbc\x02\n\x10\x45mbeddingService\x12Z\n\x05\x45mbed\x12\'.turnpike.api.embedding.v1.EmbedRequest\x1a(.turnpike.api.embedding.v1.EmbedResponse\x12p\n\x0b\x45mbedStream\x12-.turnpike.api.embedding.v1.EmbedStreamRequest\x1a..turnpike.api.embedding.v1.EmbedStreamResponse(\x01\x30\x01\x12Z\n\x05\x43hunk\x12\'.turnpike.api.embedding.v1.ChunkRequest\x1a(.turnpike.api.embedding.v1.ChunkResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1turnpike/api/embedding/v1/embedding_service.proto\x12\x19turnpike.api.embedding.v1\x1a\x1b\x62uf/validate/validate.proto\"\xeb\x02\n\x0c\x45mbedRequest\x12$\n\x05input\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\x80\x10\"\x08r\x06\x10\x01(\x80\x80@\x12\x17\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12?\n\x08priority\x18\x03 \x01(\x0e\x32#.turnpike.api.embedding.v1.PriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12>\n\x08too_long\x18\x04 \x01(\x0e\x32\".turnpike.api.embedding.v1.TooLongB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x42\n\ninput_type\x18\x05 \x01(\x0e\x32$.turnpike.api.embedding.v1.InputTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x39\n\x05\x64type\x18\x06 \x01(\x0e\x32 .turnpike.api.embedding.v1.DtypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1c\n\ndimensions\x18\x07 \x01(\rB\x08\xbaH\x05*\x03\x18\x80}\"T\n\x12\x45mbedStreamRequest\x12>\n\x05\x65mbed\x18\x01 \x01(\x0b\x32\'.turnpike.api.embedding.v1.EmbedRequestB\x06\xbaH\x03\xc8\x01\x01\"N\n\x13\x45mbedStreamResponse\x12\x37\n\x05\x65mbed\x18\x01 \x01(\x0b\x32(.turnpike.api.embedding.v1.EmbedResponse\"\xad\x01\n\rEmbedResponse\x12\x38\n\nembeddings\x18\x01 \x03(\x0b\x32$.turnpike.api.embedding.v1.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\ndimensions\x18\x03 \x01(\r\x12\x0e\n\x06tokens\x18\x04 \x01(\x04\x12/\n\x05\x64type\x18\x05 \x01(\x0e\x32 .turnpike.api.embedding.v1.Dtype\">\n\tEmbedding\x12\x0e\n\x06vector\x18\x01 \x01(\x0c\x12\x0e\n\x06tokens\x18\x02 \x01(\r\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"\xcf\x01\n\x0c\x43hunkRequest\x12\x19\n\x04text\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01(\x80\x80@\x12?\n\x08strategy\x18\x02 \x01(\x0e\x32#.turnpike.api.embedding.v1.StrategyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\nmax_tokens\x18\x03 \x01(\rB\n\xbaH\x07*\x02( \xd8\x01\x01\x12\x0f\n\x07overlap\x18\x04 \x01(\r\x12\x17\n\x05model\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x19\n\x08language\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\"P\n\rChunkResponse\x12\x30\n\x06\x63hunks\x18\x01 \x03(\x0b\x32 .turnpike.api.embedding.v1.Chunk\x12\r\n\x05model\x18\x02 \x01(\t\"\x8a\x01\n\x05\x43hunk\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\r\x12\x0b\n\x03\x65nd\x18\x03 \x01(\r\x12\x0e\n\x06tokens\x18\x04 \x01(\r\x12\x0e\n\x06header\x18\x05 \x01(\t\x12\x10\n\x08headings\x18\x06 \x03(\t\x12\x12\n\nfirst_line\x18\x07 \x01(\r\x12\x11\n\tlast_line\x18\x08 \x01(\r*Q\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01\x12\x11\n\rPRIORITY_BULK\x10\x02*O\n\x07TooLong\x12\x18\n\x14TOO_LONG_UNSPECIFIED\x10\x00\x12\x13\n\x0fTOO_LONG_REFUSE\x10\x01\x12\x15\n\x11TOO_LONG_TRUNCATE\x10\x02*V\n\tInputType\x12\x1a\n\x16INPUT_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13INPUT_TYPE_DOCUMENT\x10\x01\x12\x14\n\x10INPUT_TYPE_QUERY\x10\x02*<\n\x05\x44type\x12\x15\n\x11\x44TYPE_UNSPECIFIED\x10\x00\x12\r\n\tDTYPE_F32\x10\x01\x12\r\n\tDTYPE_F16\x10\x02*c\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x16\n\x12STRATEGY_RECURSIVE\x10\x01\x12\x11\n\rSTRATEGY_CODE\x10\x02\x12\x12\n\x0eSTRATEGY_TABLE\x10\x03\x32\xbc\x02\n\x10\x45mbeddingService\x12Z\n\x05\x45mbed\x12\'.turnpike.api.embedding.v1.EmbedRequest\x1a(.turnpike.api.embedding.v1.EmbedResponse\x12p\n\x0b\x45mbedStream\x12-.turnpike.api.embedding.v1.EmbedStreamRequest\x1a..turnpike.api.embedding.v1.EmbedStreamResponse(\x01\x30\x01\x12Z\n\x05\x43hunk\x12\'.turnpike.api.embedding.v1.ChunkRequest\x1a(.turnpike.api.embedding.v1.ChunkResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMBEDREQUEST'].fields_by_name['input_type']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_EMBEDREQUEST'].fields_by_name['dtype']._loaded_options = None
   _globals['_EMBEDREQUEST'].fields_by_name['dtype']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_EMBEDREQUEST'].fields_by_name['dimensions']._loaded_options = None
+  _globals['_EMBEDREQUEST'].fields_by_name['dimensions']._serialized_options = b'\272H\005*\003\030\200}'
   _globals['_EMBEDSTREAMREQUEST'].fields_by_name['embed']._loaded_options = None
   _globals['_EMBEDSTREAMREQUEST'].fields_by_name['embed']._serialized_options = b'\272H\003\310\001\001'
   _globals['_CHUNKREQUEST'].fields_by_name['text']._loaded_options = None
@@ -56,32 +58,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHUNKREQUEST'].fields_by_name['model']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_CHUNKREQUEST'].fields_by_name['language']._loaded_options = None
   _globals['_CHUNKREQUEST'].fields_by_name['language']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_PRIORITY']._serialized_start=1284
-  _globals['_PRIORITY']._serialized_end=1365
-  _globals['_TOOLONG']._serialized_start=1367
-  _globals['_TOOLONG']._serialized_end=1446
-  _globals['_INPUTTYPE']._serialized_start=1448
-  _globals['_INPUTTYPE']._serialized_end=1534
-  _globals['_DTYPE']._serialized_start=1536
-  _globals['_DTYPE']._serialized_end=1596
-  _globals['_STRATEGY']._serialized_start=1598
-  _globals['_STRATEGY']._serialized_end=1697
+  _globals['_PRIORITY']._serialized_start=1314
+  _globals['_PRIORITY']._serialized_end=1395
+  _globals['_TOOLONG']._serialized_start=1397
+  _globals['_TOOLONG']._serialized_end=1476
+  _globals['_INPUTTYPE']._serialized_start=1478
+  _globals['_INPUTTYPE']._serialized_end=1564
+  _globals['_DTYPE']._serialized_start=1566
+  _globals['_DTYPE']._serialized_end=1626
+  _globals['_STRATEGY']._serialized_start=1628
+  _globals['_STRATEGY']._serialized_end=1727
   _globals['_EMBEDREQUEST']._serialized_start=110
-  _globals['_EMBEDREQUEST']._serialized_end=443
-  _globals['_EMBEDSTREAMREQUEST']._serialized_start=445
-  _globals['_EMBEDSTREAMREQUEST']._serialized_end=529
-  _globals['_EMBEDSTREAMRESPONSE']._serialized_start=531
-  _globals['_EMBEDSTREAMRESPONSE']._serialized_end=609
-  _globals['_EMBEDRESPONSE']._serialized_start=612
-  _globals['_EMBEDRESPONSE']._serialized_end=785
-  _globals['_EMBEDDING']._serialized_start=787
-  _globals['_EMBEDDING']._serialized_end=849
-  _globals['_CHUNKREQUEST']._serialized_start=852
-  _globals['_CHUNKREQUEST']._serialized_end=1059
-  _globals['_CHUNKRESPONSE']._serialized_start=1061
-  _globals['_CHUNKRESPONSE']._serialized_end=1141
-  _globals['_CHUNK']._serialized_start=1144
-  _globals['_CHUNK']._serialized_end=1282
-  _globals['_EMBEDDINGSERVICE']._serialized_start=1700
-  _globals['_EMBEDDINGSERVICE']._serialized_end=2016
+  _globals['_EMBEDREQUEST']._serialized_end=473
+  _globals['_EMBEDSTREAMREQUEST']._serialized_start=475
+  _globals['_EMBEDSTREAMREQUEST']._serialized_end=559
+  _globals['_EMBEDSTREAMRESPONSE']._serialized_start=561
+  _globals['_EMBEDSTREAMRESPONSE']._serialized_end=639
+  _globals['_EMBEDRESPONSE']._serialized_start=642
+  _globals['_EMBEDRESPONSE']._serialized_end=815
+  _globals['_EMBEDDING']._serialized_start=817
+  _globals['_EMBEDDING']._serialized_end=879
+  _globals['_CHUNKREQUEST']._serialized_start=882
+  _globals['_CHUNKREQUEST']._serialized_end=1089
+  _globals['_CHUNKRESPONSE']._serialized_start=1091
+  _globals['_CHUNKRESPONSE']._serialized_end=1171
+  _globals['_CHUNK']._serialized_start=1174
+  _globals['_CHUNK']._serialized_end=1312
+  _globals['_EMBEDDINGSERVICE']._serialized_start=1730
+  _globals['_EMBEDDINGSERVICE']._serialized_end=2046
 # @@protoc_insertion_point(module_scope)

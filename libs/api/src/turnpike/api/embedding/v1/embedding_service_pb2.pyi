@@ -56,20 +56,22 @@ STRATEGY_CODE: Strategy
 STRATEGY_TABLE: Strategy
 
 class EmbedRequest(_message.Message):
-    __slots__ = ("input", "model", "priority", "too_long", "input_type", "dtype")
+    __slots__ = ("input", "model", "priority", "too_long", "input_type", "dtype", "dimensions")
     INPUT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TOO_LONG_FIELD_NUMBER: _ClassVar[int]
     INPUT_TYPE_FIELD_NUMBER: _ClassVar[int]
     DTYPE_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     input: _containers.RepeatedScalarFieldContainer[str]
     model: str
     priority: Priority
     too_long: TooLong
     input_type: InputType
     dtype: Dtype
-    def __init__(self, input: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., too_long: _Optional[_Union[TooLong, str]] = ..., input_type: _Optional[_Union[InputType, str]] = ..., dtype: _Optional[_Union[Dtype, str]] = ...) -> None: ...
+    dimensions: int
+    def __init__(self, input: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., priority: _Optional[_Union[Priority, str]] = ..., too_long: _Optional[_Union[TooLong, str]] = ..., input_type: _Optional[_Union[InputType, str]] = ..., dtype: _Optional[_Union[Dtype, str]] = ..., dimensions: _Optional[int] = ...) -> None: ...
 
 class EmbedStreamRequest(_message.Message):
     __slots__ = ("embed",)

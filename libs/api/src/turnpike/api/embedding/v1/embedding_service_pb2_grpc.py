@@ -73,7 +73,7 @@ class EmbeddingServiceServicer:
         else is embedded beside it. All or nothing: one text that is refused
         refuses the call. Fails with NOT_FOUND for an unknown model, with
         INVALID_ARGUMENT (INPUT_EMPTY, INPUT_TOO_LONG) naming the first text that
-        cannot be embedded, with RESOURCE_EXHAUSTED (QUEUE_FULL, with RetryInfo) when
+        cannot be embedded, or `dimensions` that are not the model's, with RESOURCE_EXHAUSTED (QUEUE_FULL, with RetryInfo) when
         too much is waiting already, or so much that the call's deadline would pass,
         and of models of a provider with RESOURCE_EXHAUSTED (PROVIDER_RATE_LIMITED, with
         RetryInfo), FAILED_PRECONDITION (MODEL_UNUSABLE, PROVIDER_ERROR) or UNAVAILABLE
