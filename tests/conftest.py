@@ -13,6 +13,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
@@ -25,6 +26,10 @@ SERVICES = ("agent-runtime", "embedding", "gatekeeper", "gateway", "tool-registr
 
 # The tests' databases do not outlive them, so nothing need survive a power cut.
 FLEETING = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+# A machine that stands still for a moment has found no counterexample.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:

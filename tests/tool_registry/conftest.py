@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.conftest import Keys, Schemas
+from tests.conftest import Keys, Schemas, new_database
 from tests.doubles.effects_journal import Journal
 from tests.doubles.effects_protocol import Protocol
 from tests.doubles.effects_server import EffectsServer
@@ -20,6 +20,12 @@ from turnpike.database.migration import MigrationUrls
 async def urls(schemas: Schemas) -> MigrationUrls:
     """The ways into the registry's schema."""
     return await schemas.of("tool_registry")
+
+
+@pytest.fixture(scope="session")
+async def unserved_urls(schemas: Schemas) -> MigrationUrls:
+    """The ways into a database in which no replica serves: nobody sweeps there but the test."""
+    return await Schemas(await new_database(schemas.superuser)).of("tool_registry")
 
 
 @pytest.fixture(scope="session")

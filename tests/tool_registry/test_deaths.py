@@ -61,7 +61,7 @@ async def test_a_call_with_effects_whose_executor_is_killed_is_unknown(
 ):
     tenant = registry.new_tenant()
     await tenant.connect(url=url)
-    request = await tenant.ask("effects/transfer", tag="rent", seconds=2)
+    request = await tenant.ask("effects/transfer", tag="rent", seconds=30)
     async with mortal(urls, keys) as (victim, killed):
         watch = tenant.on(victim).watch(request)
         await until(lambda: effects.journal.effects("rent") == 1)

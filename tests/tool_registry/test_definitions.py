@@ -1,5 +1,6 @@
 """Definitions, arguments, patterns and results: what needs no server to be judged."""
 
+import itertools
 import json
 import re
 import time
@@ -112,6 +113,17 @@ def test_references_that_multiply_cannot_hold_everybody_up():
 
     # It would take as many steps as two to the power of sixty.
     assert parse_arguments("{}", validator_of(evil)) == {}
+
+
+def test_a_process_that_stands_still_as_it_checks_checks_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    schema = {"$ref": "#/$defs/sum", "$defs": {"sum": SCHEMA}}
+    hours = itertools.count(step=3600.0)
+    monkeypatch.setattr(time, "monotonic", lambda: next(hours))
+
+    with pytest.raises(InvalidArgumentsError):
+        parse_arguments('{"n": "one"}', validator_of(schema))
 
 
 @pytest.mark.parametrize("piece", ["<important ", "read ", "\n", "<  ", "a\u200d"])

@@ -8,7 +8,6 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.conftest import Schemas, new_database
 from turnpike.database.engine import open_engine, open_pool
 from turnpike.database.migration import MigrationUrls
 from turnpike.database.replicas import Lease
@@ -21,9 +20,9 @@ DONE = Outcome(status=CallStatus.SUCCEEDED, result="[]")
 
 
 @pytest.fixture(scope="module")
-async def urls(schemas: Schemas) -> MigrationUrls:
+def urls(unserved_urls: MigrationUrls) -> MigrationUrls:
     """The ways into a database in which no replica serves: it would take what is taken here."""
-    return await Schemas(await new_database(schemas.superuser)).of("tool_registry")
+    return unserved_urls
 
 
 @pytest.fixture

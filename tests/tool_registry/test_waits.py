@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from tests.conftest import Schemas, new_database
 from tests.waiting import until
 from turnpike.database.engine import open_engine
 from turnpike.database.envelope import Envelope
@@ -31,9 +30,9 @@ BY_PLACE = ("enable_indexscan", "enable_bitmapscan")
 
 
 @pytest.fixture(scope="module")
-async def urls(schemas: Schemas) -> MigrationUrls:
+def urls(unserved_urls: MigrationUrls) -> MigrationUrls:
     """The ways into a database in which no replica serves."""
-    return await Schemas(await new_database(schemas.superuser)).of("tool_registry")
+    return unserved_urls
 
 
 @pytest.fixture

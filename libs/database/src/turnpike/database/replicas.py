@@ -7,7 +7,10 @@ Declaring is a compare-and-set on the beat, and makes the next renewal of a
 process that was only slow fail.
 """
 
+import asyncio
+import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -82,14 +85,17 @@ def create_table(op: Any) -> None:
 class Lease:
     """This process's incarnation.
 
-    Every method takes a transaction of the service's system role.
+    Every method that asks Postgres takes a transaction of the service's system role.
+    What `register` and `renew` found holds once that is committed: then `confirm`.
     """
 
     def __init__(self, name: str, address: str) -> None:
         self.name = name
         self.address = address
         self.id = uuid4()
-        self._renewed_at = 0.0
+        self._asked_at = -math.inf
+        self._renewed_at = -math.inf
+        self._confirmed = asyncio.Event()
         self._seen: dict[UUID, tuple[int, float]] = {}
         self._looked_at = 0.0
 
@@ -98,13 +104,15 @@ class Lease:
 
         In the same transaction, make what they owned due.
         """
+        self._renewed_at = -math.inf
+        asked_at = time.monotonic()
         self.id = uuid4()
         buried = (await connection.scalars(_BURY_NAMESAKES, {"name": self.name})).all()
         await connection.execute(
             _REGISTER, {"id": self.id, "name": self.name, "address": self.address}
         )
         await connection.execute(_FORGET)
-        self._renewed_at = time.monotonic()
+        self._asked_at = asked_at
         return list(buried)
 
     async def renew(self, connection: AsyncConnection) -> Renewal:
@@ -115,9 +123,18 @@ class Lease:
             Peer(id=row.id, name=row.name, address=row.address, beat=row.beat)
             for row in await connection.execute(_OTHERS, {"id": self.id})
         ]
-        if alive:
-            self._renewed_at = asked_at
+        self._asked_at = asked_at if alive else -math.inf
         return Renewal(alive=alive, silent=self._silent(peers))
+
+    def confirm(self) -> None:
+        """Counts the last registration or renewal, whose transaction is committed.
+
+        Not sooner: until then the others see no such incarnation, and would settle
+        what it writes as a dead one's.
+        """
+        self._renewed_at = self._asked_at
+        self._confirmed.set()
+        self._confirmed = asyncio.Event()
 
     async def bury(self, connection: AsyncConnection, peer: Peer) -> bool:
         """Declares a peer dead unless its beat moved or another was first.
@@ -132,6 +149,17 @@ class Lease:
         A process that was stopped and goes on learns it here before it speaks.
         """
         return time.monotonic() - self._renewed_at < _FRESH_SECONDS
+
+    async def freshened(self, within: float) -> bool:
+        """Says whether the lease is fresh, waiting up to so many seconds until it is.
+
+        A process that was stopped and goes on renews it at once.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not self.is_fresh():
+                    await self._confirmed.wait()
+        return self.is_fresh()
 
     def _silent(self, peers: list[Peer]) -> list[Peer]:
         now = time.monotonic()

@@ -29,6 +29,8 @@ SILENCE_SECONDS = 4.0
 """After how long a watcher is told again what it knows; it is promised five seconds."""
 
 _POLL_SECONDS = 0.2
+# Well within the five seconds that a watcher is promised.
+_LEASE_SECONDS = 3.0
 
 
 class Calls:
@@ -114,7 +116,7 @@ class Calls:
             CallNotUnknownError: Its outcome is known, or another said something else.
             UnavailableError: This process must not take calls at the moment.
         """
-        self._require_room()
+        await self._require_room()
         accepted, known, resolved, call = await self._ledger.resolve(
             resolution, result=results.said(resolution.text), executor=self._lease.id
         )
@@ -136,7 +138,7 @@ class Calls:
             CallNotWaitingError: It waits for nothing, or another has answered.
             UnavailableError: This process must not take calls at the moment.
         """
-        self._require_room()
+        await self._require_room()
         call = await self._ledger.read(reply.tenant, reply.effect)
         if call is not None and answering.is_answered(call, reply):
             return call
@@ -151,15 +153,16 @@ class Calls:
         self._executor.start(call)
         return call
 
-    def _require_room(self) -> None:
-        if not self._lease.is_fresh():
-            # What this process wrote now would be settled as a dead one's.
+    async def _require_room(self) -> None:
+        # What this process wrote without it would be settled as a dead one's. One that
+        # was stopped and goes on renews it in a moment.
+        if self._executor.has_room and not await self._lease.freshened(_LEASE_SECONDS):
             raise UnavailableError("this replica has lost its lease; try again")
         if not self._executor.has_room:
             raise UnavailableError("this replica takes no more calls; try again")
 
     async def _begin(self, request: CallRequest) -> Call:
-        self._require_room()
+        await self._require_room()
         prepared = self._prepared(request)
         begun = await self._ledger.begin(
             request,

@@ -27,7 +27,8 @@ _MAX_MESSAGES = 5
 _SHOWN_CHARACTERS = 300
 
 
-# References can make a short schema take for ever: each of two to each of two, and so on.
+# References can make a short schema take for ever: each of two to each of two, and so on. Of the
+# thread's own time: a process that was stopped for a moment is to check all the same.
 _CHECK_SECONDS = 0.25
 _until: ContextVar[float] = ContextVar("until", default=math.inf)
 
@@ -134,7 +135,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _problems(validator: Validator, arguments: Any) -> Iterator[str]:
-    _until.set(time.monotonic() + _CHECK_SECONDS)
+    _until.set(time.thread_time() + _CHECK_SECONDS)
     try:
         for number, error in enumerate(validator.iter_errors(arguments)):
             if number == _MAX_MESSAGES:
@@ -194,7 +195,7 @@ def _checker(draft: type[Validator]) -> type[Validator]:
 
 def _bounded(check: Callable[..., Any]) -> Callable[..., Any]:
     def follow(*arguments: Any) -> Any:
-        if time.monotonic() > _until.get():
+        if time.thread_time() > _until.get():
             raise _TooLongError
         return check(*arguments)
 

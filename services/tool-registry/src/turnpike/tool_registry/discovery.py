@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.database.envelope import SealBrokenError
-from turnpike.database.failures import is_unavailable
+from turnpike.database.failures import is_unavailable, persist
 from turnpike.database.replicas import Lease
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.telemetry import adopt, span
@@ -31,6 +31,9 @@ _PAUSE = timedelta(seconds=30)
 _DISCOVERY_SECONDS = 75.0
 # Longer than a discovery may take; who is known to be dead is not waited for.
 _CLAIM = timedelta(seconds=90)
+# How long Postgres is waited for once a list is claimed.
+_AWAY_SECONDS = 60.0
+_POLL_SECONDS = 0.05
 
 
 class Discoveries:
@@ -91,9 +94,20 @@ class Discoveries:
             self._tasks.create_task(self._note_changes(key), name="changed")
 
     async def discover_anew(self, tenant: UUID, connector: str, *, seconds: float) -> None:
-        """Discovers a connector's tools whatever is known of them; waits so long at most."""
+        """Has a connector's tools discovered whatever is known of them; waits so long at most."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + seconds
         await self._note_change(tenant, connector)
         await asyncio.wait([self.start(tenant, connector)], timeout=seconds)
+        # Another replica may be at it, or have been first: the row tells when it is done.
+        while loop.time() < give_up_at:
+            if not await self._is_due(tenant, connector):
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _is_due(self, tenant: UUID, connector: str) -> bool:
+        async with tenant_transaction(self._engine, tenant) as connection:
+            return await refreshes.is_due(connection, tenant, connector)
 
     async def _note_changes(self, key: tuple[UUID, str]) -> None:
         try:
@@ -141,14 +155,18 @@ class Discoveries:
     async def _discover(self, tenant: UUID, connector: str) -> None:
         # Due again at once is what was changed meanwhile.
         while (claim := await self._claim(tenant, connector)) is not None:
-            try:
-                listing = await self._read(tenant, connector)
-            except ConnectorNotFoundError:
-                return
-            except (LinkError, TimeoutError, SealBrokenError, VariableUnusableError) as error:
-                await self._note_failure(tenant, connector, claim, error)
-            else:
-                await self._store(tenant, connector, claim, listing)
+            await self._perform(tenant, connector, claim)
+
+    async def _perform(self, tenant: UUID, connector: str, claim: Claim) -> None:
+        # However Postgres fares meanwhile: nobody else reads it before the claim has run out.
+        try:
+            listing = await self._read(tenant, connector)
+        except ConnectorNotFoundError:
+            return
+        except (LinkError, TimeoutError, SealBrokenError, VariableUnusableError) as error:
+            await self._note_failure(tenant, connector, claim, error)
+        else:
+            await persist(lambda: self._store(tenant, connector, claim, listing), _AWAY_SECONDS)
 
     async def _claim(self, tenant: UUID, connector: str) -> Claim | None:
         async with tenant_transaction(self._engine, tenant) as connection:
@@ -166,7 +184,7 @@ class Discoveries:
             self._reading.discard(key)
 
     async def _fetch(self, tenant: UUID, connector: str) -> Listing:
-        stored = await self._access.for_discovery(tenant, connector)
+        stored = await self._found(tenant, connector)
         try:
             return await self._list(tenant, connector, stored)
         except LinkError as error:
@@ -174,8 +192,11 @@ class Discoveries:
                 raise
             if not await self._access.is_renewed(tenant, connector, stored.loan):
                 raise
-        stored = await self._access.for_discovery(tenant, connector)
+        stored = await self._found(tenant, connector)
         return await self._list(tenant, connector, stored)
+
+    async def _found(self, tenant: UUID, connector: str) -> StoredConnector:
+        return await persist(lambda: self._access.for_discovery(tenant, connector), _AWAY_SECONDS)
 
     async def _list(self, tenant: UUID, connector: str, stored: StoredConnector) -> Listing:
         key = Key(tenant, connector, stored.connector.etag, stored.credential)
@@ -219,16 +240,20 @@ class Discoveries:
     ) -> None:
         metrics.DISCOVERIES.labels("failed").inc()
         reason = str(error) or "the server did not answer in time"
-        async with tenant_transaction(self._engine, tenant) as connection:
-            await refreshes.note_failure(
-                connection,
-                tenant,
-                connector,
-                claim.generation,
-                fault=fault_in(error),
-                reason="".join(c if c.isprintable() else " " for c in reason[:500]),
-                pause=_PAUSE * uniform(0.8, 1.2),  # noqa: S311 # no secret
-            )
+
+        async def note() -> None:
+            async with tenant_transaction(self._engine, tenant) as connection:
+                await refreshes.note_failure(
+                    connection,
+                    tenant,
+                    connector,
+                    claim.generation,
+                    fault=fault_in(error),
+                    reason="".join(c if c.isprintable() else " " for c in reason[:500]),
+                    pause=_PAUSE * uniform(0.8, 1.2),  # noqa: S311 # no secret
+                )
+
+        await persist(note, _AWAY_SECONDS)
 
 
 def fault_in(error: Exception) -> Fault:

@@ -46,6 +46,12 @@ _IS_CLAIMED = text(
     "SELECT coalesce(claimed_until > statement_timestamp(), false)"
     " FROM connectors WHERE tenant = :tenant AND name = :name"
 )
+# What changed while it was read is due again as soon as that is over.
+_IS_DUE = text(
+    "SELECT enabled AND (refresh_at <= statement_timestamp()"
+    " OR coalesce(claimed_until > statement_timestamp(), false))"
+    " FROM connectors WHERE tenant = :tenant AND name = :name"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,12 @@ async def is_claimed(connection: AsyncConnection, tenant: UUID, connector: str) 
     """Says whether somebody discovers a connector's tools at the moment."""
     values = {"tenant": tenant, "name": connector}
     return bool(await connection.scalar(_IS_CLAIMED, values))
+
+
+async def is_due(connection: AsyncConnection, tenant: UUID, connector: str) -> bool:
+    """Says whether a connector's list is to be read, or is being read, by whomever."""
+    values = {"tenant": tenant, "name": connector}
+    return bool(await connection.scalar(_IS_DUE, values))
 
 
 async def note_failure(

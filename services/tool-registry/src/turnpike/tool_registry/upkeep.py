@@ -50,6 +50,7 @@ class Upkeep:
         async with system_transaction(self._engine) as connection:
             await self._lease.register(connection)
             _count(await orphans.settle(connection))
+        self._lease.confirm()
 
     async def stop_taking_after(self, draining: asyncio.Event) -> None:
         """Leaves new calls and discoveries to other replicas once `draining` is set."""
@@ -85,6 +86,7 @@ class Upkeep:
     async def _renew(self) -> None:
         async with system_transaction(self._engine) as connection:
             renewal = await self._lease.renew(connection)
+        self._lease.confirm()
         if not renewal.alive:
             # Somebody declared this process dead, and settled its calls. It goes
             # on as another incarnation; what it still runs is not its any more.

@@ -125,6 +125,7 @@ class Keeper:
         async with system_transaction(self._engine) as connection:
             for dead in await self._lease.register(connection):
                 TAKEOVERS.inc(await system.make_due(connection, dead))
+        self._lease.confirm()
         self.due.set()
         self.ready.set()
 
@@ -143,6 +144,7 @@ class Keeper:
         async with system_transaction(self._engine) as connection:
             renewal = await self._lease.renew(connection)
             owned = await system.owned_by(connection, self._lease.id, running=self._roster.turns)
+        self._lease.confirm()
         if not renewal.alive:
             await self._start_anew()
             return
