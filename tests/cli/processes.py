@@ -48,4 +48,4 @@ def owner(
         assert process.stdout
         facts = json.loads(process.stdout.readline())
         yield process, facts
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)

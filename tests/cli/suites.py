@@ -31,7 +31,7 @@ def turnpike(
         env=turnpike_environment(**(env or {})),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
 

@@ -167,7 +167,7 @@ def test_an_interrupted_chat_cancels_its_turn(suite: Suite):
         assert process.stdout
         first = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=60)
 
     events = [first, *map(json.loads, output.splitlines())]
     assert "Traceback" not in errors

@@ -267,8 +267,6 @@ def wants_usage(body: dict[str, Any]) -> bool:
 
 async def fail(connection: Connection, fault: Fault) -> None:
     """Does what the fault says, in the middle of a stream."""
-    # The deltas before must arrive as such: what follows in the same tick hides them.
-    await asyncio.sleep(0.01)
     if fault.kind == "hang":
         await asyncio.sleep(HANG_SECONDS)
     if fault.kind == "garbage":
@@ -276,7 +274,6 @@ async def fail(connection: Connection, fault: Fault) -> None:
     if fault.kind == "529":
         error = {"message": "overloaded", "type": "overloaded_error", "code": 529}
         connection.write(sse({"error": error}))
-    await asyncio.sleep(0.01)
     connection.cut()
 
 

@@ -60,7 +60,7 @@ class OtlpServer(TraceServiceServicer):
         """Returns the spans of a trace that have arrived."""
         return [span for span in self.spans if span.trace_id == trace_id]
 
-    async def wait_for(self, complete: Callable[[list[Span]], bool], within: float = 15) -> None:
+    async def wait_for(self, complete: Callable[[list[Span]], bool], within: float = 30) -> None:
         """Waits until all spans together satisfy a condition, or raises TimeoutError."""
         async with asyncio.timeout(within), self._arrived:
             await self._arrived.wait_for(lambda: complete(self.spans))

@@ -66,7 +66,7 @@ async def test_a_turn_is_seen_alike_on_both_replicas(
 async def test_a_turn_is_cancelled_through_the_other_replica(
     turns: list[TurnServiceStub], agent: MakeAgent, admin: Metadata, edge: Edge, suite: Suite
 ):
-    turn = await edge.start(await agent("n=900+us=10000"))
+    turn = await edge.start(await agent("n=4000+us=10000"))
     await edge.read(turn["id"], until=5)
     owner = (await edge.turn(turn["id"]))["owner"]
     names = [process.name for process in suite.of("agent-runtime")]

@@ -57,7 +57,7 @@ async def test_a_revoked_key_is_refused_everywhere_while_its_token_lives_on(
     async def refused() -> bool:
         return await statuses(edge, made["key"]) == 401
 
-    await until_it(refused, within=15)
+    await until_it(refused)
 
 
 async def test_revoking_a_key_stops_its_running_turns(
@@ -68,7 +68,7 @@ async def test_revoking_a_key_stops_its_running_turns(
 
     await edge.call("DELETE", f"/keys/{made['id']}")
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         fold = await edge.read(turn["id"])
     assert fold.log[-1].fields["error"]["reason"] == "KEY_REVOKED"
 
@@ -84,7 +84,7 @@ async def test_revoking_a_key_ends_its_open_streams(
         events = stream.events()
         await anext(events)
         await edge.call("DELETE", f"/keys/{made['id']}")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             rest = [event.type async for event in events]
 
     assert "turn.finished" not in rest

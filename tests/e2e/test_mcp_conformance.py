@@ -11,6 +11,7 @@ it was cut, which a server without sessions has not.
 import asyncio
 import os
 import re
+import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -21,7 +22,6 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from tests.e2e.suite import Suite
-from tests.ports import free_port
 from tests.waiting import until
 
 TESTS = Path(__file__).parents[1]
@@ -91,12 +91,11 @@ async def door(suite: Suite) -> AsyncGenerator[str]:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
-    port = free_port()
-    config = uvicorn.Config(relay, port=port, lifespan="off", log_level="error")
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(relay, lifespan="off", log_level="error"))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     await until(lambda: server.started)
-    yield f"http://127.0.0.1:{port}/mcp"
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
     server.should_exit = True
     await serving
     await client.aclose()

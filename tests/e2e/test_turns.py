@@ -198,7 +198,7 @@ async def test_a_turn_is_folded_while_it_runs_and_can_be_followed_from_there(
 async def test_cancelling_closes_the_provider_s_call_and_keeps_the_partial_answer(
     edge: Edge, agent: MakeAgent
 ):
-    turn = await edge.start(await agent("n=500+us=10000"))
+    turn = await edge.start(await agent("n=4000+us=10000"))
     await edge.read(turn["id"], until=10)
 
     cancelled = await edge.call("POST", f"/turns/{turn['id']}:cancel")
@@ -209,7 +209,7 @@ async def test_cancelling_closes_the_provider_s_call_and_keeps_the_partial_answe
     assert cancelled["status"] == again["status"] == fold.status == "CANCELLED"
     assert answer["unfinished"] is True
     assert await stored_answer(edge, turn["thread"]) == fold.answer == cancelled["text"]
-    assert words(500).startswith(fold.answer)
+    assert words(4000).startswith(fold.answer)
 
 
 async def test_the_provider_s_call_is_closed_while_it_speaks(

@@ -21,6 +21,7 @@ from tests.embedding.test_models import provider
 from tests.gatekeeper.money import Bank
 from tests.gatekeeper.serving import Gatekeeper, Tenant
 from tests.gatekeeper.serving import settings_for as gatekeeper_settings
+from tests.ports import free_port
 from tests.waiting import refusal, until
 from turnpike.api.embedding.v1 import embedding_service_pb2 as pb
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
@@ -92,12 +93,12 @@ class Serving:
     """A gatekeeper that can go away, and come back under its address."""
 
     settings: Settings
-    port: int = 0
+    port: int = field(default_factory=free_port)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def come(self) -> None:
         server = await self.stack.enter_async_context(open_server(self.settings))
-        self.port = server.add_insecure_port(f"127.0.0.1:{self.port}")
+        server.add_insecure_port(f"127.0.0.1:{self.port}")
         await server.start()
         self.stack.push_async_callback(server.stop, None)
 

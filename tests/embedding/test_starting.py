@@ -20,6 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.conftest import Schemas, new_database
 from tests.embedding.serving import WAIT_SECONDS
+from tests.ports import free_port
 from turnpike.api.embedding.v1 import embedding_service_pb2 as pb
 from turnpike.api.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from turnpike.database.migration import MigrationUrls, migrate
@@ -33,9 +34,7 @@ HEAVY = ("numpy", "onnxruntime", "tokenizers")
 
 
 def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.fixture

@@ -34,8 +34,11 @@ def lines(*chunks: object) -> bytes:
 
 
 def read(*blocks: bytes) -> list[Piece]:
-    reader = ChunkReader("sk-secret")
-    return [piece for block in blocks for piece in reader.read(block)]
+    reader, pieces = ChunkReader("sk-secret"), list[Piece]()
+    for block in blocks:
+        pieces += reader.read(block)
+        reader.check()
+    return pieces
 
 
 def failure_of(*blocks: bytes) -> ModelError:
@@ -166,6 +169,16 @@ def test_garbage_breaks_the_stream(stream: bytes):
     failure = failure_of(stream)
 
     assert (failure.reason, failure.transient) == ("PROVIDER_ERROR", True)
+
+
+@pytest.mark.parametrize("wrong", [b"data: {not json\n\n", lines({"error": "it broke"})])
+def test_what_stands_before_what_is_wrong_was_said(wrong: bytes):
+    reader = ChunkReader("")
+
+    assert reader.read(lines(chunk(content="a")) + wrong) == [TextPiece("a")]
+
+    with pytest.raises(ModelError):
+        reader.check()
 
 
 def test_a_line_without_end_is_refused():

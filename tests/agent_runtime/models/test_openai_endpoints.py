@@ -14,6 +14,7 @@ from turnpike.agent_runtime.models.clients import Clients, open_clients
 from turnpike.agent_runtime.models.prompt import (
     EndPiece,
     Message,
+    ModelError,
     TextPiece,
     ToolDefinition,
     ToolUse,
@@ -191,6 +192,32 @@ async def test_a_stream_that_ends_too_soon_has_no_end(faked: Provider, clients: 
     faked.streams(WORD)
 
     assert await all_of(clients, prompt_for(faked.url)) == [TextPiece("one ")]
+
+
+@pytest.mark.parametrize("failing", [b"", b"data: {not json\n\n", sse({"error": "it broke"})])
+async def test_what_was_said_before_a_failure_is_heard_though_both_are_read_late(
+    faked: Provider, clients: Clients, failing: bytes
+):
+    told = asyncio.Event()
+
+    async def fail(connection: Connection) -> None:
+        await told.wait()
+        connection.write(WORD, failing)
+        connection.cut()
+
+    faked.streams(WORD, then=fail)
+    stream = clients.client("openai").stream(prompt_for(faked.url))
+    heard = await anext(stream)
+    told.set()
+    # As if this process had stood still: the word and the end have both arrived.
+    await until(lambda: not faked.connections)
+
+    heard += await anext(stream)
+
+    assert heard == [TextPiece("one "), TextPiece("one ")]
+    with pytest.raises(ModelError) as failure:
+        await anext(stream)
+    assert failure.value.transient
 
 
 async def test_a_redirect_is_not_followed(faked: Provider, clients: Clients):

@@ -85,23 +85,38 @@ class ChunkReader:
         self._rest = b""
         self._document = b""
         self._calls = _Calls()
+        self._failure: ModelError | None = None
 
     def read(self, block: bytes) -> list[Piece]:
-        """Returns what the lines say that a block completes.
+        """Returns what the lines say that a block completes; afterwards, `check`.
+
+        What stands before garbage, or an error, was said, and is paid for.
+        """
+        pieces: list[Piece] = []
+        try:
+            self._read_lines(block, pieces)
+        except ModelError as error:
+            self._failure = error
+        return pieces
+
+    def check(self) -> None:
+        """Raises what was wrong with the last block.
 
         Raises:
-            ModelError: They are garbage, or an error.
+            ModelError: It ended in garbage, or in an error.
         """
+        if self._failure is not None:
+            raise self._failure
+
+    def _read_lines(self, block: bytes, pieces: list[Piece]) -> None:
         *lines, self._rest = (self._rest + block).split(b"\n")
         if len(self._rest) + len(self._document) > _LONGEST_LINE:
             raise ModelError("PROVIDER_ERROR", "the provider's line is too long", transient=False)
-        pieces: list[Piece] = []
         for line in lines:
             if line.startswith(b"data:"):
                 self._read_document(line[5:].strip(), pieces)
             elif self._document and not line.strip():
                 raise ModelError("PROVIDER_ERROR", "the provider answered garbage", transient=True)
-        return pieces
 
     def _read_document(self, line: bytes, pieces: list[Piece]) -> None:
         document = self._document + line

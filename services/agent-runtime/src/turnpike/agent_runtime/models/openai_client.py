@@ -46,9 +46,10 @@ class OpenAIClient:
                 if response.status != _OK or response.content_type in _NO_STREAMS:
                     raise await _refusal(response, secret)
                 try:
-                    while not reader.done and (block := await response.content.readany()):
+                    while not reader.done and (block := await _block(response.content)):
                         if pieces := reader.read(block):
                             yield pieces
+                        reader.check()
                 finally:
                     if reader.ended:
                         await _read_out(response.content)
@@ -89,6 +90,17 @@ def _endpoint(model: Model) -> str:
     if version := model.option("api_version"):
         query = "&".join(filter(None, (query, urlencode({"api-version": version}))))
     return urlunsplit(parts._replace(path=path, query=query))
+
+
+async def _block(content: aiohttp.StreamReader) -> bytes:
+    """Returns what came; a connection that broke does not hide what came before."""
+    try:
+        return await content.readany()
+    except aiohttp.ClientError:
+        left = content._read_nowait(-1)  # pyright: ignore[reportPrivateUsage] # all others raise
+        if not left:
+            raise
+        return left
 
 
 async def _refusal(response: aiohttp.ClientResponse, secret: str) -> ModelError:
