@@ -68,9 +68,8 @@ async def test_a_call_is_refused_when_the_lease_is_not_renewed(
 @pytest.fixture
 async def system(unserved_urls: MigrationUrls) -> AsyncGenerator[AsyncEngine]:
     """What replicas enter themselves with."""
-    engine = open_engine(unserved_urls.system, pool_size=2)
-    yield engine
-    await engine.dispose()
+    async with open_engine(unserved_urls.system, pool_size=2) as engine:
+        yield engine
 
 
 async def test_a_registration_counts_once_it_is_committed(system: AsyncEngine):
