@@ -70,6 +70,20 @@ async def test_a_skill_is_made_read_listed_changed_and_deleted(
     assert (listing.page_size, listing.page_token, deletion.etag) == (7, "here", "e1")
 
 
+async def test_a_skill_s_versions_are_listed(upstream: Upstream, client: httpx.AsyncClient):
+    version = pb.SkillVersion(id="v-1", number=2, active=True, create_time=TIME, **MESSAGE)
+    upstream.other.answers["ListSkillVersions"] = pb.ListSkillVersionsResponse(
+        versions=[version], next_page_token="next"
+    )
+
+    listed = await client.get(f"{PATH}/versions?page_size=7&page_token=here")
+
+    shown = {"id": "v-1", "number": 2, "active": True, **BODY, "created": SHOWN["created"]}
+    assert listed.json() == {"versions": [shown], "next_page_token": "next"}
+    (request,) = upstream.other.requests
+    assert (request.name, request.page_size, request.page_token) == ("careful", 7, "here")
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -154,6 +154,27 @@ async def test_skills_are_listed_by_name_page_by_page(tenant: Tenant, runtime: R
     assert second.next_page_token == ""
 
 
+async def test_versions_are_listed_newest_first_page_by_page(tenant: Tenant, runtime: Runtime):
+    await create_skill(tenant, skill(instructions="1"))
+    await put_skill(tenant, skill(instructions="2", rules=[rule()]))
+    last = await put_skill(tenant, skill(instructions="3"))
+    await create_skill(tenant, skill("another"))
+    request = pb.ListSkillVersionsRequest(name="careful", page_size=2)
+    first = await runtime.skills.ListSkillVersions(request, metadata=tenant.admin)
+    request.page_token = first.next_page_token
+    second = await runtime.skills.ListSkillVersions(request, metadata=tenant.admin)
+    missing = pb.ListSkillVersionsRequest(name="other")
+
+    versions = [*first.versions, *second.versions]
+    assert [(each.number, each.instructions) for each in versions] == [(3, "3"), (2, "2"), (1, "1")]
+    assert [each.active for each in versions] == [True, False, False]
+    assert [list(each.rules) for each in versions] == [[], [rule()], []]
+    assert versions[0].id == last.skill.version
+    assert second.next_page_token == ""
+    refused = await refusal(runtime.skills.ListSkillVersions(missing, metadata=tenant.admin))
+    assert refused.code is StatusCode.NOT_FOUND
+
+
 async def test_an_agent_names_skills_that_there_are(tenant: Tenant):
     await create_skill(tenant, skill())
     names = ["none", "careful", "nor-this"]

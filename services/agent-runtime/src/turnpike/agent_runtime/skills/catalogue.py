@@ -14,7 +14,7 @@ from turnpike.agent_runtime.errors import (
 )
 from turnpike.agent_runtime.skills import store
 from turnpike.agent_runtime.skills.model import SkillSpec
-from turnpike.agent_runtime.skills.store import Skill
+from turnpike.agent_runtime.skills.store import Skill, SkillVersion
 from turnpike.database.tenancy import tenant_transaction
 
 UserOfSkill = Callable[[AsyncConnection, str], Awaitable[str | None]]
@@ -80,6 +80,14 @@ class Skills:
         """Returns skills whose names come after `after`."""
         async with tenant_transaction(self._engine, tenant) as connection:
             return await store.list_skills(connection, after=after, limit=limit)
+
+    async def versions(
+        self, tenant: UUID, name: str, *, before: int | None, limit: int
+    ) -> list[SkillVersion]:
+        """Returns a skill's versions, newest first, or raises `NotFoundError`."""
+        async with tenant_transaction(self._engine, tenant) as connection:
+            await _existing(connection, name)
+            return await store.list_versions(connection, name, before=before, limit=limit)
 
     async def delete(self, tenant: UUID, name: str, *, by: UUID, etag: str) -> None:
         """Deletes a skill.

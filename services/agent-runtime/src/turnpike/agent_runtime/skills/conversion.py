@@ -2,7 +2,7 @@
 
 from turnpike.agent_runtime.policy.conversion import call_rules_to_proto, tightening_from_proto
 from turnpike.agent_runtime.skills.model import SkillSpec
-from turnpike.agent_runtime.skills.store import Skill
+from turnpike.agent_runtime.skills.store import Skill, SkillVersion
 from turnpike.api.agent_runtime.v1 import skill_service_pb2 as pb
 from turnpike.rpc.errors import InvalidArgumentError
 
@@ -33,6 +33,19 @@ def skill_to_proto(skill: Skill) -> pb.Skill:
         etag=skill.etag,
         create_time=skill.created,
         update_time=skill.updated,
+    )
+
+
+def version_to_proto(version: SkillVersion) -> pb.SkillVersion:
+    """Returns a version for a response."""
+    return pb.SkillVersion(
+        id=str(version.id),
+        number=version.number,
+        description=version.spec.description,
+        instructions=version.spec.instructions,
+        rules=call_rules_to_proto(version.spec.rules),
+        active=version.active,
+        create_time=version.created,
     )
 
 

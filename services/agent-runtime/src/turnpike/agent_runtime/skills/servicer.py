@@ -2,10 +2,14 @@
 
 from turnpike.agent_runtime.callers import person_of
 from turnpike.agent_runtime.skills.catalogue import Skills, Wish
-from turnpike.agent_runtime.skills.conversion import skill_to_proto, spec_from_proto
+from turnpike.agent_runtime.skills.conversion import (
+    skill_to_proto,
+    spec_from_proto,
+    version_to_proto,
+)
 from turnpike.api.agent_runtime.v1 import skill_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.skill_service_pb2_grpc import SkillServiceServicer
-from turnpike.rpc.paging import cursor_of, page_size, page_token, text
+from turnpike.rpc.paging import cursor_of, number, page_size, page_token, text
 from turnpike.rpc.served import Context
 
 
@@ -55,6 +59,21 @@ class SkillServicer(SkillServiceServicer):
             person.tenant, request.name, by=person.principal, etag=request.etag
         )
         return pb.DeleteSkillResponse()
+
+    async def ListSkillVersions(
+        self, request: pb.ListSkillVersionsRequest, context: Context
+    ) -> pb.ListSkillVersionsResponse:
+        size, cursor = page_size(request.page_size), cursor_of(request.page_token, number)
+        versions = await self._skills.versions(
+            person_of(context).tenant,
+            request.name,
+            before=cursor[0] if cursor else None,
+            limit=size + 1,
+        )
+        return pb.ListSkillVersionsResponse(
+            versions=[version_to_proto(version) for version in versions[:size]],
+            next_page_token=page_token(versions[size - 1].number) if len(versions) > size else "",
+        )
 
 
 def _wish(context: Context, skill: pb.Skill, validate_only: bool) -> Wish:

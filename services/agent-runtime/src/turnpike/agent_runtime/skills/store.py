@@ -18,6 +18,12 @@ _COLUMNS = (
 )
 _GET = text(f"SELECT {_COLUMNS} WHERE s.name = :name")
 _LIST = text(f"SELECT {_COLUMNS} WHERE s.name > :after ORDER BY s.name LIMIT :limit")
+_VERSIONS = text(
+    "SELECT v.id, v.number, v.spec, v.created, v.id = s.version AS active FROM skills s"
+    " JOIN skill_versions v ON v.skill = s.name"
+    " WHERE s.name = :name AND v.number < CAST(:before AS bigint)"
+    " ORDER BY v.number DESC LIMIT :limit"
+)
 _LOCK = text("SELECT etag FROM skills WHERE name = :name FOR UPDATE")
 # In order: agents that name the same skills take turns.
 _HOLD = text("SELECT name FROM skills WHERE name = ANY(:names) ORDER BY name FOR SHARE")
@@ -39,6 +45,7 @@ _ADD_VERSION = text(
     " SELECT :id, :tenant, :name, coalesce(max(number), 0) + 1, CAST(:spec AS jsonb), :by"
     " FROM skill_versions WHERE skill = :name"
 )
+_BIGGEST = 2**31 - 1
 _RECORD = text("SELECT record_audit(:tenant, :id, CAST(:entry AS jsonb))")
 
 
@@ -55,6 +62,17 @@ class Skill:
     updated: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillVersion:
+    """What a skill was from one change to the next."""
+
+    id: UUID
+    number: int
+    spec: SkillSpec
+    active: bool
+    created: datetime
+
+
 async def get_skill(connection: AsyncConnection, name: str) -> Skill | None:
     """Returns the skill of that name."""
     row = (await connection.execute(_GET, {"name": name})).one_or_none()
@@ -65,6 +83,23 @@ async def list_skills(connection: AsyncConnection, *, after: str, limit: int) ->
     """Returns skills whose names come after `after`, by name."""
     rows = await connection.execute(_LIST, {"after": after, "limit": limit})
     return [_skill(row) for row in rows]
+
+
+async def list_versions(
+    connection: AsyncConnection, name: str, *, before: int | None, limit: int
+) -> list[SkillVersion]:
+    """Returns a skill's versions below number `before`, newest first."""
+    values = {"name": name, "before": before or _BIGGEST, "limit": limit}
+    return [
+        SkillVersion(
+            id=row.id,
+            number=row.number,
+            spec=SkillSpec.from_dict(row.spec),
+            active=row.active,
+            created=row.created,
+        )
+        for row in await connection.execute(_VERSIONS, values)
+    ]
 
 
 async def lock_skill(connection: AsyncConnection, name: str) -> str | None:

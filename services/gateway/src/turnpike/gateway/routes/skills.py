@@ -17,7 +17,7 @@ from turnpike.gateway.routes.policy_shapes import (
     rule_messages,
     rule_replies,
 )
-from turnpike.gateway.routes.replies import changed, created, reply, tagged
+from turnpike.gateway.routes.replies import changed, created, problems, reply, tagged
 from turnpike.gateway.routes.route import CurrentCall, Entrance
 from turnpike.gateway.routes.shapes import Name, Reply, Request, Text, Time, check_name
 
@@ -77,6 +77,25 @@ class SkillPage(Reply):
     next_page_token: str
 
 
+class SkillVersion(Reply):
+    """What a skill was from one change to the next."""
+
+    id: str
+    number: int
+    active: bool
+    description: str
+    instructions: str
+    rules: list[RuleReply]
+    created: Time
+
+
+class SkillVersionPage(Reply):
+    """A page of versions, newest first."""
+
+    versions: list[SkillVersion]
+    next_page_token: str
+
+
 class SkillRoutes:
     """`/api/v1/skills`."""
 
@@ -95,6 +114,13 @@ class SkillRoutes:
             put=self.put_skill,
             delete=self.delete_skill,
         ).add_to(router, "/api/v1/skills")
+        router.add_api_route(
+            "/api/v1/skills/{name:name}/versions",
+            self.list_versions,
+            methods=["GET"],
+            response_model=SkillVersionPage,
+            responses=problems(404),
+        )
         return router
 
     async def list_skills(self, call: CurrentCall, page: Page) -> Response:
@@ -134,6 +160,13 @@ class SkillRoutes:
         await call.change(self._skills.DeleteSkill, request)
         return Response(status_code=204)
 
+    async def list_versions(self, call: CurrentCall, name: str, page: Page) -> Response:
+        """Lists a skill's versions, newest first."""
+        request = pb.ListSkillVersionsRequest(name=name, **page)
+        response = await call.read(self._skills.ListSkillVersions, request)
+        versions = [_version(each) for each in response.versions]
+        return reply(SkillVersionPage(versions=versions, next_page_token=response.next_page_token))
+
 
 def _message(name: str, spec: SkillSpec) -> pb.Skill:
     return pb.Skill(
@@ -155,4 +188,16 @@ def _skill(skill: pb.Skill) -> Skill:
         etag=skill.etag,
         created=rfc3339(skill.create_time),
         updated=rfc3339(skill.update_time),
+    )
+
+
+def _version(version: pb.SkillVersion) -> SkillVersion:
+    return SkillVersion(
+        id=version.id,
+        number=version.number,
+        active=version.active,
+        description=version.description,
+        instructions=version.instructions,
+        rules=rule_replies(version.rules),
+        created=rfc3339(version.create_time),
     )

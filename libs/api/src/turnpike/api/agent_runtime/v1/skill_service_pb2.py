@@ -28,7 +28,7 @@ from turnpike.api.agent_runtime.v1 import agent_service_pb2 as turnpike_dot_api_
 from turnpike.api.agent_runtime.v1 import policy_pb2 as turnpike_dot_api_dot_agent__runtime_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1turnpike/api/agent_runtime/v1/skill_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x31turnpike/api/agent_runtime/v1/agent_service.proto\x1a*turnpike/api/agent_runtime/v1/policy.proto\"\xd5\x02\n\x05Skill\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12\x1f\n\x0b\x64\x65scription\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\x12!\n\x0cinstructions\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01(\x80\x80\x04\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x16\n\x0eversion_number\x18\x05 \x01(\r\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x05rules\x18\t \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"h\n\x12\x43reateSkillRequest\x12;\n\x05skill\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.SkillB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"J\n\x13\x43reateSkillResponse\x12\x33\n\x05skill\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Skill\"(\n\x0fGetSkillRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"G\n\x10GetSkillResponse\x12\x33\n\x05skill\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Skill\"N\n\x11ListSkillsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"c\n\x12ListSkillsResponse\x12\x34\n\x06skills\x18\x01 \x03(\x0b\x32$.turnpike.api.agent_runtime.v1.Skill\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x01\n\x12UpdateSkillRequest\x12;\n\x05skill\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.SkillB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\rallow_missing\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x81\x01\n\x13UpdateSkillResponse\x12\x33\n\x05skill\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Skill\x12\x35\n\x06\x63hange\x18\x02 \x01(\x0e\x32%.turnpike.api.agent_runtime.v1.Change\"B\n\x12\x44\x65leteSkillRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x15\n\x13\x44\x65leteSkillResponse2\xd0\x04\n\x0cSkillService\x12t\n\x0b\x43reateSkill\x12\x31.turnpike.api.agent_runtime.v1.CreateSkillRequest\x1a\x32.turnpike.api.agent_runtime.v1.CreateSkillResponse\x12k\n\x08GetSkill\x12..turnpike.api.agent_runtime.v1.GetSkillRequest\x1a/.turnpike.api.agent_runtime.v1.GetSkillResponse\x12q\n\nListSkills\x12\x30.turnpike.api.agent_runtime.v1.ListSkillsRequest\x1a\x31.turnpike.api.agent_runtime.v1.ListSkillsResponse\x12t\n\x0bUpdateSkill\x12\x31.turnpike.api.agent_runtime.v1.UpdateSkillRequest\x1a\x32.turnpike.api.agent_runtime.v1.UpdateSkillResponse\x12t\n\x0b\x44\x65leteSkill\x12\x31.turnpike.api.agent_runtime.v1.DeleteSkillRequest\x1a\x32.turnpike.api.agent_runtime.v1.DeleteSkillResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1turnpike/api/agent_runtime/v1/skill_service.proto\x12\x1dturnpike.api.agent_runtime.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x31turnpike/api/agent_runtime/v1/agent_service.proto\x1a*turnpike/api/agent_runtime/v1/policy.proto\"\xd5\x02\n\x05Skill\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,62}$\x12\x1f\n\x0b\x64\x65scription\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\x12!\n\x0cinstructions\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01(\x80\x80\x04\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x16\n\x0eversion_number\x18\x05 \x01(\r\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x05rules\x18\t \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.RuleB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"\xca\x01\n\x0cSkillVersion\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x14\n\x0cinstructions\x18\x04 \x01(\t\x12\x32\n\x05rules\x18\x05 \x03(\x0b\x32#.turnpike.api.agent_runtime.v1.Rule\x12\x0e\n\x06\x61\x63tive\x18\x06 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"h\n\x12\x43reateSkillRequest\x12;\n\x05skill\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.SkillB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"J\n\x13\x43reateSkillResponse\x12\x33\n\x05skill\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Skill\"(\n\x0fGetSkillRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"G\n\x10GetSkillResponse\x12\x33\n\x05skill\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Skill\"N\n\x11ListSkillsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"c\n\x12ListSkillsResponse\x12\x34\n\x06skills\x18\x01 \x03(\x0b\x32$.turnpike.api.agent_runtime.v1.Skill\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x01\n\x12UpdateSkillRequest\x12;\n\x05skill\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.SkillB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\rallow_missing\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x81\x01\n\x13UpdateSkillResponse\x12\x33\n\x05skill\x18\x01 \x01(\x0b\x32$.turnpike.api.agent_runtime.v1.Skill\x12\x35\n\x06\x63hange\x18\x02 \x01(\x0e\x32%.turnpike.api.agent_runtime.v1.Change\"B\n\x12\x44\x65leteSkillRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x15\n\x13\x44\x65leteSkillResponse\"l\n\x18ListSkillVersionsRequest\x12\x15\n\x04name\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"s\n\x19ListSkillVersionsResponse\x12=\n\x08versions\x18\x01 \x03(\x0b\x32+.turnpike.api.agent_runtime.v1.SkillVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd9\x05\n\x0cSkillService\x12t\n\x0b\x43reateSkill\x12\x31.turnpike.api.agent_runtime.v1.CreateSkillRequest\x1a\x32.turnpike.api.agent_runtime.v1.CreateSkillResponse\x12k\n\x08GetSkill\x12..turnpike.api.agent_runtime.v1.GetSkillRequest\x1a/.turnpike.api.agent_runtime.v1.GetSkillResponse\x12q\n\nListSkills\x12\x30.turnpike.api.agent_runtime.v1.ListSkillsRequest\x1a\x31.turnpike.api.agent_runtime.v1.ListSkillsResponse\x12t\n\x0bUpdateSkill\x12\x31.turnpike.api.agent_runtime.v1.UpdateSkillRequest\x1a\x32.turnpike.api.agent_runtime.v1.UpdateSkillResponse\x12t\n\x0b\x44\x65leteSkill\x12\x31.turnpike.api.agent_runtime.v1.DeleteSkillRequest\x1a\x32.turnpike.api.agent_runtime.v1.DeleteSkillResponse\x12\x86\x01\n\x11ListSkillVersions\x12\x37.turnpike.api.agent_runtime.v1.ListSkillVersionsRequest\x1a\x38.turnpike.api.agent_runtime.v1.ListSkillVersionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,28 +59,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETESKILLREQUEST'].fields_by_name['name']._serialized_options = b'\272H\004r\002\030@'
   _globals['_DELETESKILLREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_DELETESKILLREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_LISTSKILLVERSIONSREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_LISTSKILLVERSIONSREQUEST'].fields_by_name['name']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_LISTSKILLVERSIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTSKILLVERSIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\364\003'
+  _globals['_LISTSKILLVERSIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTSKILLVERSIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_SKILL']._serialized_start=242
   _globals['_SKILL']._serialized_end=583
-  _globals['_CREATESKILLREQUEST']._serialized_start=585
-  _globals['_CREATESKILLREQUEST']._serialized_end=689
-  _globals['_CREATESKILLRESPONSE']._serialized_start=691
-  _globals['_CREATESKILLRESPONSE']._serialized_end=765
-  _globals['_GETSKILLREQUEST']._serialized_start=767
-  _globals['_GETSKILLREQUEST']._serialized_end=807
-  _globals['_GETSKILLRESPONSE']._serialized_start=809
-  _globals['_GETSKILLRESPONSE']._serialized_end=880
-  _globals['_LISTSKILLSREQUEST']._serialized_start=882
-  _globals['_LISTSKILLSREQUEST']._serialized_end=960
-  _globals['_LISTSKILLSRESPONSE']._serialized_start=962
-  _globals['_LISTSKILLSRESPONSE']._serialized_end=1061
-  _globals['_UPDATESKILLREQUEST']._serialized_start=1064
-  _globals['_UPDATESKILLREQUEST']._serialized_end=1214
-  _globals['_UPDATESKILLRESPONSE']._serialized_start=1217
-  _globals['_UPDATESKILLRESPONSE']._serialized_end=1346
-  _globals['_DELETESKILLREQUEST']._serialized_start=1348
-  _globals['_DELETESKILLREQUEST']._serialized_end=1414
-  _globals['_DELETESKILLRESPONSE']._serialized_start=1416
-  _globals['_DELETESKILLRESPONSE']._serialized_end=1437
-  _globals['_SKILLSERVICE']._serialized_start=1440
-  _globals['_SKILLSERVICE']._serialized_end=2032
+  _globals['_SKILLVERSION']._serialized_start=586
+  _globals['_SKILLVERSION']._serialized_end=788
+  _globals['_CREATESKILLREQUEST']._serialized_start=790
+  _globals['_CREATESKILLREQUEST']._serialized_end=894
+  _globals['_CREATESKILLRESPONSE']._serialized_start=896
+  _globals['_CREATESKILLRESPONSE']._serialized_end=970
+  _globals['_GETSKILLREQUEST']._serialized_start=972
+  _globals['_GETSKILLREQUEST']._serialized_end=1012
+  _globals['_GETSKILLRESPONSE']._serialized_start=1014
+  _globals['_GETSKILLRESPONSE']._serialized_end=1085
+  _globals['_LISTSKILLSREQUEST']._serialized_start=1087
+  _globals['_LISTSKILLSREQUEST']._serialized_end=1165
+  _globals['_LISTSKILLSRESPONSE']._serialized_start=1167
+  _globals['_LISTSKILLSRESPONSE']._serialized_end=1266
+  _globals['_UPDATESKILLREQUEST']._serialized_start=1269
+  _globals['_UPDATESKILLREQUEST']._serialized_end=1419
+  _globals['_UPDATESKILLRESPONSE']._serialized_start=1422
+  _globals['_UPDATESKILLRESPONSE']._serialized_end=1551
+  _globals['_DELETESKILLREQUEST']._serialized_start=1553
+  _globals['_DELETESKILLREQUEST']._serialized_end=1619
+  _globals['_DELETESKILLRESPONSE']._serialized_start=1621
+  _globals['_DELETESKILLRESPONSE']._serialized_end=1642
+  _globals['_LISTSKILLVERSIONSREQUEST']._serialized_start=1644
+  _globals['_LISTSKILLVERSIONSREQUEST']._serialized_end=1752
+  _globals['_LISTSKILLVERSIONSRESPONSE']._serialized_start=1754
+  _globals['_LISTSKILLVERSIONSRESPONSE']._serialized_end=1869
+  _globals['_SKILLSERVICE']._serialized_start=1872
+  _globals['_SKILLSERVICE']._serialized_end=2601
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,24 @@ class Skill(_message.Message):
     rules: _containers.RepeatedCompositeFieldContainer[_policy_pb2.Rule]
     def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., instructions: _Optional[str] = ..., version: _Optional[str] = ..., version_number: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rules: _Optional[_Iterable[_Union[_policy_pb2.Rule, _Mapping]]] = ...) -> None: ...
 
+class SkillVersion(_message.Message):
+    __slots__ = ("id", "number", "description", "instructions", "rules", "active", "create_time")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    number: int
+    description: str
+    instructions: str
+    rules: _containers.RepeatedCompositeFieldContainer[_policy_pb2.Rule]
+    active: bool
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[str] = ..., number: _Optional[int] = ..., description: _Optional[str] = ..., instructions: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[_policy_pb2.Rule, _Mapping]]] = ..., active: _Optional[bool] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class CreateSkillRequest(_message.Message):
     __slots__ = ("skill", "validate_only")
     SKILL_FIELD_NUMBER: _ClassVar[int]
@@ -107,3 +125,21 @@ class DeleteSkillRequest(_message.Message):
 class DeleteSkillResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class ListSkillVersionsRequest(_message.Message):
+    __slots__ = ("name", "page_size", "page_token")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    page_size: int
+    page_token: str
+    def __init__(self, name: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListSkillVersionsResponse(_message.Message):
+    __slots__ = ("versions", "next_page_token")
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    versions: _containers.RepeatedCompositeFieldContainer[SkillVersion]
+    next_page_token: str
+    def __init__(self, versions: _Optional[_Iterable[_Union[SkillVersion, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

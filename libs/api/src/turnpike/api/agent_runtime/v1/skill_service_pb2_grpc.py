@@ -66,6 +66,11 @@ class SkillServiceStub:
                 request_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_skill__service__pb2.DeleteSkillRequest.SerializeToString,
                 response_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_skill__service__pb2.DeleteSkillResponse.FromString,
                 _registered_method=True)
+        self.ListSkillVersions = channel.unary_unary(
+                '/turnpike.api.agent_runtime.v1.SkillService/ListSkillVersions',
+                request_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_skill__service__pb2.ListSkillVersionsRequest.SerializeToString,
+                response_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_skill__service__pb2.ListSkillVersionsResponse.FromString,
+                _registered_method=True)
 
 
 class SkillServiceServicer:
@@ -123,6 +128,13 @@ class SkillServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSkillVersions(self, request, context):
+        """Lists a skill's versions, newest first. Fails with NOT_FOUND. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SkillServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -150,6 +162,11 @@ def add_SkillServiceServicer_to_server(servicer, server):
                     servicer.DeleteSkill,
                     request_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_skill__service__pb2.DeleteSkillRequest.FromString,
                     response_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_skill__service__pb2.DeleteSkillResponse.SerializeToString,
+            ),
+            'ListSkillVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSkillVersions,
+                    request_deserializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_skill__service__pb2.ListSkillVersionsRequest.FromString,
+                    response_serializer=turnpike_dot_api_dot_agent__runtime_dot_v1_dot_skill__service__pb2.ListSkillVersionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -294,6 +311,33 @@ class SkillService:
             '/turnpike.api.agent_runtime.v1.SkillService/DeleteSkill',
             turnpike_dot_api_dot_agent__runtime_dot_v1_dot_skill__service__pb2.DeleteSkillRequest.SerializeToString,
             turnpike_dot_api_dot_agent__runtime_dot_v1_dot_skill__service__pb2.DeleteSkillResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSkillVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/turnpike.api.agent_runtime.v1.SkillService/ListSkillVersions',
+            turnpike_dot_api_dot_agent__runtime_dot_v1_dot_skill__service__pb2.ListSkillVersionsRequest.SerializeToString,
+            turnpike_dot_api_dot_agent__runtime_dot_v1_dot_skill__service__pb2.ListSkillVersionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

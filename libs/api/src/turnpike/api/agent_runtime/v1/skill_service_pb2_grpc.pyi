@@ -46,6 +46,8 @@ class SkillServiceStub:
     FAILED_PRECONDITION: ETAG_MISMATCH, or IN_USE while an agent's active
     version names it.
     """
+    ListSkillVersions: _aio.UnaryUnaryMultiCallable[_skill_service_pb2.ListSkillVersionsRequest, _skill_service_pb2.ListSkillVersionsResponse]
+    """Lists a skill's versions, newest first. Fails with NOT_FOUND. Safe to retry."""
 
 class SkillServiceServicer(metaclass=_abc_1.ABCMeta):
     """SkillService administers skills: instructions for one kind of task, which
@@ -109,5 +111,13 @@ class SkillServiceServicer(metaclass=_abc_1.ABCMeta):
         FAILED_PRECONDITION: ETAG_MISMATCH, or IN_USE while an agent's active
         version names it.
         """
+
+    @_abc_1.abstractmethod
+    def ListSkillVersions(
+        self,
+        request: _skill_service_pb2.ListSkillVersionsRequest,
+        context: _aio.ServicerContext[_skill_service_pb2.ListSkillVersionsRequest, _abc.Awaitable[_skill_service_pb2.ListSkillVersionsResponse]],
+    ) -> _abc.Awaitable[_skill_service_pb2.ListSkillVersionsResponse]:
+        """Lists a skill's versions, newest first. Fails with NOT_FOUND. Safe to retry."""
 
 def add_SkillServiceServicer_to_server(servicer: SkillServiceServicer, server: _aio.Server) -> None: ...
