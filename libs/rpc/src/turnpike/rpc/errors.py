@@ -112,6 +112,17 @@ class ConflictError(ServiceError):
     reason = "CONFLICT"
 
 
+class EtagMismatchError(ServiceError):
+    """It was changed since the caller read it."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "ETAG_MISMATCH"
+
+    def __init__(self, etag: str) -> None:
+        """Takes the current one."""
+        super().__init__("it was changed meanwhile: read it again", etag=etag)
+
+
 class UnavailableError(ServiceError):
     """Something that is needed does not answer; the same call may succeed later."""
 

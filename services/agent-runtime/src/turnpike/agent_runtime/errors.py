@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import grpc
 
 from turnpike.api.agent_runtime.v1.error_reason_pb2 import ErrorReason
-from turnpike.rpc.errors import ServiceError
+from turnpike.rpc.errors import EtagMismatchError, ServiceError
 
 
 def _name(reason: ErrorReason.ValueType) -> str:
@@ -36,16 +36,6 @@ class ConflictError(AgentRuntimeError):
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"there is a {kind} {name!r} already", kind=kind, id=name)
-
-
-class EtagMismatchError(AgentRuntimeError):
-    """It was changed since the caller read it."""
-
-    code = grpc.StatusCode.FAILED_PRECONDITION
-    reason = _name(ErrorReason.ERROR_REASON_ETAG_MISMATCH)
-
-    def __init__(self, etag: str) -> None:
-        super().__init__("it was changed meanwhile: read it again", etag=etag)
 
 
 def check_etag(given: str, current: str) -> None:

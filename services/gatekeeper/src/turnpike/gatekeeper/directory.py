@@ -14,9 +14,9 @@ from turnpike.gatekeeper.administrators import (
     storable,
 )
 from turnpike.gatekeeper.issuer import TENANT, Issuer, IssuerSpec
-from turnpike.gatekeeper.model import EtagMismatchError, MissingError, Principal
+from turnpike.gatekeeper.model import MissingError, Principal
 from turnpike.gatekeeper.tenancy import new_service_account
-from turnpike.rpc.errors import InvalidArgumentError
+from turnpike.rpc.errors import EtagMismatchError, InvalidArgumentError
 from turnpike.rpc.identity import Caller
 
 CREATED, CHANGED, UNCHANGED = "created", "changed", "unchanged"

@@ -182,13 +182,3 @@ class StateError(ServiceError):
 
     code = grpc.StatusCode.FAILED_PRECONDITION
     reason = "CONFLICT"
-
-
-class EtagMismatchError(ServiceError):
-    """It was changed since it was read."""
-
-    code = grpc.StatusCode.FAILED_PRECONDITION
-    reason = "ETAG_MISMATCH"
-
-    def __init__(self, etag: str) -> None:
-        super().__init__("it was changed in the meantime; read it again", etag=etag)

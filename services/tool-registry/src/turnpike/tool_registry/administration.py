@@ -6,14 +6,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.database.tenancy import tenant_transaction
-from turnpike.rpc.errors import InvalidArgumentError
+from turnpike.rpc.errors import EtagMismatchError, InvalidArgumentError
 from turnpike.tool_registry import pins, refreshes
 from turnpike.tool_registry.connectors import Connectors, StoredConnector
 from turnpike.tool_registry.discovery import Discoveries
 from turnpike.tool_registry.errors import (
     ConnectorExistsError,
     ConnectorNotFoundError,
-    EtagMismatchError,
     VariableUnusableError,
 )
 from turnpike.tool_registry.links.pool import Links

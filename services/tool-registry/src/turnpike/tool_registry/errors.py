@@ -158,16 +158,6 @@ class CallNotWaitingError(ServiceError):
         )
 
 
-class EtagMismatchError(ServiceError):
-    """The etag is not the current one."""
-
-    code = grpc.StatusCode.FAILED_PRECONDITION
-    reason = ErrorReason.Name(ErrorReason.ERROR_REASON_ETAG_MISMATCH).removeprefix(_PREFIX)
-
-    def __init__(self, etag: str) -> None:
-        super().__init__(f"the etag is {etag!r} by now", etag=etag)
-
-
 class FenceStaleError(ServiceError):
     """A newer claim of the turn is known."""
 

@@ -5,14 +5,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from turnpike.database.tenancy import tenant_transaction
-from turnpike.rpc.errors import InvalidArgumentError
+from turnpike.rpc.errors import EtagMismatchError, InvalidArgumentError
 from turnpike.tool_registry.connectors import Connectors
 from turnpike.tool_registry.credentials import SHARED, Credential, Credentials
 from turnpike.tool_registry.discovery import Discoveries
 from turnpike.tool_registry.errors import (
     ConnectorNotFoundError,
     CredentialNotFoundError,
-    EtagMismatchError,
 )
 from turnpike.tool_registry.model import Transport
 from turnpike.tool_registry.ownership import Who

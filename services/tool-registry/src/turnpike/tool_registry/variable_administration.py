@@ -7,10 +7,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.database.tenancy import tenant_transaction
-from turnpike.rpc.errors import InvalidArgumentError
+from turnpike.rpc.errors import EtagMismatchError, InvalidArgumentError
 from turnpike.tool_registry.discovery import Discoveries
 from turnpike.tool_registry.errors import (
-    EtagMismatchError,
     TextUnfillableError,
     VariableExistsError,
     VariableNotFoundError,

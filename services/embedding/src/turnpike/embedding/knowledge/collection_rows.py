@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from turnpike.embedding.knowledge import leftover_rows
 from turnpike.embedding.knowledge.errors import (
     CollectionExistsError,
-    EtagMismatchError,
     MissingError,
 )
 from turnpike.embedding.knowledge.model import Collection, NewCollection
-from turnpike.rpc.errors import InvalidArgumentError
+from turnpike.rpc.errors import EtagMismatchError, InvalidArgumentError
 
 _IS_LANGUAGE = text("SELECT count(*) FROM pg_ts_config WHERE cfgname = :language")
 _INSERT = text(

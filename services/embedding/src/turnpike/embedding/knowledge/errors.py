@@ -54,16 +54,6 @@ class MigrationUnderWayError(EmbeddingError):
         super().__init__(f"a migration to {target!r} is not over", target=target)
 
 
-class EtagMismatchError(EmbeddingError):
-    """The etag is not the current one."""
-
-    code = grpc.StatusCode.FAILED_PRECONDITION
-    reason = _name(ErrorReason.ERROR_REASON_ETAG_MISMATCH)
-
-    def __init__(self, etag: str) -> None:
-        super().__init__(f"the etag is {etag!r} by now", etag=etag)
-
-
 class DocumentTooLargeError(EmbeddingError):
     """The document has more bytes than one may have."""
 

@@ -7,10 +7,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from turnpike.embedding.knowledge import paths
-from turnpike.embedding.knowledge.errors import EtagMismatchError, MissingError
+from turnpike.embedding.knowledge.errors import MissingError
 from turnpike.embedding.sources.errors import FolderOwnedError
 from turnpike.embedding.sources.model import NewSource, Source, Spec
 from turnpike.embedding.sources.run_rows import to_run
+from turnpike.rpc.errors import EtagMismatchError
 
 _SELECT = (
     "SELECT s.*, k.name AS collection_name, r.id AS r_id, r.state AS r_state,"

@@ -9,7 +9,7 @@ from uuid import UUID
 import grpc
 
 from turnpike.gatekeeper.model import MissingError
-from turnpike.rpc.errors import ServiceError
+from turnpike.rpc.errors import EtagMismatchError, ServiceError
 
 TIERS = ("free", "pro", "team", "enterprise")
 PERIODS = ("day", "month", "total")
@@ -202,16 +202,6 @@ def require(kind: str, id: str, current: Tagged | None, etag: str) -> Tagged:
     if etag and etag != etag_of(current):
         raise EtagMismatchError(etag_of(current))
     return current
-
-
-class EtagMismatchError(ServiceError):
-    """It was changed since the caller read it."""
-
-    code = grpc.StatusCode.FAILED_PRECONDITION
-    reason = "ETAG_MISMATCH"
-
-    def __init__(self, etag: str) -> None:
-        super().__init__("it was changed meanwhile: read it again", etag=etag)
 
 
 class InUseError(ServiceError):
