@@ -37,7 +37,7 @@ class Protocol:
         self.journal = journal
         self.lie: Lie = lie
         self._era: Era = era
-        self._tools = Tools(journal)
+        self.tools = Tools(journal)
         self._lists = 0
 
     async def answer(
@@ -114,7 +114,7 @@ class Protocol:
                 await notify(note)
 
         try:
-            return await self._tools.run(Call(name, arguments, meta, report))
+            return await self.tools.run(Call(name, arguments, meta, report))
         except UnknownToolError as unknown:
             raise ProtocolError(INVALID_PARAMS, f"unknown tool {unknown}") from unknown
         except (KeyError, TypeError, ValueError) as wrong:

@@ -105,6 +105,8 @@ class Tools:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._once: dict[str, asyncio.Task[dict[str, Any]]] = {}
+        self.held: dict[str, asyncio.Event] = {}
+        """By tag: when the work of a call with an effect may end."""
 
     async def run(self, call: Call) -> dict[str, Any]:
         """Runs a call and returns its result, or raises UnknownToolError."""
@@ -116,6 +118,8 @@ class Tools:
         tag = call.arguments["tag"]
         self._journal.note("effect", tool=call.name, arguments=call.arguments, meta=call.meta)
         await asyncio.sleep(float(call.arguments.get("seconds", 0)))
+        if held := self.held.get(tag):
+            await held.wait()
         self._journal.note("end", tool=call.name, arguments=call.arguments, meta=call.meta)
         return text(f"done {tag}")
 

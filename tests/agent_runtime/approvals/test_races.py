@@ -110,7 +110,8 @@ async def test_an_owner_that_dies_between_decision_and_execution_runs_it_once(
     async with world.replica() as first, world.replica() as second:
         tenant = await world.tenant(first)
         await tools.offer(tenant, **ASKS)
-        turn = await paused(tenant, provider, arguments='{"tag": "heir", "seconds": 0.3}')
+        over = tools.hold("heir")
+        turn = await paused(tenant, provider, arguments='{"tag": "heir"}')
         await decide(tenant, turn.approval.id, said("approve"))
         await tools.runs("heir")
         # Whoever runs it is taken for dead; the next claim joins the call by its effect.
@@ -118,6 +119,7 @@ async def test_an_owner_that_dies_between_decision_and_execution_runs_it_once(
             "UPDATE turns SET owner = NULL, due_at = statement_timestamp() WHERE id = $1",
             UUID(turn.id),
         )
+        over.set()
         ended, _ = await answered(tenant.on(second.runtime), provider, turn.id)
 
     assert ended.status == TurnStatus.TURN_STATUS_COMPLETED

@@ -17,9 +17,9 @@ from tests.tool_registry import serving as registries
 @pytest.fixture
 async def tools(registry: registries.Registry, tmp_path: Path) -> AsyncGenerator[Tools]:
     """Tools that count their effects."""
-    journal = Journal(tmp_path / "journal")
-    async with EffectsServer(Protocol(journal)).listening() as url:
-        yield Tools(registry, url, journal)
+    protocol = Protocol(Journal(tmp_path / "journal"))
+    async with EffectsServer(protocol).listening() as url:
+        yield Tools(registry, url, protocol)
 
 
 @pytest.fixture

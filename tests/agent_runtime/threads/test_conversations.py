@@ -1,6 +1,5 @@
 """What is kept of a conversation, and who may see it."""
 
-import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from grpc import StatusCode
 
 from tests.agent_runtime.serving import Metadata, Tenant
 from tests.doubles.model_server import ModelServer
-from tests.waiting import refusal
+from tests.waiting import refusal, until
 from turnpike.api.agent_runtime.v1 import thread_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.turn_pb2 import TurnStatus
 from turnpike.api.agent_runtime.v1.turn_service_pb2 import (
@@ -78,9 +77,7 @@ async def streaming(tenant: Tenant, url: str, model: str) -> None:
 
 
 async def until_open(provider: ModelServer) -> None:
-    async with asyncio.timeout(15):
-        while not provider.open_streams:
-            await asyncio.sleep(0.01)
+    await until(lambda: bool(provider.open_streams))
 
 
 async def test_a_thread_is_what_was_asked_for(tenant: Tenant):
@@ -189,7 +186,7 @@ async def test_deleting_a_thread_stops_what_runs_and_what_waits_in_it(
     await delete(tenant, running.thread)
 
     assert {turn.status for turn in queued} == {TurnStatus.TURN_STATUS_QUEUED}
-    assert provider.open_streams == 0
+    await until(lambda: provider.open_streams == 0)
     assert provider.stats["chat"] == 1
     request = ListTurnsRequest()
     turns = await tenant.runtime.turns.ListTurns(request, metadata=tenant.admin)

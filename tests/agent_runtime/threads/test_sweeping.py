@@ -55,7 +55,7 @@ async def test_what_runs_and_waits_is_cancelled_and_all_of_it_deleted(
         return await count(superuser, "threads", "id", running.thread) == 0
 
     await until(is_gone)
-    assert provider.open_streams == 0
+    await until(lambda: provider.open_streams == 0)
     assert provider.stats["chat"] == 1
     assert await count(superuser, "turns", "thread", running.thread) == 0
 

@@ -42,8 +42,9 @@ async def system(world: World) -> AsyncGenerator[AsyncEngine]:
 
 
 @pytest.fixture
-def provider(world: World) -> Provider:
+async def provider(world: World) -> Provider:
     """The provider of every tenant's model, called by nobody yet."""
+    await world.let_end()
     world.provider.forget()
     return world.provider
 
@@ -64,6 +65,6 @@ async def tenant(world: World, here: Served) -> Tenant:
 @pytest.fixture
 async def tools(registry: registries.Registry, tmp_path: Path) -> AsyncGenerator[Tools]:
     """Tools that count their effects."""
-    journal = Journal(tmp_path / "journal")
-    async with EffectsServer(Protocol(journal)).listening() as url:
-        yield Tools(registry, url, journal)
+    protocol = Protocol(Journal(tmp_path / "journal"))
+    async with EffectsServer(protocol).listening() as url:
+        yield Tools(registry, url, protocol)

@@ -9,7 +9,8 @@ import pytest
 from tests.agent_runtime.serving import Tenant
 from tests.agent_runtime.turns.provider import Ask, Provider
 from tests.agent_runtime.turns.tools import Tools
-from tests.agent_runtime.turns.world import Served, World, begin, kinds, said, watching
+from tests.agent_runtime.turns.world import World, begin, cancel, kinds, said, watching
+from tests.waiting import until
 from turnpike.agent_runtime.events.fold import fold
 from turnpike.api.agent_runtime.v1.turn_pb2 import Turn, TurnStatus
 from turnpike.api.agent_runtime.v1.turn_service_pb2 import ON_BUSY_ENQUEUE
@@ -18,17 +19,10 @@ COMPLETED = TurnStatus.TURN_STATUS_COMPLETED
 FAILED = TurnStatus.TURN_STATUS_FAILED
 
 
-@pytest.fixture(scope="module")
-async def here(world: World) -> AsyncGenerator[Served]:
-    """A replica of little patience."""
-    async with world.replica(first_chunk_timeout=2, idle_timeout=2) as served:
-        yield served
-
-
 @pytest.fixture
 async def hasty(world: World) -> AsyncGenerator[Tenant]:
     """A tenant on a replica that gives a turn three seconds."""
-    async with world.replica(first_chunk_timeout=2, idle_timeout=2, turn_timeout=3) as served:
+    async with world.replica(turn_timeout=3) as served:
         yield await world.tenant(served)
 
 
@@ -59,18 +53,29 @@ async def test_a_call_that_is_refused_for_now_is_made_again_and_nobody_notices(
 async def test_retry_after_is_what_is_waited(tenant: Tenant, provider: Provider):
     turn, ask = await begin(tenant, provider)
     began = time.monotonic()
-    async with watching(tenant, turn.id) as reader:
-        ask.refuse(429, {"retry-after": "1"})
-        again = await provider.asked()
-        waited = time.monotonic() - began
-        again.answer("hello")
-        events = await reader.ends()
+    ask.refuse(429, {"retry-after": "1"})
+    again = await provider.asked()
+    waited = time.monotonic() - began
+    again.answer("hello")
+
+    assert (await tenant.ended(turn.id)).status == COMPLETED
+    assert waited >= 1
+
+
+async def test_retry_after_is_what_readers_are_told(world: World, provider: Provider):
+    async with world.replica(slot_patience=60) as served:
+        tenant = await world.tenant(served)
+        turn, ask = await begin(tenant, provider)
+        async with watching(tenant, turn.id) as reader:
+            ask.refuse(429, {"retry-after": "30"})
+            await reader.until(lambda each: "model_retrying" in kinds(each.events))
+            await cancel(tenant, turn.id)
+            events = await reader.ends()
 
     retrying = next(each.model_retrying for each in events if each.HasField("model_retrying"))
     assert retrying.reason == "RATE_LIMITED"
-    # A little is added, so that not all come back at the same moment.
-    assert 500 < retrying.delay.ToMilliseconds() <= 1100
-    assert waited >= 1
+    # A little is added, so that not all come back at the same moment; what passed since is not.
+    assert 15_000 < retrying.delay.ToMilliseconds() <= 33_000
 
 
 async def test_a_wait_beyond_the_turns_deadline_is_not_begun(
@@ -94,24 +99,23 @@ async def test_calls_are_made_again_within_the_turns_deadline_only(
     while not (await hasty.turn(turn.id)).HasField("finish_time"):
         ask.refuse(500, {"retry-after": "0.3"})
         refusals += 1
-        ask = await next_ask(hasty, provider, turn) or ask
+        ask = await next_ask(hasty, provider, turn, ask) or ask
 
     failed = await ended(world, hasty, turn)
-    # On a slow machine a refusal may come too late to be one.
-    assert failed.status == FAILED
-    assert failed.error.reason in ("PROVIDER_ERROR", "DEADLINE_EXCEEDED")
+    assert (failed.status, failed.error.reason) == (FAILED, "PROVIDER_ERROR")
     assert time.monotonic() - began < 60
     assert refusals > 1
 
 
-async def next_ask(tenant: Tenant, provider: Provider, turn: Turn) -> Ask | None:
-    """Returns the next call, or None once the turn has ended without one."""
-    async with watching(tenant, turn.id) as reader:
-        known = len(provider.asks)
-        await reader.until(
-            lambda each: len(provider.asks) > known or "turn_finished" in kinds(each.events)
-        )
-        return await provider.asked() if len(provider.asks) > known else None
+async def next_ask(tenant: Tenant, provider: Provider, turn: Turn, ask: Ask) -> Ask | None:
+    """Returns the call after another, or None once the turn has ended without one."""
+    known = provider.asks.index(ask) + 1
+
+    async def goes_on() -> bool:
+        return len(provider.asks) > known or (await tenant.turn(turn.id)).HasField("finish_time")
+
+    await until(goes_on)
+    return await provider.asked() if len(provider.asks) > known else None
 
 
 async def test_a_call_that_is_refused_for_good_is_not_made_again(
@@ -126,20 +130,32 @@ async def test_a_call_that_is_refused_for_good_is_not_made_again(
     assert provider.asks[-1] is ask
 
 
-async def test_a_provider_that_never_begins_is_given_up(tenant: Tenant, provider: Provider):
-    turn, ask = await begin(tenant, provider)
+async def test_a_provider_that_never_begins_is_given_up(world: World, provider: Provider):
+    async with world.replica(first_chunk_timeout=2) as hasty:
+        tenant = await world.tenant(hasty)
+        turn, ask = await begin(tenant, provider)
 
-    again = await provider.asked()
-    again.answer("hello")
+        again = await provider.asked()
+        again.answer("hello")
 
-    assert ask.closed.is_set()
-    assert (await tenant.ended(turn.id)).text == "hello"
+        await asyncio.wait_for(ask.closed.wait(), 15)
+        assert (await tenant.ended(turn.id)).text == "hello"
 
 
-@pytest.mark.parametrize("fault", ["cut", "garbage", "hang"])
+async def test_what_a_stream_said_before_it_fell_silent_is_void(world: World, provider: Provider):
+    async with world.replica(idle_timeout=2) as hasty:
+        await break_off(world, await world.tenant(hasty), provider, "hang")
+
+
+@pytest.mark.parametrize("fault", ["cut", "garbage"])
 async def test_what_a_stream_said_before_it_broke_is_void(
     world: World, tenant: Tenant, provider: Provider, fault: str
 ):
+    await break_off(world, tenant, provider, fault)
+
+
+async def break_off(world: World, tenant: Tenant, provider: Provider, fault: str) -> None:
+    """Has a stream break off in a way, and the model say something else after that."""
     turn, ask = await begin(tenant, provider)
     async with watching(tenant, turn.id) as reader:
         ask.say("not this ", "nor this")
@@ -155,7 +171,7 @@ async def test_what_a_stream_said_before_it_broke_is_void(
     assert (await ended(world, tenant, turn)).text == "but that"
     assert fold(events).text == "but that"
     assert kinds(events).count("log_reset") == 1
-    assert ask.closed.is_set()
+    await asyncio.wait_for(ask.closed.wait(), 15)
 
 
 async def test_who_attaches_after_a_reset_is_not_shown_what_is_void(
@@ -181,22 +197,24 @@ async def silence(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def test_a_model_that_is_slow_but_speaks_is_not_given_up(hasty: Tenant, provider: Provider):
-    # Silence ends a call, age does not: all of it takes longer than any deadline.
-    turn, ask = await begin(hasty, provider)
-    async with watching(hasty, turn.id) as reader:
-        began, said_so_far = time.monotonic(), 0
-        while time.monotonic() - began < 3.5:
-            said_so_far += 1
-            ask.say(f"{said_so_far} ")
-            await reader.reads(f"{said_so_far} ")
-            await silence(0.2)
-        ask.end()
-        events = await reader.ends()
+async def test_a_model_that_is_slow_but_speaks_is_not_given_up(world: World, provider: Provider):
+    # Silence ends a call, age does not: all of it takes longer than what a turn is given.
+    async with world.replica(turn_timeout=1) as served:
+        tenant = await world.tenant(served)
+        turn, ask = await begin(tenant, provider)
+        async with watching(tenant, turn.id) as reader:
+            began, said_so_far = time.monotonic(), 0
+            while time.monotonic() - began < 1.5:
+                said_so_far += 1
+                ask.say(f"{said_so_far} ")
+                await reader.reads(f"{said_so_far} ")
+                await silence(0.2)
+            ask.end()
+            events = await reader.ends()
 
-    assert kinds(events)[-1] == "turn_finished"
-    assert "log_reset" not in kinds(events)
-    assert (await hasty.turn(turn.id)).status == COMPLETED
+        assert kinds(events)[-1] == "turn_finished"
+        assert "log_reset" not in kinds(events)
+        assert (await tenant.turn(turn.id)).status == COMPLETED
 
 
 async def test_a_stream_that_is_cut_four_times_fails_the_turn_and_keeps_the_last(

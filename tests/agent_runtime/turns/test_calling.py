@@ -167,13 +167,19 @@ async def test_a_result_that_came_while_nobody_owned_the_turn_is_joined_by_its_e
         tenant = await world.tenant(first)
         await tools.offer(tenant)
         turn, ask = await begin(tenant, provider)
-        ask.ask_for("effects__transfer", arguments='{"tag": "joined", "seconds": 0.2}')
+        over = tools.hold("joined")
+        ask.ask_for("effects__transfer", arguments='{"tag": "joined"}')
         await tools.runs("joined")
         # Nobody claims it until the call is over.
         await world.superuser.execute(
             "UPDATE turns SET owner = NULL, fence = fence + 1,"
-            " due_at = statement_timestamp() + interval '1 second' WHERE id = $1",
+            " due_at = statement_timestamp() + interval '1 hour' WHERE id = $1",
             UUID(turn.id),
+        )
+        over.set()
+        await tools.ran(tenant, turn.id)
+        await world.superuser.execute(
+            "UPDATE turns SET due_at = statement_timestamp() WHERE id = $1", UUID(turn.id)
         )
         ask = await provider.asked()
         ask.answer("done")

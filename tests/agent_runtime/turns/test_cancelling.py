@@ -233,9 +233,11 @@ async def test_between_steps(world: World, tenant: Tenant, provider: Provider, t
     turn, ask = await begin(tenant, provider)
     asked = len(provider.asks)
     ask.say("let me see")
-    ask.ask_for("effects__transfer", arguments='{"tag": "between", "seconds": 0.3}')
+    over = tools.hold("between")
+    ask.ask_for("effects__transfer", arguments='{"tag": "between"}')
     await tools.runs("between")
     async with world.locked(turn.id) as held:
+        over.set()
         await held.awaited()
         await held.set("desired = 'cancel'")
 
@@ -275,7 +277,7 @@ async def test_through_another_replica_waits_for_no_renewal_of_the_lease(
             async with world.unrenewed(here):
                 ended = await cancel(tenant.on(elsewhere.runtime), turn.id)
 
-    assert ask.closed.is_set()
+    await asyncio.wait_for(ask.closed.wait(), 15)
     assert ended.text == "half"
     # Nobody took it from its owner, whose lease ends after four seconds.
     assert (await world.row(turn.id))["fence"] == 1
@@ -291,7 +293,7 @@ async def test_that_no_signal_announces_comes_with_the_lease(
     )
 
     assert (await tenant.ended(turn.id)).status == CANCELLED
-    assert ask.closed.is_set()
+    await asyncio.wait_for(ask.closed.wait(), 15)
 
 
 async def test_of_a_turn_whose_owner_is_gone_is_done_by_whoever_claims_it(

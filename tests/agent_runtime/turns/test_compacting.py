@@ -70,15 +70,20 @@ async def test_row_56_who_takes_over_comes_to_the_same_and_says_it_once(
 
 
 async def test_row_56_who_goes_on_after_a_pause_says_it_no_more(
-    world: World, tenant: Tenant, provider: Provider, full: tuple[TurnMessage, Ask]
+    world: World,
+    here: Served,
+    tenant: Tenant,
+    provider: Provider,
+    full: tuple[TurnMessage, Ask],
 ):
     turn, ask = full
 
     async def waits() -> bool:
         return (await world.row(turn.id))["status"] == "WAITING"
 
-    ask.refuse(429, {"retry-after": "1.5"})
+    ask.refuse(429, {"retry-after": "30"})
     await until(waits)
+    await world.rested(here)
     again = await provider.asked()
     again.answer("whole")
     await tenant.ended(turn.id)

@@ -114,9 +114,12 @@ async def test_whoever_takes_a_call_over_joins_it(world: World, tools: Tools):
     async with world.replica() as first, world.replica():
         tenant = await world.tenant(first)
         await tools.offer(tenant)
-        turn = (await start(tenant, "effects/transfer", '{"tag": "taken", "seconds": 2}')).turn
+        over = tools.hold("taken")
+        turn = (await start(tenant, "effects/transfer", '{"tag": "taken"}')).turn
         await tools.runs("taken")
         await world.declare_dead(first)
+        await world.claimed(turn.id, 2)
+        over.set()
         ended = await world_ended(world, turn.id)
 
     assert tools.effects("taken") == 1

@@ -98,6 +98,21 @@ async def test_what_is_preferred_falls_back_to_the_platform_s(
     assert "model_retrying" in kinds(await world.log(turn.id))
 
 
+@pytest.mark.parametrize("status", [429, 500])
+async def test_who_failed_is_not_asked_again_before_another_though_it_has_rested(
+    tenant: Tenant, provider: Provider, status: int
+):
+    # As when a machine stands still for longer than a key rests.
+    await owns(tenant, provider, "own")
+    turn, ask = await begin(tenant, provider)
+    ask.refuse(status, {"retry-after": "0"})
+    again = await provider.asked()
+    again.answer("hello")
+
+    assert (ask.key, again.key) == ("own", "platform's")
+    assert await says(tenant, turn) == (COMPLETED, "")
+
+
 async def test_what_is_off_is_not_used(tenant: Tenant, provider: Provider):
     await owns(tenant, provider, "own")
     await set_mode(tenant, OFF)
@@ -171,19 +186,20 @@ async def test_g13_what_is_required_and_is_not_there_ends_the_turn_and_asks_nobo
 
 
 async def test_a_key_that_goes_while_a_turn_waits_is_used_no_more(
-    world: World, tenant: Tenant, provider: Provider
+    world: World, here: Served, tenant: Tenant, provider: Provider
 ):
     await owns(tenant, provider, "own")
     await set_mode(tenant, REQUIRED)
     before = len(provider.asks)
     turn, ask = await begin(tenant, provider)
-    ask.refuse(429, {"retry-after": "1"})
+    ask.refuse(429, {"retry-after": "10"})
 
     async def is_waiting() -> bool:
         return (await world.row(turn.id))["status"] == "WAITING"
 
     await until(is_waiting)
     await delete_key(tenant, "own")
+    await world.rested(here)
 
     assert await says(tenant, turn) == (FAILED, "OWN_KEY_REQUIRED")
     assert since(provider, before) == {"own"}

@@ -183,11 +183,14 @@ async def test_a_takeover_in_a_tool_does_not_ask_the_model_again(
         tenant = await world.tenant(first)
         await tools.offer(tenant)
         turn, ask = await begin(tenant, provider)
+        over = tools.hold("once")
         ask.say("let me transfer")
-        ask.ask_for("effects__transfer", arguments='{"tag": "once",  "seconds": 1}')
+        ask.ask_for("effects__transfer", arguments='{"tag":  "once"}')
         await tools.runs("once")
 
         await world.declare_dead(first)
+        await world.claimed(turn.id, 2)
+        over.set()
         ask = await provider.asked()
         ask.answer("done")
         ended = await tenant.on(second.runtime).ended(turn.id)
@@ -197,7 +200,7 @@ async def test_a_takeover_in_a_tool_does_not_ask_the_model_again(
         assert "done once" in ask.prompt[-1][1]
         assert tools.effects("once") == 1
         assert [call.outcome for call in ended.calls] == [ToolOutcome.TOOL_OUTCOME_OK]
-        assert ended.calls[0].arguments == '{"tag": "once",  "seconds": 1}'
+        assert ended.calls[0].arguments == '{"tag":  "once"}'
         assert (await world.row(turn.id))["fence"] == 2
 
 
@@ -216,7 +219,7 @@ async def test_draining_hands_over_what_runs_and_counts_nothing_against_it(
             again.answer("whole")
             events = await reader.ends()
 
-        assert ask.closed.is_set()
+        await asyncio.wait_for(ask.closed.wait(), 15)
         assert fold(events).text == "whole"
         row = await world.row(turn.id)
         assert (row["status"], row["owner_name"], row["fence"], row["fruitless"]) == (
@@ -254,10 +257,12 @@ async def test_draining_never_cancels_a_tool_call(world: World, provider: Provid
         tenant = await world.tenant(first)
         await tools.offer(tenant)
         turn, ask = await begin(tenant, provider)
-        ask.ask_for("effects__transfer", arguments='{"tag": "drained", "seconds": 0.5}')
+        over = tools.hold("drained")
+        ask.ask_for("effects__transfer", arguments='{"tag": "drained"}')
         await tools.runs("drained")
 
         await first.replica.drain(timedelta())
+        over.set()
         (await provider.asked()).answer("whole")
         ended = await tenant.on(second.runtime).ended(turn.id)
 

@@ -131,7 +131,7 @@ async def test_the_server_of_a_tool_is_called_in_the_same_trace(
     (await provider.asked()).answer("done")
     await tenant.ended(turn)
 
-    (entry,) = tools.journal.entries("tools/call")
+    (entry,) = tools.protocol.journal.entries("tools/call")
     assert entry.meta is not None
     assert entry.meta["traceparent"].split("-")[1] == trace
 

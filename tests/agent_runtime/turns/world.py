@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import grpc
+from redis.asyncio import Redis
 
 from tests.agent_runtime.serving import Peers, Runtime, Tenant, listening, settings_for
 from tests.agent_runtime.turns.provider import Ask, Provider
@@ -17,6 +18,7 @@ from tests.conftest import Keys, Schemas, new_database
 from tests.gatekeeper import serving as gatekeepers
 from tests.waiting import until
 from turnpike.agent_runtime.__main__ import Replica, open_replica
+from turnpike.agent_runtime.models import cooldowns
 from turnpike.api.agent_runtime.v1 import turn_service_pb2 as pb
 from turnpike.api.agent_runtime.v1.event_pb2 import Event
 from turnpike.api.agent_runtime.v1.turn_pb2 import Turn
@@ -133,6 +135,15 @@ class World:
         assert row is not None
         return row
 
+    async def claimed(self, turn: str, fence: int) -> None:
+        """Returns when a turn has been claimed so often, and is owned."""
+
+        async def is_claimed() -> bool:
+            row = await self.row(turn)
+            return row["fence"] >= fence and row["owner"] is not None
+
+        await until(is_claimed)
+
     async def count(self, table: str) -> int:
         """Returns how many rows a table has."""
         return await self.superuser.fetchval(f"SELECT count(*) FROM {table}")
@@ -152,6 +163,32 @@ class World:
                 "UPDATE turns SET owner = NULL, due_at = statement_timestamp() WHERE owner = $1",
                 served.id,
             )
+
+    async def rested(self, *replicas: Served) -> None:
+        """Lets the time pass that providers asked for: whoever waits for one is due."""
+        known = {each for served in replicas for each in served.replica.cooldowns.known}
+        async with Redis.from_url(self.redis_url) as redis:
+            seconds, _ = await redis.time()
+            if known:
+                await redis.zadd(cooldowns.KEY, dict.fromkeys(known, (seconds - 1) * 1000))
+        await until(lambda: not any(each.replica.cooldowns.left([*known]) for each in replicas))
+        await self.superuser.execute("UPDATE provider_outages SET retry_at = clock_timestamp()")
+        await self.superuser.execute(
+            "UPDATE turns SET due_at = clock_timestamp()"
+            " WHERE status = 'WAITING' AND waiting_for = 'provider'"
+        )
+
+    async def let_end(self) -> None:
+        """Lets turns end that a test left running, or failed with.
+
+        Whoever took one over would ask its model, and the next test would take that for its own.
+        """
+        await self.superuser.execute(
+            "UPDATE turns SET desired = 'cancel',"
+            " due_at = CASE WHEN owner IS NULL THEN clock_timestamp() END"
+            " WHERE id IN (SELECT id FROM turns WHERE status IN ('QUEUED', 'RUNNING', 'WAITING')"
+            "  FOR UPDATE SKIP LOCKED)"
+        )
 
     @asynccontextmanager
     async def unrenewed(self, served: Served) -> AsyncGenerator[None]:

@@ -114,6 +114,7 @@ class Asking:
         self._out: set[str] = set()
         self._rests: dict[str, float] = {}
         self._last: tuple[Candidate, ModelError] | None = None
+        self._failed = ""
 
     async def ask(self) -> Heard:
         """Returns what the model says in one step, having written it to the log.
@@ -152,6 +153,7 @@ class Asking:
         heard.failed = True
         self._cuts += heard.anything
         self._last = candidate, error
+        self._failed = candidate.id
         if error.reason in _HOPELESS or self._cuts > _MOST_CUTS:
             raise _failure(error) from error
         if not error.transient:
@@ -180,6 +182,8 @@ class Asking:
             left = [each for each in await self._candidates() if each.id not in self._out]
             if not left:
                 raise self._given_up()
+            # Whoever failed just now may have rested by now, and is asked after all others.
+            left.sort(key=lambda each: each.id == self._failed)
             soonest, shortest = left[0], math.inf
             for candidate in left:
                 wait = await self._wait_for(candidate)
@@ -222,6 +226,7 @@ class Asking:
         self._say_retrying(error, seconds)
         self._waited += seconds
         await asyncio.sleep(seconds)
+        self._failed = ""
         self._last = self._last and (candidate, error)
 
     def _given_up(self) -> TurnFailedError:
