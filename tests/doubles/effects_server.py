@@ -34,6 +34,9 @@ class EffectsServer:
         self.protocol = protocol
         self.journal = protocol.journal
         self.sessions: set[str] | None = set() if sessions else None
+        self.held: asyncio.Event | None = None
+        """While it is set up and not set, calls have had their effect and are not answered."""
+
         self._running: set[asyncio.Task[Message]] = set()
 
     @asynccontextmanager
@@ -89,6 +92,8 @@ class EffectsServer:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         response = await asyncio.shield(task)
+        if self.held is not None and message["method"] == "tools/call":
+            await self.held.wait()
         if streaming:
             connection.write(sse(response))
             connection.end_stream()

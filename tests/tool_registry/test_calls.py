@@ -9,7 +9,7 @@ import asyncpg
 
 from tests.doubles.effects_server import EffectsServer
 from tests.locks import held_up
-from tests.tool_registry.serving import Registry, Tenant, text_of
+from tests.tool_registry.serving import Registry, Tenant, text_of, timed_out
 from tests.waiting import refusal, until
 from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.api.tool_registry.v1.tool_call_service_pb2 import RunCallRequest
@@ -184,15 +184,14 @@ async def test_t8_a_call_with_effects_that_takes_too_long_is_unknown(
     tenant: Tenant, url: str, effects: EffectsServer
 ):
     await tenant.connect(url=url)
-    # Its time begins before there is a connection: one that is open leaves all of it to the call.
-    await tenant.run(await tenant.ask("effects/echo"))
-    request = await tenant.ask("effects/transfer", tag="rent", seconds=30)
-    request.timeout.FromTimedelta(timedelta(seconds=1))
 
-    call = await tenant.run(request)
+    def was_sent() -> bool:
+        return effects.journal.effects("rent") == 1
+
+    call = await timed_out(tenant, "effects/transfer", was_sent, tag="rent", seconds=30)
 
     assert (call.status, call.reason) == (tool_pb2.CALL_STATUS_UNKNOWN, "OUTCOME_UNKNOWN")
-    assert effects.journal.effects("rent") == 1
+    await until(was_sent)
 
 
 async def test_a_repeatable_call_that_takes_too_long_has_failed(tenant: Tenant, url: str):

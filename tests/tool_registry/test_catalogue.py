@@ -15,6 +15,7 @@ from tests.doubles.effects_journal import Journal
 from tests.doubles.effects_protocol import Era, Protocol
 from tests.doubles.effects_server import EffectsServer
 from tests.doubles.http1 import Connection, Request, serving
+from tests.doubles.scripted_mcp import ScriptedServer
 from tests.tool_registry.serving import Registry, Tenant, settings_for
 from tests.tool_registry.serving import serving as serving_registry
 from tests.waiting import until
@@ -226,15 +227,18 @@ async def test_t5_the_last_good_list_stands_when_a_server_fails(
 
 
 async def test_t2_an_old_list_is_shown_and_refreshed_meanwhile(
-    tenant: Tenant, url: str, effects: EffectsServer, superuser: asyncpg.Connection
+    tenant: Tenant, server: ScriptedServer, place: str, superuser: asyncpg.Connection
 ):
-    await tenant.connect(url=url)
+    await tenant.connect(url=place)
     before = await tenant.list_tools()
-    effects.protocol.lie = "schema"
+    # Whoever comes first may have it read: this listing, or a sweep.
+    server.held = asyncio.Event()
+    server.tools.append(tool("two"))
     await superuser.execute("UPDATE connectors SET refresh_at = now() WHERE tenant = $1", tenant.id)
 
     assert await tenant.list_tools() == before
-    await until(lambda: _lists(tenant, "effects/liar"))
+    server.held.set()
+    await until(lambda: _lists(tenant, "effects/two"))
 
 
 async def test_t3_a_corrupt_row_heals_itself(

@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import grpc
+import psutil
 import pytest
 
 from tests.channels import channel_to
@@ -47,7 +48,10 @@ async def mortal(
     """A replica in a process that may be killed."""
     address = f"127.0.0.1:{port or free_port()}"
     environment = environment_for(
-        urls, keys, LISTEN_ADDRESS=address, REPLICA_NAME=name or f"mortal-{uuid4()}"
+        *(urls, keys),
+        LISTEN_ADDRESS=address,
+        REPLICA_NAME=name or f"mortal-{uuid4()}",
+        GRACE_TIME="60",
     )
     with process(environment) as started:
         async with channel_to(address) as channel:
@@ -80,11 +84,14 @@ async def test_a_repeatable_call_whose_executor_is_killed_runs_again_with_its_ke
 ):
     tenant = registry.new_tenant()
     await tenant.connect(url=url)
-    request = await tenant.ask("effects/retry_safe", tag="rent", seconds=1)
+    request = await tenant.ask("effects/retry_safe", tag="rent")
+    effects.held = asyncio.Event()
     async with mortal(urls, keys) as (victim, killed):
         watch = tenant.on(victim).watch(request)
         await until(lambda: effects.journal.effects("rent") == 1)
         killed.kill()
+        killed.wait()
+        effects.held.set()
         call = await tenant.run(request)
         watch.cancel()
 
@@ -117,11 +124,15 @@ async def test_an_executor_that_was_stopped_changes_nothing_when_it_goes_on(
 ):
     tenant = registry.new_tenant()
     await tenant.connect(url=url)
-    request = await tenant.ask("effects/transfer", tag="rent", seconds=1)
+    request = await tenant.ask("effects/transfer", tag="rent")
+    effects.held = asyncio.Event()
     async with mortal(urls, keys) as (victim, stopped):
         watch = tenant.on(victim).watch(request)
         await until(lambda: effects.journal.effects("rent") == 1)
         stopped.send_signal(signal.SIGSTOP)
+        await until(lambda: psutil.Process(stopped.pid).status() == psutil.STATUS_STOPPED)
+        # It finds the answer when it goes on.
+        effects.held.set()
         call = await tenant.run(request)
         stopped.send_signal(signal.SIGCONT)
         last = tool_pb2.Call()
@@ -153,8 +164,7 @@ async def test_a_replica_that_is_told_to_stop_finishes_its_calls(
         last = tool_pb2.Call()
         async for response in watch:
             last = response.call
-        async with asyncio.timeout(15):
-            status = await asyncio.to_thread(ended.wait)
+        status = await asyncio.to_thread(ended.wait, 60)
 
     assert status == 0
     assert text_of(last) == "done rent"

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+from typing import Any
 
 import grpc
 import pytest
@@ -12,6 +13,7 @@ from tests.tool_registry.serving import Registry, Tenant
 from tests.waiting import refusal, until
 from turnpike.api.tool_registry.v1 import connector_service_pb2 as pb
 from turnpike.api.tool_registry.v1 import tool_pb2
+from turnpike.tool_registry import refreshes
 
 
 @pytest.fixture
@@ -256,6 +258,37 @@ async def test_a_definition_is_read_again_for_a_call_that_was_approved_after_it_
 
     assert call.reason == "TOOL_DEFINITION_CHANGED"
     assert server.count("tools/call") == 0
+
+
+async def test_a_call_waits_for_the_replica_that_reads_the_definition_again(
+    tenant: Tenant,
+    other: Registry,
+    server: ScriptedServer,
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Another replica reads the list, and began before the call was approved."""
+    await tenant.connect("post", url=place)
+    request = await tenant.ask("post/send_mail", to="a")
+    lists, server.held = server.count("tools/list"), asyncio.Event()
+    refreshing = asyncio.create_task(refresh(tenant.on(other)))
+    await until(lambda: server.count("tools/list") > lists)
+    waiting, is_due = asyncio.Event(), refreshes.is_due
+
+    async def asking(*args: Any) -> bool:
+        waiting.set()
+        return await is_due(*args)
+
+    monkeypatch.setattr(refreshes, "is_due", asking)
+    request.seen_after.GetCurrentTime()
+    running = asyncio.create_task(tenant.run(request))
+    await until(lambda: waiting.is_set() or running.done())
+    server.tools[0]["description"] = "Sends a mail to eve."
+    server.held.set()
+
+    assert (await running).reason == "TOOL_DEFINITION_CHANGED"
+    assert server.count("tools/call") == 0
+    await refreshing
 
 
 async def test_an_approval_that_meets_a_discovery_is_not_undone(

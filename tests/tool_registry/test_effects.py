@@ -13,7 +13,7 @@ from tests.doubles.scripted_mcp import (
     said,
     tool,
 )
-from tests.tool_registry.serving import Registry, Tenant, text_of
+from tests.tool_registry.serving import Registry, Tenant, text_of, timed_out
 from tests.waiting import refusal
 from turnpike.api.tool_registry.v1 import effect_service_pb2 as effects_pb
 from turnpike.api.tool_registry.v1 import tool_call_service_pb2 as calls_pb
@@ -241,7 +241,10 @@ async def test_blocks_of_every_kind_are_kept_and_what_is_too_large_is_named(
 async def test_hints_count_for_nothing_where_they_are_distrusted(
     registry: Registry, server: ScriptedServer, place: str
 ):
-    async def hang(_: Called) -> dict[str, Any]:
+    sent = list[Called]()
+
+    async def hang(called: Called) -> dict[str, Any]:
+        sent.append(called)
         await asyncio.Event().wait()
         return {}
 
@@ -250,9 +253,9 @@ async def test_hints_count_for_nothing_where_they_are_distrusted(
     for distrusted in (False, True):
         tenant = registry.new_tenant()
         await tenant.connect(url=place, distrust_annotations=distrusted)
-        request = await tenant.ask("effects/safe")
-        request.timeout.FromTimedelta(timedelta(seconds=1))
-        statuses[distrusted] = (await tenant.run(request)).status
+        sent.clear()
+        call = await timed_out(tenant, "effects/safe", lambda: bool(sent))
+        statuses[distrusted] = call.status
 
     assert statuses == {
         False: tool_pb2.CALL_STATUS_FAILED,

@@ -122,17 +122,17 @@ async def test_a_turns_artifacts_are_hidden_at_once_and_then_deleted(
 async def test_a_turns_calls_are_hidden_at_once_and_deleted_once_long_over(
     tenant: Tenant, server: ScriptedServer, superuser: asyncpg.Connection
 ):
-    asked, may_answer = asyncio.Event(), asyncio.Event()
+    asked, may_answer = list[Called](), asyncio.Event()
 
-    async def answer(_: Called) -> Message:
-        asked.set()
+    async def answer(called: Called) -> Message:
+        asked.append(called)
         await may_answer.wait()
         return {"content": []}
 
     server.answer = answer
     gone, stays = [await tenant.ask("shop/one") for _ in range(2)]
     running = [asyncio.ensure_future(tenant.run(request)) for request in (gone, stays)]
-    await asked.wait()
+    await until(lambda: len(asked) == 2)
     await tenant.forget(gone.turn)
     may_answer.set()
     await asyncio.gather(*running)

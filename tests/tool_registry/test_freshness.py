@@ -160,8 +160,9 @@ async def test_who_listened_and_is_gone_is_followed_by_another(
             tenant.id,
             name,
         )
-        await until(lambda: server.count("subscriptions/listen") == 2)
-    await until(lambda: server.count("subscriptions/listen") == 3, seconds=30)
+        await until(lambda: server.count("subscriptions/listen") >= 2)
+        heard = server.count("subscriptions/listen")
+    await until(lambda: server.count("subscriptions/listen") > heard, seconds=30)
     await until(lambda: server.listeners == 1)
     server.tools.append(tool("two"))
 

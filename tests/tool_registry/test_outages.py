@@ -8,16 +8,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import grpc
 import pytest
 
 from tests.conftest import Keys, Schemas
 from tests.doubles.effects_server import EffectsServer
 from tests.doubles.scripted_mcp import Called, Message, ScriptedServer
-from tests.tool_registry.serving import Registry, serving, settings_for, text_of
+from tests.tool_registry.serving import Registry, Tenant, serving, settings_for, text_of
 from tests.waiting import refusal, until
 from turnpike.api.tool_registry.v1 import tool_pb2
 from turnpike.cli.stack.postgres import LocalPostgres
+from turnpike.tool_registry import tools
 
 PICTURE = {"type": "image", "data": "iVBORw0KGgo=", "mimeType": "image/png"}
 
@@ -85,6 +87,26 @@ async def test_a_result_is_recorded_when_postgres_is_back_from_a_crash(
             except grpc.aio.AioRpcError as error:
                 assert error.code() is grpc.StatusCode.UNAVAILABLE
     assert effects.journal.effects("rent") == 1
+
+
+async def test_a_list_is_kept_though_postgres_was_away_as_it_was_read(
+    tenant: Tenant, place: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Nobody else reads it while its claim lasts, a minute and a half."""
+    replace_tools, failed = tools.replace_tools, list[object]()
+
+    async def failing(*values: Any) -> bool:
+        if len(failed) < 2:
+            failed.append(values)
+            raise asyncpg.ConnectionDoesNotExistError("it is away")
+        return await replace_tools(*values)
+
+    monkeypatch.setattr(tools, "replace_tools", failing)
+
+    await tenant.connect(url=place)
+
+    assert list(await tenant.tools()) == ["effects/one"]
+    assert len(failed) == 2
 
 
 async def _last(watch: Any) -> tool_pb2.Call:
