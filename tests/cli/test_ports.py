@@ -67,6 +67,12 @@ async def test_grpc_listens_on_a_planned_port():
     await server.stop(None)
 
 
+def test_a_port_that_is_spoken_for_is_not_given():
+    first, second = free_ports_of_nobody(2)
+
+    assert free_ports(1, [first, second], but=first) == [second]
+
+
 def test_too_few_ports_is_a_line():
     taken = free_ports(2)
 

@@ -81,11 +81,17 @@ await until(() => ended(asking));
 const outcome = asking.querySelector("details summary").textContent;
 await until(() => !ours());
 
-at("show-usage").click();
-const models = await until(() => at("sums").rows.length > 1 && [...at("sums").rows].map((row) => row.cells[0].textContent));
+// Behind the answers what they used is settled: whoever looks at once looks again.
+let models;
+await until(() => {
+  models = [...at("sums").rows].map((row) => row.cells[0].textContent);
+  if (models.includes(agent) && models.includes(askingAgent)) return true;
+  at("show-usage").click();
+});
 
 page.querySelector(`#threads [data-thread="${conversation}"] button`).click();
-const again = await until(() => page.querySelector("#turns .text")?.textContent);
+const shown = await until(() => [...page.querySelectorAll("#turns .turn")].find(ended));
+const again = shown.querySelector(".text").textContent;
 at("sign-out").click();
 await until(() => !cookieJar.getCookieStringSync(url).includes("turnpike_session"));
 

@@ -18,6 +18,9 @@ from tests.helm.image import Image
 
 Secrets = dict[str, dict[str, str]]
 
+_FAILURE_THRESHOLD = 3
+"""Kubernetes' own, where a probe says none."""
+
 
 @dataclass
 class Pod:
@@ -92,17 +95,21 @@ class Pod:
 
     async def become_ready(self) -> None:
         """Waits until the startup probe passed, and then the others."""
-        probe = self._container["startupProbe"]
-        for _ in range(probe["failureThreshold"]):
-            if await self.passes("startupProbe"):
-                break
-            await self._pause(probe["periodSeconds"])
-        assert await self.passes("livenessProbe"), self.log.read_text()
+        for kind in ("startupProbe", "livenessProbe"):
+            assert await self.passes(kind), self.log.read_text()
         while not await self.passes("readinessProbe"):
-            await self._pause(self._container["readinessProbe"]["periodSeconds"])
+            pass  # Its peers may be late; no pod is ended for that.
 
     async def passes(self, kind: str) -> bool:
-        """Runs a probe once."""
+        """Runs a probe until it passes, or fails as often in a row as Kubernetes lets it."""
+        probe = self._container[kind]
+        for _ in range(probe.get("failureThreshold", _FAILURE_THRESHOLD)):
+            if await self._passes_once(kind):
+                return True
+            await self._pause(probe["periodSeconds"])
+        return False
+
+    async def _passes_once(self, kind: str) -> bool:
         probe = self._container[kind]
         seconds = probe.get("timeoutSeconds", 1)
         if "grpc" in probe:

@@ -81,7 +81,7 @@ def operator_values(keys: dict[str, Ed25519PrivateKey]) -> Values:
         "trustedKeys": {
             service: encoded(key.public_key().public_bytes_raw()) for service, key in keys.items()
         },
-        "defaults": {"drainSeconds": 0, "graceSeconds": 5},
+        "defaults": {"drainSeconds": 0, "graceSeconds": 20},
         "services": {
             service: {
                 "port": (port := next(ports)),
@@ -122,7 +122,7 @@ async def pods(cluster: Cluster) -> AsyncIterator[dict[str, Pod]]:
 
 
 async def test_every_pod_becomes_ready_and_shows_its_metrics(pods: dict[str, Pod]):
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         for pod in pods.values():
             (port,) = (
                 one["containerPort"]
@@ -138,10 +138,11 @@ async def test_the_edge_reaches_the_other_pods(pods: dict[str, Pod]):
         trust_env=False,
         base_url=f"http://127.0.0.1:{http['containerPort']}",
         headers={"Authorization": f"Bearer {API_KEY}"},
+        timeout=60,
     ) as client:
         for path in ("/api/v1/agents", "/api/v1/tools", "/api/v1/threads"):
             assert (await client.get(path)).status_code == 200, path
-        reply = await client.post("/api/v1/embeddings", json={"input": ["a toll road"]}, timeout=60)
+        reply = await client.post("/api/v1/embeddings", json={"input": ["a toll road"]})
         assert reply.status_code == 200, reply.text
 
 

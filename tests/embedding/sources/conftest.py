@@ -39,9 +39,7 @@ async def source_settings(
 ) -> Settings:
     """A replica's settings; whatever runs sources shares them."""
     blobs = tmp_path_factory.mktemp("source-blobs")
-    return settings_for(
-        source_urls, keys, blobs, tool_registry_target=registry.target, source_read_seconds=3
-    )
+    return settings_for(source_urls, keys, blobs, tool_registry_target=registry.target)
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,17 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
-from tests.conftest import Keys
-from tests.embedding.knowledge.serving import library
+from tests.conftest import Keys, Schemas, new_database
+from tests.embedding.knowledge.serving import library, settings_for
 from tests.embedding.sources.feeding import Feed, Wiki, counts, hanging
+from tests.tool_registry.serving import Registry
 from tests.waiting import refusal, until
 from turnpike.api.embedding.v1 import collection_service_pb2, document_service_pb2
 from turnpike.api.embedding.v1 import source_service_pb2 as pb
@@ -284,20 +286,31 @@ async def test_a_run_that_nobody_survives_ends_and_the_next_one_may_do_better(
     assert counts(await feed.run()) == {"added": 1}
 
 
-async def test_a_server_that_hangs_ends_the_run_and_not_the_replica(feed: Feed, wiki: Wiki):
+async def test_a_server_that_hangs_ends_the_run_and_not_the_replica(
+    wiki: Wiki, registry: Registry, schemas: Schemas, keys: Keys, tmp_path: Path
+):
+    # A database in which no replica with more patience runs sources.
+    urls = await Schemas(await new_database(schemas.superuser)).of("embedding")
+    patient = settings_for(urls, keys, tmp_path, tool_registry_target=registry.target)
+    hasty = patient.model_copy(update={"source_read_seconds": 1})
     for number in range(9):
         wiki.say(f"file:///{number}.md", str(number))
-    async with hanging(wiki):
-        await feed.put()
-        run = await feed.ended()
+    async with library(hasty, keys, urls) as replica:
+        feed = Feed(replica.tenant(), registry, wiki)
+        await feed.begin()
+        async with hanging(wiki):
+            await feed.put()
+            run = await feed.ended()
 
-    assert (run.state, run.reason, run.failed) == (
-        pb.SOURCE_RUN_STATE_FAILED,
-        "CONNECTOR_UNUSABLE",
-        5,
-    )
-    assert {item.reason for item in (await feed.items()).values()} == {"DEADLINE_EXCEEDED"}
-    assert counts(await feed.run()) == {"added": 9}
+        assert (run.state, run.reason, run.failed) == (
+            pb.SOURCE_RUN_STATE_FAILED,
+            "CONNECTOR_UNUSABLE",
+            5,
+        )
+        assert {item.reason for item in (await feed.items()).values()} == {"DEADLINE_EXCEEDED"}
+    async with library(patient, keys, urls) as replica:
+        again = Feed(feed.tenant.on(replica), registry, wiki)
+        assert counts(await again.run()) == {"added": 9}
 
 
 async def test_why_nothing_can_be_read_is_the_run_s_reason(feed: Feed, wiki: Wiki):

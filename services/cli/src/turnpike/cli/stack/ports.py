@@ -16,20 +16,21 @@ _DEFAULT_EPHEMERAL = 32768
 _held: list[int] = []
 
 
-def free_ports(count: int, among: Sequence[int] = ()) -> list[int]:
+def free_ports(count: int, among: Sequence[int] = (), *, but: int = 0) -> list[int]:
     """Returns `count` ports that nobody listens on, and that nobody else is given by this.
 
     Each is held for as long as this process lives: its servers can listen there, but no other
-    suite's search finds it, whether they listen yet or not. They are `among` the given ones, or
-    else not of the range that the kernel gives to outgoing connections: a server that is started
-    again would find its port taken by some client. Raises StackError when there are too few.
+    suite's search finds it, whether they listen yet or not. None is `but`, which is spoken for.
+    They are `among` the given ones, or else not of the range that the kernel gives to outgoing
+    connections: a server that is started again would find its port taken by some client. Raises
+    StackError when there are too few.
     """
     candidates = among or range(_LOWEST, _highest())
     found: list[int] = []
     for port in random.sample(candidates, len(candidates)):
         if len(found) == count:
             break
-        if _hold(port):
+        if port != but and _hold(port):
             found.append(port)
     if len(found) < count:
         raise StackError(f"no {count} ports are free between {candidates[0]} and {candidates[-1]}")

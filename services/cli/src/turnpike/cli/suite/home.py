@@ -12,7 +12,7 @@ from pathlib import Path
 from turnpike.cli.errors import CommandError
 
 # Longer than a suite may take to stop.
-_PATIENCE = timedelta(seconds=15)
+_PATIENCE = timedelta(seconds=30)
 
 
 class Home:

@@ -174,4 +174,5 @@ def _plan(order: Order) -> list[Process]:
         raise CommandError(
             f"port {port} is taken; give another with --http-port or TURNPIKE_HTTP_PORT"
         )
-    return plan_processes(order.replicas, port, free_ports(ports_needed(order.replicas)))
+    ports = free_ports(ports_needed(order.replicas), but=port)
+    return plan_processes(order.replicas, port, ports)
