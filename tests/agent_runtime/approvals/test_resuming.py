@@ -48,6 +48,11 @@ async def refuses(reader: Reader, reason: str) -> None:
     )
 
 
+async def has_no_slot(tenant: Tenant, books: Books) -> bool:
+    # On a loaded machine an end may be seen before gatekeeper answered that it took the slot back.
+    return await books.slots(tenant) == 0
+
+
 def outcome(turn: Turn) -> str:
     return ToolOutcome.Name(turn.calls[0].outcome).removeprefix("TOOL_OUTCOME_")
 
@@ -101,7 +106,7 @@ async def test_h12_who_was_banned_meanwhile_gets_nothing_that_others_approve(
     assert (ended.status, ended.error.reason) == (TurnStatus.TURN_STATUS_FAILED, "BANNED")
     assert outcome(ended) == "CANCELLED"
     assert tools.effects("banned") == 0
-    assert await books.slots(tenant) == 0
+    await until(lambda: has_no_slot(tenant, books))
 
 
 async def test_99_of_many_that_go_on_at_once_no_more_run_than_there_is_room_for(
@@ -122,7 +127,7 @@ async def test_99_of_many_that_go_on_at_once_no_more_run_than_there_is_room_for(
     assert most <= 2
     assert {each.status for each in ended} == {COMPLETED}
     assert tools.effects("many") == 4
-    assert await books.slots(tenant) == 0
+    await until(lambda: has_no_slot(tenant, books))
 
 
 async def test_74_what_is_deleted_while_it_waits_leaves_nothing(

@@ -146,10 +146,10 @@ async def test_a_cancelled_answer_is_part_of_what_is_sent_next(
     await agent.model(provider="openai", base_url=provider_url, model="n=50+hang=2+once=1")
     turn = await agent.start("one")
 
-    async def has_text() -> bool:
-        return (await agent.turn(turn.id)).text != ""
+    async def has_said_all() -> bool:
+        return (await agent.turn(turn.id)).text == "~0 ~1 "
 
-    await until(has_text)
+    await until(has_said_all)
     await agent.runtime.turns.CancelTurn(CancelTurnRequest(turn=turn.id), metadata=agent.admin)
     await say(agent, "two", turn.thread)
 

@@ -1,5 +1,6 @@
 """Titles of threads: by the planner where there is one, beside the turn and never before it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
@@ -70,12 +71,13 @@ async def thread_of(tenant: Tenant, turn: Turn) -> threads.Thread:
 
 
 async def is_called(tenant: Tenant, turn: Turn, title: str) -> None:
-    """Returns when a turn's thread is called so."""
+    """Returns when a turn's thread is called so, and its replica knows."""
 
     async def called() -> bool:
         return (await thread_of(tenant, turn)).title == title
 
     await until(called)
+    await until(lambda: not [task for task in asyncio.all_tasks() if "_titled" in repr(task)])
 
 
 def titles(events: list[Event]) -> list[str]:

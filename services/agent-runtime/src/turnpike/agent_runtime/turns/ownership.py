@@ -38,6 +38,7 @@ _FINAL = frozenset({"BANNED", "BUDGET_EXHAUSTED", "SNAPSHOT_INVALID"})
 # What ends a turn that was paused; a budget may be raised.
 _ENDING = _FINAL - {"BUDGET_EXHAUSTED"}
 _HAND_OVER_SECONDS = 5.0
+_LEASE_SECONDS = 3.0
 
 EXPIRE = Stop(status="EXPIRED", reason="DEADLINE_EXCEEDED", message="its thread was never free")
 UNDECIDED = Stop(
@@ -89,9 +90,12 @@ class Owner:
         self._drivers = Drivers(parts, sources, admission, settler, self._keeper)
         self._group: asyncio.TaskGroup | None = None
 
-    @property
-    def accepts(self) -> bool:
-        """Whether this replica may start or take over another turn."""
+    async def may_start(self) -> bool:
+        """Says whether this replica may start another turn.
+
+        One that was stopped and goes on renews its lease in a moment, and is waited for.
+        """
+        await self.lease.freshened(_LEASE_SECONDS)
         return self._keeper.accepts
 
     @property

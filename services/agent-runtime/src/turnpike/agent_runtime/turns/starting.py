@@ -87,7 +87,7 @@ class Starter:
             UnavailableError: This replica takes no turns now.
             ServiceError: Gatekeeper refused the turn; it has ended as REFUSED.
         """
-        if not self._owner.accepts:
+        if not await self._owner.may_start():
             raise UnavailableError("this replica takes no more turns; try again")
         request = await self._pin_files(request)
         await self._check_sight(request)
