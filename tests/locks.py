@@ -20,7 +20,9 @@ _HELD_UP = (
 )
 
 
-async def held_up(connection: asyncpg.Connection, statement: str = "", *, by: int = 1) -> None:
+async def held_up(
+    connection: asyncpg.Connection, statement: str = "", *, by: int = 1, seconds: float = 15
+) -> None:
     """Returns when so many wait for a lock with a statement that has this in it."""
 
     async def enough() -> bool:
@@ -28,7 +30,7 @@ async def held_up(connection: asyncpg.Connection, statement: str = "", *, by: in
         await connection.execute("SELECT pg_stat_clear_snapshot()")
         return await connection.fetchval(_HELD_UP, f"%{statement}%", by)
 
-    await until(enough)
+    await until(enough, seconds)
 
 
 class Queue:

@@ -3,10 +3,13 @@
 import asyncio
 import io
 import zipfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import openpyxl
 import pytest
 from docx import Document as Docx
@@ -25,9 +28,11 @@ from tests.embedding.knowledge.serving import (
     waits,
 )
 from tests.embedding.knowledge.test_documents import paragraphs, refused
+from tests.locks import held_up
 from tests.waiting import until
 from turnpike.api.embedding.v1 import document_pb2
 from turnpike.api.embedding.v1 import document_service_pb2 as pb
+from turnpike.database.migration import MigrationUrls
 from turnpike.database.tenancy import system_transaction, tenant_transaction
 from turnpike.embedding.children import Bounds
 from turnpike.embedding.claims import ClaimLostError
@@ -174,7 +179,7 @@ async def test_e1_the_loop_goes_on_while_a_file_is_extracted_that_takes_for_ever
         await task
     assert caught.value.reason in ("EXTRACTION_LIMIT", "EXTRACTION_FAILED")
     # Not a figure: a loop that stood still would count one or two.
-    assert beats > 20
+    assert beats > 5
 
 
 async def test_ingestion_is_bulk_work(tenant: Tenant):
@@ -314,10 +319,10 @@ async def test_whoever_puts_many_documents_delays_nobody_but_themselves(shelves:
         await connection.execute(text("SET LOCAL search_path = embedding"))
         for tenant, count in ((many, 5), (few, 1)):
             await _queue(connection, UUID(tenant.id), count)
-        while job := await job_rows.claim(connection):
-            jobs.append(job)
-            if len(jobs) == 6:
-                break
+        ours = {UUID(many.id), UUID(few.id)}
+        while len(jobs) < 6 and (job := await job_rows.claim(connection)):
+            # What another test left may be due as well.
+            jobs += [job] if job.tenant in ours else []
         await connection.rollback()
 
     assert [str(job.tenant) for job in jobs].index(few.id) <= 1
@@ -384,6 +389,26 @@ async def _queue(connection: Any, tenant: UUID, count: int) -> None:
         )
 
 
+_SECOND_STEP_WAITS = """
+CREATE FUNCTION embedding.wait_for_leave() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END $$;
+CREATE TRIGGER wait_for_leave BEFORE UPDATE OF done ON embedding.indexings FOR EACH ROW
+  WHEN (OLD.done > 0 AND NEW.done > OLD.done) EXECUTE FUNCTION embedding.wait_for_leave();
+SELECT pg_advisory_lock(1);
+"""
+
+
+@asynccontextmanager
+async def half_way(urls: MigrationUrls) -> AsyncGenerator[asyncpg.Connection]:
+    """Has whoever indexes wait, while the block runs, behind the first of its steps."""
+    holder = await asyncpg.connect(urls.migration)
+    try:
+        await holder.execute(_SECOND_STEP_WAITS)
+        yield holder
+    finally:
+        await holder.close()
+
+
 async def test_ingestion_survives_sigkill_and_embeds_nothing_twice(
     schemas: Schemas, keys: Keys, tmp_path: Path
 ):
@@ -394,15 +419,13 @@ async def test_ingestion_survives_sigkill_and_embeds_nothing_twice(
         await tenant.begin(max_tokens=32)
         await tenant.put("/a.md", "\n\n".join(paragraphs(100)))
 
-        async def done() -> int:
-            return (await tenant.get("/a.md")).indexing.done
-
-        async def is_begun() -> bool:
-            return await done() > 0
-
-        async with killed(urls, keys, tmp_path):
-            await until(is_begun, 60)
-        kept = await done()
+        async with half_way(urls) as holder:
+            async with killed(urls, keys, tmp_path):
+                await held_up(holder, "UPDATE indexings", seconds=60)
+            kept = (await tenant.get("/a.md")).indexing.done
+        async with idle.superuser() as connection:
+            # As when the claim has run out.
+            await connection.execute(text("UPDATE embedding.indexings SET due_at = now()"))
     assert 0 < kept < 100
 
     async with library(settings, keys, urls) as shelves:
