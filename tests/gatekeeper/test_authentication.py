@@ -59,22 +59,16 @@ async def test_a_token_is_good_no_longer_than_its_key(tenant: Tenant, keys: Keys
     )
 
 
-async def test_unknown_revoked_and_expired_keys_are_answered_alike(tenant: Tenant):
+async def test_unknown_revoked_and_expired_keys_are_answered_alike(
+    tenant: Tenant, superuser: asyncpg.Connection
+):
     gatekeeper = tenant.gatekeeper
     revoked = await tenant.create_key()
     await gatekeeper.tenancy.RevokeApiKey(
         RevokeApiKeyRequest(id=revoked.api_key.id), metadata=tenant.as_admin
     )
-    expired = await tenant.create_key(lives=timedelta(milliseconds=200))
-
-    async def is_expired() -> bool:
-        try:
-            await gatekeeper.authenticate(expired.secret)
-        except grpc.aio.AioRpcError:
-            return True
-        return False
-
-    await until(is_expired)
+    expired = await tenant.create_key(lives=timedelta(hours=1))
+    await superuser.execute("UPDATE api_keys SET expires = now() WHERE id = $1", expired.api_key.id)
     answers = [
         await refusal(gatekeeper.authenticate(secret))
         for secret in (revoked.secret, expired.secret, "tpk_nobody-knows-this", "anything")
@@ -108,7 +102,7 @@ async def test_it_is_written_down_when_a_key_was_used_last(
     async def written() -> bool:
         return bool(
             await superuser.fetchval(
-                "SELECT last_used > now() - interval '5 s' FROM api_keys WHERE id = $1", key
+                "SELECT last_used > now() - interval '1 minute' FROM api_keys WHERE id = $1", key
             )
         )
 

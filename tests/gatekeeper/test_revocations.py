@@ -20,6 +20,7 @@ from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import (
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2 import RevokeApiKeyRequest
 from turnpike.cli.stack.redis import LocalRedis
 from turnpike.database.migration import MigrationUrls
+from turnpike.gatekeeper import revocations
 from turnpike.rpc.identity import bearer
 
 INSERT = "INSERT INTO revocations (tenant, principal) VALUES ($1, $2)"
@@ -136,9 +137,14 @@ async def test_without_a_cursor_it_begins_with_the_last_65_minutes(
 
 
 async def test_what_commits_late_is_not_passed_over(
-    tenant: Tenant, superuser: asyncpg.Connection, position: int
+    tenant: Tenant,
+    superuser: asyncpg.Connection,
+    position: int,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """A revocation that began first and commits last is told of first, and both are."""
+    # Whoever waits for a lock does so for two seconds at most.
+    monkeypatch.setattr(revocations, "_SILENCE_SECONDS", 0.0)
     async with watching(tenant.gatekeeper, position) as stream:
         await next_of(stream)
         transaction = superuser.transaction()

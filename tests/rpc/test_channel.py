@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from tests.channels import channel_to
+from tests.ports import free_port
 from tests.rpc.peer import SERVICE, Peer, release, served
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2 import WatchRevocationsRequest
 from turnpike.api.gatekeeper.v1.gatekeeper_service_pb2_grpc import (
@@ -56,8 +57,8 @@ async def test_a_replica_that_drains_gets_no_calls_and_the_other_all():
 
 
 async def test_a_restarted_replica_is_used_again_within_moments():
-    peer = Peer()
-    async with served(peer) as port:
+    peer, port = Peer(), free_port()
+    async with served(peer, port):
         channel = open_channel(f"ipv4:127.0.0.1:{port}")
         await release(channel)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
