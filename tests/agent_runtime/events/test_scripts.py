@@ -196,7 +196,7 @@ async def test_each_append_extends_the_log_and_the_last_one_lets_it_go_soon(
     storage: Storage, claim: Claim
 ):
     for key in keys(claim):
-        await storage.redis.pexpire(key, 1000)
+        await storage.redis.pexpire(key, 60_000)
 
     await append(storage, claim, 6, 6)
     for key in keys(claim):
@@ -209,7 +209,7 @@ async def test_each_append_extends_the_log_and_the_last_one_lets_it_go_soon(
 
 async def test_opening_extends_the_log(storage: Storage, claim: Claim):
     for key in keys(claim):
-        await storage.redis.pexpire(key, 1000)
+        await storage.redis.pexpire(key, 60_000)
 
     await storage.log.open(later(claim), committed=0, if_lost=0)
 

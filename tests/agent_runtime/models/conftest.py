@@ -62,6 +62,16 @@ class Provider:
 
 
 @pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets an answer's last bytes take their time.
+
+    A connection is given up that is without them for a twentieth of a second, which may pass on a
+    loaded machine.
+    """
+    monkeypatch.setattr("turnpike.agent_runtime.models.openai_client._LAST_BYTES_SECONDS", 15.0)
+
+
+@pytest.fixture
 async def faked() -> AsyncGenerator[Provider]:
     """A provider of the test's own making."""
     fake = Provider()

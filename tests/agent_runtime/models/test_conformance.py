@@ -146,6 +146,7 @@ async def test_an_answer_that_asks_for_nothing_ends(
     assert not calls_in(pieces)
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_what_was_signed_is_returned_byte_for_byte_and_on_the_same_connection(
     wire: Wire, played: RecordedProvider, clients: Clients
 ):

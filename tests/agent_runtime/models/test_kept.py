@@ -36,6 +36,7 @@ async def few() -> AsyncGenerator[Clients]:
         yield clients
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_l12_calls_by_one_credential_share_a_client_and_a_connection(
     faked: Provider, clients: Clients
 ):

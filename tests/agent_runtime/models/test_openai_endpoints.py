@@ -72,12 +72,8 @@ async def test_the_request_is_the_prompt_and_nothing_else(faked: Provider, clien
     ]
 
 
-async def test_a_connection_is_used_again(
-    faked: Provider, clients: Clients, monkeypatch: pytest.MonkeyPatch
-):
-    # An end waits a twentieth of a second for it at most, which may pass on a loaded machine.
-    monkeypatch.setattr("turnpike.agent_runtime.models.openai_client._LAST_BYTES_SECONDS", 15.0)
-
+@pytest.mark.usefixtures("unhurried")
+async def test_a_connection_is_used_again(faked: Provider, clients: Clients):
     async def end_late(connection: Connection) -> None:
         await asyncio.sleep(0.005)
         connection.write(DONE)
