@@ -15,6 +15,9 @@ import redis
 from tests.cli.processes import eventually
 from tests.cli.suites import TURNPIKE, Suite, none_runs, turnpike, turnpike_environment, up
 
+# Whole suites start here, on a machine that may be slow.
+pytestmark = pytest.mark.timeout(300)
+
 SET_UP = """
 kind: Agent
 name: helper

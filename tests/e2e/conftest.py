@@ -14,11 +14,19 @@ from tests.doubles.otlp_server import OtlpServer
 from tests.doubles.processes import Double, running
 from tests.e2e.edge import Edge, connected
 from tests.e2e.mcp_servers import everything_over_http, http, stdio_connectors
-from tests.e2e.suite import Suite, running_suite, write_config
+from tests.e2e.suite import START_SECONDS, Suite, running_suite, write_config
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2 import CreateTenantRequest
 from turnpike.api.gatekeeper.v1.tenancy_service_pb2_grpc import TenancyServiceStub
 
 MakeAgent = Callable[..., Awaitable[str]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives whichever test starts a suite the time that a suite may take to start."""
+    for item in items:
+        ours = item.path.is_relative_to(Path(__file__).parent)
+        if ours and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(START_SECONDS + 120))
 
 
 @pytest.fixture(scope="package")

@@ -19,6 +19,9 @@ from turnpike.cli.stack.ports import free_ports
 from turnpike.cli.stack.postgres import LocalPostgres
 from turnpike.cli.stack.redis import LocalRedis
 
+# Whoever is first builds the images.
+pytestmark = pytest.mark.timeout(300)
+
 SERVICES = ("gatekeeper", "tool-registry", "embedding", "agent-runtime", "gateway")
 WITH_TABLES = ("gatekeeper", "agent-runtime", "embedding", "tool-registry")
 WITH_REDIS = ("gatekeeper", "agent-runtime")

@@ -7,6 +7,9 @@ import pytest
 
 from tests.helm.image import ROOT, Image
 
+# Whoever is first builds the images.
+pytestmark = pytest.mark.timeout(300)
+
 SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/Dockerfile"))
 
 IMPORT_EVERYTHING = """
