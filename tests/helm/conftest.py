@@ -16,4 +16,4 @@ def image() -> Iterator[Callable[[str], Image]]:
     try:
         yield cache(lambda service: build(service, folder / service))
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -85,7 +85,12 @@ def _share_bytecode(venv: Path) -> None:
         ours = Path(sys.prefix, Path(folder).relative_to(venv), "__pycache__")
         if any(name.endswith(".py") for name in files) and ours.is_dir():
             shutil.copytree(
-                ours, Path(folder, "__pycache__"), copy_function=_link, dirs_exist_ok=True
+                ours,
+                Path(folder, "__pycache__"),
+                # Whatever else runs compiles meanwhile, under other names until it is done.
+                ignore=shutil.ignore_patterns("*.pyc.*"),
+                copy_function=_link,
+                dirs_exist_ok=True,
             )
 
 
