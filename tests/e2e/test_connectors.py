@@ -43,7 +43,8 @@ async def test_a_connector_is_made_changed_and_switched_on_the_command_line(
 async def test_a_file_says_which_tools_are_on_and_what_they_are_called(
     suite: Suite, edge: Edge, effects: Double, tmp_path: Path, tag: str
 ):
-    (me,) = [each["id"] for each in (await edge.call("GET", "/principals"))["principals"]][:1]
+    keys = (await edge.call("GET", "/keys?page_size=500"))["keys"]
+    (me,) = [each["principal"]["id"] for each in keys if suite.key.startswith(each["prefix"])]
     alias = tag.replace("-", "_")
     documents: list[dict[str, Any]] = [
         {
