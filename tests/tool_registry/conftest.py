@@ -29,6 +29,15 @@ async def unserved_urls(schemas: Schemas) -> MigrationUrls:
 
 
 @pytest.fixture(scope="session")
+async def lone_urls(schemas: Schemas) -> MigrationUrls:
+    """The ways into a database that a test's own replica alone serves.
+
+    Elsewhere any replica may be the one that reads a connector's list, by its own settings.
+    """
+    return await Schemas(await new_database(schemas.superuser)).of("tool_registry")
+
+
+@pytest.fixture(scope="session")
 async def registry(urls: MigrationUrls, keys: Keys) -> AsyncGenerator[Registry]:
     """A replica for the whole session."""
     async with serving(settings_for(urls, keys), keys) as replica:

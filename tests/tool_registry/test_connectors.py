@@ -233,11 +233,11 @@ async def test_what_cannot_be_or_is_not_allowed_is_refused(
 
 @pytest.mark.parametrize("url", [URL, "http://10.0.0.1/", "http://[::1]/", "http://localhost:1/"])
 async def test_private_addresses_are_refused_unless_the_operator_allows_them(
-    tenant: Tenant, urls: MigrationUrls, keys: Keys, url: str
+    lone_urls: MigrationUrls, keys: Keys, url: str
 ):
-    settings = settings_for(urls, keys, egress_allow_private=False)
+    settings = settings_for(lone_urls, keys, egress_allow_private=False)
     async with serving(settings, keys) as guarded:
-        inside = tenant.on(guarded)
+        inside = guarded.new_tenant()
         if "localhost" not in url:
             assert (await refusal(create(inside, http(url=url)))).reason == "INVALID_ARGUMENT"
             return

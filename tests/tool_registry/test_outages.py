@@ -59,7 +59,8 @@ async def test_a_result_is_recorded_when_postgres_is_back_from_a_crash(
     server.answer = answer
     await tenant.connect(url=url)
     await tenant.connect("shop", url=place)
-    request = await tenant.ask("effects/transfer", tag="rent", seconds=0.5)
+    request = await tenant.ask("effects/transfer", tag="rent")
+    effects.held = asyncio.Event()
     pictured = tenant.watch(await tenant.ask("shop/one"))
     await until(asked.is_set)
     watch = tenant.watch(request)
@@ -68,7 +69,7 @@ async def test_a_result_is_recorded_when_postgres_is_back_from_a_crash(
     fragile.child.send(signal.SIGQUIT)
     assert fragile.child.wait(timedelta(seconds=15)) is not None
     may_answer.set()
-    await until(lambda: bool(effects.journal.entries("end")))
+    effects.held.set()
     request.ordinal = 1
     error = await refusal(tenant.run(request))
     fragile.start()

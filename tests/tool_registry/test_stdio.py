@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import Keys, Schemas, new_database
+from tests.conftest import Keys
 from tests.doubles import effects_server
 from tests.doubles.effects_journal import Journal
 from tests.doubles.http1 import Connection, Request
@@ -42,9 +42,9 @@ for line in sys.stdin:
 
 
 @pytest.fixture(scope="module")
-async def urls(schemas: Schemas) -> MigrationUrls:
+def urls(lone_urls: MigrationUrls) -> MigrationUrls:
     """The ways into a database that no other replica sweeps: it would start children of its own."""
-    return await Schemas(await new_database(schemas.superuser)).of("tool_registry")
+    return lone_urls
 
 
 @pytest.fixture
