@@ -60,8 +60,14 @@ class Roster:
         return turn in self._running
 
     def enter(self, running: Running) -> None:
-        """Adds a turn, in place of an older claim of it."""
-        self._running[running.turn.id] = running
+        """Adds a turn, in place of an older claim of it.
+
+        One whose reply came so late that there is a newer one is nobody: it ends at its
+        first write.
+        """
+        known = self._running.get(running.turn.id)
+        if known is None or known.claim.fence < running.claim.fence:
+            self._running[running.turn.id] = running
         self._count()
 
     def leave(self, running: Running) -> None:
