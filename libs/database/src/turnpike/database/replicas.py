@@ -155,6 +155,8 @@ class Lease:
 
         A process that was stopped and goes on renews it at once.
         """
+        if self.is_fresh():
+            return True
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 while not self.is_fresh():
