@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -12,12 +14,14 @@ from tests.doubles.effects_server import EffectsServer
 from tests.locks import held_up
 from tests.tool_registry.serving import Tenant, text_of
 from tests.waiting import refusal, until
+from turnpike.api.tool_registry.v1.tool_pb2 import CALL_STATUS_UNKNOWN
 from turnpike.database import replicas
 from turnpike.database.engine import open_engine
 from turnpike.database.migration import MigrationUrls
 from turnpike.database.replicas import Lease
 from turnpike.database.tenancy import system_transaction
-from turnpike.tool_registry import calls
+from turnpike.tool_registry import calls, orphans
+from turnpike.tool_registry.links.pool import Links
 
 
 async def test_a_call_waits_for_the_lease_that_is_renewed_in_a_moment(
@@ -62,6 +66,50 @@ async def test_a_call_is_refused_when_the_lease_is_not_renewed(
 
     assert (error.code.name, error.reason) == ("UNAVAILABLE", "UNAVAILABLE")
     assert error.retry_after is not None
+    assert effects.journal.effects("rent") == 0
+
+
+async def test_a_process_that_was_declared_dead_sends_nothing_of_before_as_another(
+    tenant: Tenant,
+    url: str,
+    effects: EffectsServer,
+    superuser: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    await tenant.connect(url=url)
+    # The next is cleared in the statement that writes it.
+    await tenant.run(await tenant.ask("effects/transfer", tag="before"))
+    request = await tenant.ask("effects/transfer", tag="rent")
+    using, ready, go_on = Links.using, asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def held(links: Links, *where: Any) -> AsyncGenerator[Any]:
+        async with using(links, *where) as link:
+            ready.set()
+            await go_on.wait()
+            yield link
+
+    async def nothing(*_: object) -> dict[str, Any]:
+        return {}
+
+    monkeypatch.setattr(Links, "using", held)
+    # It has not heard yet of what it lost.
+    monkeypatch.setattr(orphans, "find_lost", nothing)
+    running = asyncio.create_task(tenant.run(request))
+    await until(ready.is_set)
+    await superuser.execute("UPDATE replicas SET dead = true")
+    settled = "SELECT status FROM calls WHERE effect = $1"
+    alive = "SELECT count(*) FROM replicas WHERE NOT dead AND beat > 0"
+
+    async def is_another() -> bool:
+        effect = f"{request.turn}:{request.step}:{request.ordinal}"
+        said = await superuser.fetchval(settled, effect)
+        return said == "UNKNOWN" and await superuser.fetchval(alive) > 0
+
+    await until(is_another)
+    go_on.set()
+
+    assert (await running).status == CALL_STATUS_UNKNOWN
     assert effects.journal.effects("rent") == 0
 
 

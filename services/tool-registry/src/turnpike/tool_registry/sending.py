@@ -69,9 +69,9 @@ class Sender:
                 return False
             run.is_cleared = True
             run.become(replace(call, status=CallStatus.DISPATCHED, repeatable=repeatable))
-        # A process that was stopped and goes on may have been declared dead:
-        # then somebody else has said already what becomes of the call.
-        return self._lease.is_fresh()
+        # A process that was stopped and goes on may have been declared dead, and be another by
+        # now: then somebody else has said already what becomes of the call.
+        return call.executor == self._lease.id and self._lease.is_fresh()
 
     async def _call(self, run: Run, plan: Plan, link: "Link", arguments: dict[str, Any]) -> Result:
         try:
