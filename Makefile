@@ -53,8 +53,8 @@ types: install
 # for real may be starved by their neighbours. Both runs are shown.
 tests: PYTEST = $(BIN)/pytest $(or $(ARGS),--ignore tests/repository)
 tests: install $(NODE_TREES)
-	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder || { test $$? -eq 1 && \
-	  echo "once more, alone, what failed: what passes only now is a defect too" && \
+	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder || { test $$? -eq 1 && \
+	  echo "What failed, once more and alone; to pass only now is a defect too:" && \
 	  $(PYTEST) --last-failed --last-failed-no-failures none --maxfail 1; }
 
 format: install tests/node_modules/.installed ## Rewrite what `check` would complain of, where a program can

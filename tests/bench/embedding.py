@@ -26,8 +26,8 @@ from tests.embedding.knowledge.serving import Library, library
 from tests.embedding.knowledge.serving import settings_for as library_settings
 from tests.embedding.serving import (
     encoder,
-    meter_on,
     served,
+    services_meter,
     settings_for,
     single_tokens,
     word_pieces,
@@ -37,7 +37,6 @@ from turnpike.embedding.embedder import Asked, Embedder
 from turnpike.embedding.engines import Encoder as AnyEncoder
 from turnpike.embedding.model import Priority
 from turnpike.embedding.opening import open_embedder
-from turnpike.rpc.channel import open_channel
 from turnpike.telemetry.metrics import REGISTRY
 
 BATCH_TOKENS = 512
@@ -211,10 +210,10 @@ def p(percentile: int, values: Sequence[float]) -> float:
 async def opened(model: AnyEncoder | None = None, **settings: int) -> AsyncGenerator[Embedder]:
     """Opens an embedder that asks no gatekeeper."""
     async with (
-        open_channel("dns:///nobody.invalid:1") as nobody,
+        services_meter() as meter,
         open_embedder(
             settings_for(**settings),
-            meter_on(nobody),
+            meter,
             load_encoder=lambda: model or encoder(),
         ) as embedder,
     ):
