@@ -12,7 +12,8 @@ from tests.faults.phases import Subject
 from tests.faults.reading import Reading
 from tests.faults.stage import Stage
 
-QUIET_SECONDS = 15
+# Longer than what a dead process claimed to settle stays its own (`turns/rows.py`: `HOLD`).
+QUIET_SECONDS = 30
 BILLED = """
 SELECT step::int, input_tokens::int, output_tokens::int, cost_micro_usd::int
 FROM gatekeeper.ledger WHERE turn = $1 ORDER BY 1, 2, 3, 4
