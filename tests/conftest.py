@@ -100,6 +100,10 @@ class Schemas:
                 self._urls[schema] = urls
         return self._urls[schema]
 
+    async def apart(self, schema: str) -> MigrationUrls:
+        """Returns the ways into a service's schema in a new database, where nobody else sweeps."""
+        return await Schemas(await new_database(self.superuser)).of(schema)
+
     def _as(self, role: str) -> str:
         address = self.superuser.rpartition("@")[2]
         return f"postgresql://{role}:{role}-password@{address}"

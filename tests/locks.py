@@ -21,7 +21,11 @@ _HELD_UP = (
 
 
 async def held_up(
-    connection: asyncpg.Connection, statement: str = "", *, by: int = 1, seconds: float = 15
+    connection: asyncpg.Connection | asyncpg.Pool,
+    statement: str = "",
+    *,
+    by: int = 1,
+    seconds: float = 15,
 ) -> None:
     """Returns when so many wait for a lock with a statement that has this in it."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.conftest import Keys, Schemas, new_database
+from tests.conftest import Keys, Schemas
 from tests.doubles.effects_journal import Journal
 from tests.doubles.effects_protocol import Protocol
 from tests.doubles.effects_server import EffectsServer
@@ -25,7 +25,7 @@ async def urls(schemas: Schemas) -> MigrationUrls:
 @pytest.fixture(scope="session")
 async def unserved_urls(schemas: Schemas) -> MigrationUrls:
     """The ways into a database in which no replica serves: nobody sweeps there but the test."""
-    return await Schemas(await new_database(schemas.superuser)).of("tool_registry")
+    return await schemas.apart("tool_registry")
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ async def lone_urls(schemas: Schemas) -> MigrationUrls:
 
     Elsewhere any replica may be the one that reads a connector's list, by its own settings.
     """
-    return await Schemas(await new_database(schemas.superuser)).of("tool_registry")
+    return await schemas.apart("tool_registry")
 
 
 @pytest.fixture(scope="session")

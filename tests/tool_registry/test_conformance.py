@@ -36,16 +36,17 @@ SUITE = TESTS / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
     ],
 )
 async def test_the_protocols_suite_finds_nothing(scenario: str):
-    said = await _judged(scenario)
+    status, said = await _judged(scenario)
     if "too early (-" in said:
         # Before the stream had ended: the suite took the one that a client listens on, which may
         # come after the first call, for one that comes back.
-        said = await _judged(scenario)
+        status, said = await _judged(scenario)
 
+    assert status == 0, said
     assert "OVERALL: PASSED" in said
 
 
-async def _judged(scenario: str) -> str:
+async def _judged(scenario: str) -> tuple[int | None, str]:
     client = f"{sys.executable} -m tests.tool_registry.conformance_client"
     arguments = ("--command", client, "--scenario", scenario, "--timeout", "120000")
     path = f"{NODE}{os.pathsep}{os.environ['PATH']}"
@@ -57,4 +58,4 @@ async def _judged(scenario: str) -> str:
         stderr=asyncio.subprocess.STDOUT,
     )
     said, _ = await suite.communicate()
-    return said.decode()
+    return suite.returncode, said.decode()

@@ -20,7 +20,7 @@ from turnpike.database.engine import open_engine
 from turnpike.database.migration import MigrationUrls
 from turnpike.database.replicas import Lease
 from turnpike.database.tenancy import system_transaction
-from turnpike.tool_registry import calls, orphans
+from turnpike.tool_registry import orphans
 from turnpike.tool_registry.links.pool import Links
 
 
@@ -35,12 +35,12 @@ async def test_a_call_waits_for_the_lease_that_is_renewed_in_a_moment(
     request = await tenant.ask("effects/transfer", tag="rent")
     waiting, freshened = asyncio.Event(), Lease.freshened
 
-    async def seen(lease: Lease, within: float) -> bool:
+    async def seen(lease: Lease) -> bool:
         waiting.set()
-        return await freshened(lease, within)
+        return await freshened(lease)
 
     monkeypatch.setattr(Lease, "freshened", seen)
-    monkeypatch.setattr(calls, "_LEASE_SECONDS", 15.0)
+    monkeypatch.setattr(replicas, "_PATIENCE_SECONDS", 15.0)
     async with superuser.transaction():
         await superuser.execute("SELECT FROM replicas FOR UPDATE")
         await held_up(superuser, "UPDATE replicas SET beat")
@@ -59,7 +59,7 @@ async def test_a_call_is_refused_when_the_lease_is_not_renewed(
 ):
     await tenant.connect(url=url)
     request = await tenant.ask("effects/transfer", tag="rent")
-    monkeypatch.setattr(calls, "_LEASE_SECONDS", 0.05)
+    monkeypatch.setattr(replicas, "_PATIENCE_SECONDS", 0.05)
     monkeypatch.setattr(replicas, "_FRESH_SECONDS", 0.0)
 
     error = await refusal(tenant.run(request))
@@ -127,7 +127,7 @@ async def test_a_registration_counts_once_it_is_committed(system: AsyncEngine):
     async with system_transaction(system) as connection:
         await lease.register(connection)
         assert not lease.is_fresh()
-    waiting = asyncio.create_task(lease.freshened(15))
+    waiting = asyncio.create_task(lease.freshened())
     lease.confirm()
     assert await waiting
 

@@ -7,8 +7,8 @@ import pytest
 from tests.agent_runtime.serving import Tenant
 from tests.agent_runtime.turns.provider import Provider
 from tests.agent_runtime.turns.world import Served, World
+from tests.locks import held_up
 from tests.waiting import refusal, until
-from turnpike.agent_runtime.turns import ownership
 from turnpike.database import replicas
 from turnpike.database.replicas import Lease
 
@@ -22,14 +22,14 @@ async def test_a_start_waits_for_the_lease_that_is_renewed_in_a_moment(
 ):
     waiting, freshened = asyncio.Event(), Lease.freshened
 
-    async def seen(lease: Lease, within: float) -> bool:
+    async def seen(lease: Lease) -> bool:
         waiting.set()
-        return await freshened(lease, within)
+        return await freshened(lease)
 
     monkeypatch.setattr(Lease, "freshened", seen)
-    monkeypatch.setattr(ownership, "_LEASE_SECONDS", 15.0)
+    monkeypatch.setattr(replicas, "_PATIENCE_SECONDS", 15.0)
     async with world.unrenewed(here):
-        await until(lambda: renewal_waits(world))
+        await held_up(world.superuser, "UPDATE replicas SET beat")
         # As if it had been renewed long ago.
         monkeypatch.setattr(replicas, "_FRESH_SECONDS", 0.0)
         starting = asyncio.create_task(tenant.start())
@@ -41,19 +41,11 @@ async def test_a_start_waits_for_the_lease_that_is_renewed_in_a_moment(
     assert (await tenant.ended(turn.id)).text == "hello"
 
 
-async def renewal_waits(world: World) -> bool:
-    """Says whether a replica waits to renew its lease."""
-    return await world.superuser.fetchval(
-        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        " AND datname = current_database() AND query LIKE 'UPDATE replicas SET beat%'"
-    )
-
-
 async def test_a_start_is_refused_when_the_lease_is_not_renewed(
     tenant: Tenant, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ):
     asks = len(provider.asks)
-    monkeypatch.setattr(ownership, "_LEASE_SECONDS", 0.05)
+    monkeypatch.setattr(replicas, "_PATIENCE_SECONDS", 0.05)
     monkeypatch.setattr(replicas, "_FRESH_SECONDS", 0.0)
 
     refused = await refusal(tenant.start())

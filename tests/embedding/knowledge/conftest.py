@@ -2,7 +2,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from tests.conftest import Keys, Schemas, new_database
+from tests.conftest import Keys, Schemas
 from tests.embedding.knowledge.serving import Library, Tenant, library, settings_for
 from turnpike.database.migration import MigrationUrls
 
@@ -10,7 +10,7 @@ from turnpike.database.migration import MigrationUrls
 @pytest.fixture(scope="session")
 async def knowledge_urls(schemas: Schemas) -> MigrationUrls:
     """The ways into a schema in which nobody else indexes."""
-    return await Schemas(await new_database(schemas.superuser)).of("embedding")
+    return await schemas.apart("embedding")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from pptx import Presentation
 from pptx.util import Pt
 from sqlalchemy import text
 
-from tests.conftest import Keys, Schemas, new_database
+from tests.conftest import Keys, Schemas
 from tests.embedding.knowledge.serving import (
     Library,
     Tenant,
@@ -331,7 +331,7 @@ async def test_whoever_puts_many_documents_delays_nobody_but_themselves(shelves:
 async def test_what_documents_are_is_indexed_before_what_they_were(
     schemas: Schemas, keys: Keys, tmp_path: Path
 ):
-    urls = await Schemas(await new_database(schemas.superuser)).of("embedding")
+    urls = await schemas.apart("embedding")
     async with library(settings_for(urls, keys, tmp_path, index_jobs=0), keys, urls) as idle:
         tenant = idle.tenant()
         await tenant.begin()
@@ -354,7 +354,7 @@ async def test_what_documents_are_is_indexed_before_what_they_were(
 async def test_a_claim_that_is_not_committed_yet_holds_no_other_tenants_job(
     schemas: Schemas, keys: Keys, tmp_path: Path
 ):
-    urls = await Schemas(await new_database(schemas.superuser)).of("embedding")
+    urls = await schemas.apart("embedding")
     async with library(settings_for(urls, keys, tmp_path, index_jobs=0), keys, urls) as idle:
         tenants = [idle.tenant(), idle.tenant()]
         for tenant in tenants:
@@ -412,7 +412,7 @@ async def half_way(urls: MigrationUrls) -> AsyncGenerator[asyncpg.Connection]:
 async def test_ingestion_survives_sigkill_and_embeds_nothing_twice(
     schemas: Schemas, keys: Keys, tmp_path: Path
 ):
-    urls = await Schemas(await new_database(schemas.superuser)).of("embedding")
+    urls = await schemas.apart("embedding")
     settings = settings_for(urls, keys, tmp_path)
     async with library(settings_for(urls, keys, tmp_path, index_jobs=0), keys, urls) as idle:
         tenant = idle.tenant()

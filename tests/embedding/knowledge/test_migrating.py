@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from tests.conftest import Keys, Schemas, new_database
+from tests.conftest import Keys, Schemas
 from tests.embedding.bert_reference import MODEL
 from tests.embedding.knowledge.serving import (
     Library,
@@ -47,7 +47,7 @@ def first_token(**others: Any) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 async def moving_urls(schemas: Schemas) -> MigrationUrls:
     """A schema in which nobody indexes who does not know both models."""
-    return await Schemas(await new_database(schemas.superuser)).of("embedding")
+    return await schemas.apart("embedding")
 
 
 @pytest.fixture(scope="session")
@@ -390,7 +390,7 @@ async def made(tenant: Tenant, model: str) -> job_rows.Job:
 async def test_a_model_that_was_changed_under_its_name_is_noticed_and_never_meets_the_old_one(
     schemas: Schemas, keys: Keys, tmp_path: Path
 ):
-    urls = await Schemas(await new_database(schemas.superuser)).of("embedding")
+    urls = await schemas.apart("embedding")
     settings = settings_for(urls, keys, tmp_path, models=[first_token()])
     async with library(settings, keys, urls) as first:
         tenant = first.tenant()

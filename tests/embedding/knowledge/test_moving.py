@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy import text
 
-from tests.conftest import Keys, Schemas, new_database
+from tests.conftest import Keys, Schemas
 from tests.embedding.knowledge.serving import Tenant, held, killed, library, settings_for
 from tests.embedding.knowledge.test_migrating import (
     NEW,
@@ -58,7 +58,7 @@ async def test_a_replica_comes_up_though_what_it_registers_in_is_cut(
 async def test_a_migration_survives_sigkill_and_embeds_nothing_twice(
     schemas: Schemas, keys: Keys, tmp_path: Path
 ):
-    urls = await Schemas(await new_database(schemas.superuser)).of("embedding")
+    urls = await schemas.apart("embedding")
     settings = settings_for(urls, keys, tmp_path, models=[first_token()])
     idle = settings.model_copy(update={"index_jobs": 0})
     async with library(idle, keys, urls) as watching:

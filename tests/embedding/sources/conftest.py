@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from tests.conftest import Keys, Schemas, new_database
+from tests.conftest import Keys, Schemas
 from tests.embedding.knowledge.serving import Library, library, settings_for
 from tests.embedding.sources.feeding import Feed, Wiki
 from tests.tool_registry.serving import Registry, serving
@@ -17,7 +17,7 @@ from turnpike.embedding.settings import Settings
 @pytest.fixture(scope="session")
 async def source_urls(schemas: Schemas) -> MigrationUrls:
     """The ways into a schema in which nobody else runs sources."""
-    return await Schemas(await new_database(schemas.superuser)).of("embedding")
+    return await schemas.apart("embedding")
 
 
 @pytest.fixture(scope="session")

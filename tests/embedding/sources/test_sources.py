@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from tests.conftest import Keys, Schemas, new_database
+from tests.conftest import Keys, Schemas
 from tests.embedding.knowledge.serving import library, settings_for
 from tests.embedding.sources.feeding import Feed, Wiki, counts, hanging
 from tests.tool_registry.serving import Registry
@@ -290,7 +290,7 @@ async def test_a_server_that_hangs_ends_the_run_and_not_the_replica(
     wiki: Wiki, registry: Registry, schemas: Schemas, keys: Keys, tmp_path: Path
 ):
     # A database in which no replica with more patience runs sources.
-    urls = await Schemas(await new_database(schemas.superuser)).of("embedding")
+    urls = await schemas.apart("embedding")
     patient = settings_for(urls, keys, tmp_path, tool_registry_target=registry.target)
     hasty = patient.model_copy(update={"source_read_seconds": 1})
     for number in range(9):

@@ -29,6 +29,8 @@ DEAD_AFTER_SECONDS = 4.0
 
 _FRESH_SECONDS = 3.0
 _BLIND_SECONDS = 2.5
+# Well within the five seconds after which whoever watches a call is promised news.
+_PATIENCE_SECONDS = 3.0
 
 _REGISTER = text("INSERT INTO replicas (id, name, address) VALUES (:id, :name, :address)")
 # A restarted process has its predecessor's name: nobody waits for that one.
@@ -150,15 +152,15 @@ class Lease:
         """
         return time.monotonic() - self._renewed_at < _FRESH_SECONDS
 
-    async def freshened(self, within: float) -> bool:
-        """Says whether the lease is fresh, waiting up to so many seconds until it is.
+    async def freshened(self) -> bool:
+        """Says whether the lease is fresh, waiting up to three seconds until it is.
 
         A process that was stopped and goes on renews it at once.
         """
         if self.is_fresh():
             return True
         with suppress(TimeoutError):
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
                 while not self.is_fresh():
                     await self._confirmed.wait()
         return self.is_fresh()

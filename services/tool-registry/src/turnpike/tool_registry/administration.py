@@ -1,13 +1,12 @@
 """Creating, changing and deleting connectors."""
 
-import asyncio
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.database.tenancy import tenant_transaction
 from turnpike.rpc.errors import EtagMismatchError, InvalidArgumentError
-from turnpike.tool_registry import pins, refreshes
+from turnpike.tool_registry import pins
 from turnpike.tool_registry.connectors import Connectors, StoredConnector
 from turnpike.tool_registry.discovery import Discoveries
 from turnpike.tool_registry.errors import (
@@ -22,7 +21,6 @@ from turnpike.tool_registry.probing import Probe, probe
 from turnpike.tool_registry.rules import Rules, with_kept_secrets
 
 _REFRESH_SECONDS = 30.0
-_POLL_SECONDS = 0.05
 
 
 class Administration:
@@ -160,21 +158,8 @@ class Administration:
         """
         connector = await self.get(tenant, who, name)
         who.require(connector.owner)
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + _REFRESH_SECONDS
-        await asyncio.wait(
-            [self._discoveries.start(tenant, name, anyway=True)], timeout=_REFRESH_SECONDS
-        )
-        # Another replica may be at it: its row tells when it is done.
-        while loop.time() < give_up_at:
-            if not await self._is_claimed(tenant, name):
-                break
-            await asyncio.sleep(_POLL_SECONDS)
+        await self._discoveries.refresh(tenant, name, seconds=_REFRESH_SECONDS)
         return await self.get(tenant, who, name)
-
-    async def _is_claimed(self, tenant: UUID, name: str) -> bool:
-        async with tenant_transaction(self._engine, tenant) as connection:
-            return await refreshes.is_claimed(connection, tenant, name)
 
     async def delete(self, tenant: UUID, who: Who, name: str, *, etag: str) -> None:
         """Deletes a connector and its tools.

@@ -29,8 +29,6 @@ SILENCE_SECONDS = 4.0
 """After how long a watcher is told again what it knows; it is promised five seconds."""
 
 _POLL_SECONDS = 0.2
-# Well within the five seconds that a watcher is promised.
-_LEASE_SECONDS = 3.0
 
 
 class Calls:
@@ -156,7 +154,7 @@ class Calls:
     async def _require_room(self) -> None:
         # What this process wrote without it would be settled as a dead one's. One that
         # was stopped and goes on renews it in a moment.
-        if self._executor.has_room and not await self._lease.freshened(_LEASE_SECONDS):
+        if self._executor.has_room and not await self._lease.freshened():
             raise UnavailableError("this replica has lost its lease; try again")
         if not self._executor.has_room:
             raise UnavailableError("this replica takes no more calls; try again")

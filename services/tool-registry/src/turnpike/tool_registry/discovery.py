@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from random import uniform
+from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from turnpike.database.envelope import SealBrokenError
 from turnpike.database.failures import is_unavailable, persist
@@ -34,6 +36,9 @@ _CLAIM = timedelta(seconds=90)
 # How long Postgres is waited for once a list is claimed.
 _AWAY_SECONDS = 60.0
 _POLL_SECONDS = 0.05
+
+_Asking: TypeAlias = Callable[[AsyncConnection, UUID, str], Awaitable[bool]]
+"""Asks something of a connector's row."""
 
 
 class Discoveries:
@@ -95,19 +100,27 @@ class Discoveries:
 
     async def discover_anew(self, tenant: UUID, connector: str, *, seconds: float) -> None:
         """Has a connector's tools discovered whatever is known of them; waits so long at most."""
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + seconds
+        give_up_at = asyncio.get_running_loop().time() + seconds
         await self._note_change(tenant, connector)
         await asyncio.wait([self.start(tenant, connector)], timeout=seconds)
-        # Another replica may be at it, or have been first: the row tells when it is done.
-        while loop.time() < give_up_at:
-            if not await self._is_due(tenant, connector):
-                break
-            await asyncio.sleep(_POLL_SECONDS)
+        # Another replica may be at it, or have been first.
+        await self._while(refreshes.is_due, tenant, connector, give_up_at)
 
-    async def _is_due(self, tenant: UUID, connector: str) -> bool:
-        async with tenant_transaction(self._engine, tenant) as connection:
-            return await refreshes.is_due(connection, tenant, connector)
+    async def refresh(self, tenant: UUID, connector: str, *, seconds: float) -> None:
+        """Discovers a connector's tools now, or joins who does; waits so long at most."""
+        give_up_at = asyncio.get_running_loop().time() + seconds
+        await asyncio.wait([self.start(tenant, connector, anyway=True)], timeout=seconds)
+        # Another replica may be at it.
+        await self._while(refreshes.is_claimed, tenant, connector, give_up_at)
+
+    async def _while(self, holds: _Asking, tenant: UUID, connector: str, until: float) -> None:
+        """Waits for what a connector's row tells to hold no more, up to a moment of the loop."""
+        loop = asyncio.get_running_loop()
+        while loop.time() < until:
+            async with tenant_transaction(self._engine, tenant) as connection:
+                if not await holds(connection, tenant, connector):
+                    return
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _note_changes(self, key: tuple[UUID, str]) -> None:
         try:

@@ -38,7 +38,6 @@ _FINAL = frozenset({"BANNED", "BUDGET_EXHAUSTED", "SNAPSHOT_INVALID"})
 # What ends a turn that was paused; a budget may be raised.
 _ENDING = _FINAL - {"BUDGET_EXHAUSTED"}
 _HAND_OVER_SECONDS = 5.0
-_LEASE_SECONDS = 3.0
 
 EXPIRE = Stop(status="EXPIRED", reason="DEADLINE_EXCEEDED", message="its thread was never free")
 UNDECIDED = Stop(
@@ -95,7 +94,7 @@ class Owner:
 
         One that was stopped and goes on renews its lease in a moment, and is waited for.
         """
-        await self.lease.freshened(_LEASE_SECONDS)
+        await self.lease.freshened()
         return self._keeper.accepts
 
     @property
